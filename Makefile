@@ -1,0 +1,43 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test interop check lint types format bench clean
+
+help:            ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt 'pip>=25.1'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' --group test --group check
+	@touch $@
+
+install: $(STAMP)  ## Build .venv with everything that the targets need
+
+demo: $(STAMP)   ## Stream a text and a data set through a local Lambda
+	$(BIN)/streamify demo
+
+test: $(STAMP)   ## Run the suite
+	$(BIN)/python -m pytest -m 'not interop and not slow'
+
+interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a failure
+	scripts/install-peers
+	$(BIN)/python -m pytest -m interop tests/interop
+
+check: lint types  ## Run ruff and mypy
+
+lint: $(STAMP)   ## Lint and check the format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## Check the types
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Format, and fix what ruff can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:           ## Remove what the targets made
+	rm -rf $(VENV) node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

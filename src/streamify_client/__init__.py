@@ -1,0 +1,1 @@
+"""Read streamed AWS Lambda responses."""

@@ -1,0 +1,1 @@
+"""Make streamed AWS Lambda responses."""

@@ -1,0 +1,49 @@
+"""The rooms of the code: what may import what, and what an import may cost."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+HEAVY = {"boto3", "botocore", "aiobotocore", "pandas", "pyarrow", "polars", "httpx2", "h11", "rich", "click"}
+COMMANDS = {"streamify_client/cli.py", "streamify_server/cli.py", "streamify_server/demo.py"}
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "other"),
+    [("streamify_client", "streamify_server"), ("streamify_server", "streamify_client")],
+)
+def test_the_two_packages_meet_only_on_the_wire(package: str, other: str) -> None:
+    for path in (SOURCE / package).rglob("*.py"):
+        if str(path.relative_to(SOURCE)) not in COMMANDS:
+            assert other not in imported_packages(path), path
+
+
+@pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])
+def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
+    script = f"import sys, {package}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_the_wire_imports_nothing_from_outside_itself() -> None:
+    for path in (SOURCE / "streamify_client" / "wire").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inside = node.level == 1 or node.module.startswith("streamify_client.wire")
+                assert inside or not node.module.startswith("streamify"), (path, node.module)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert not imported_packages(path) & {"socket", "asyncio", "ssl", "http", "threading"}, path
