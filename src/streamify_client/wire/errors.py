@@ -1,0 +1,44 @@
+"""What can be wrong with bytes from the wire.
+
+    WireError
+    ├── CorruptInputError      the bytes break their format
+    ├── TruncatedInputError    the input ended too early
+    ├── TooLargeError          an item outgrew its limit
+    ├── UndecodableTextError   the bytes are no text in this encoding
+    └── InvalidJsonError       the text is no JSON
+
+Callers translate these into the public exceptions, which know the function and the request.
+"""
+
+
+class WireError(ValueError):
+    """The input cannot be read; `offset` is where that shows, in bytes from its start (None: unknown)."""
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
+class CorruptInputError(WireError):
+    """The bytes break their format: a bad checksum, impossible lengths, a field that makes no sense."""
+
+
+class TruncatedInputError(WireError):
+    """The input ended before what it promised was there."""
+
+
+class TooLargeError(WireError):
+    """A line, an event, a value or a prelude outgrew the limit set for it."""
+
+
+class UndecodableTextError(WireError):
+    """The bytes at `offset` are no text in the expected encoding."""
+
+
+class InvalidJsonError(WireError):
+    """The text at `offset` (in line `line`, counted from 1, where the format has lines) is no JSON."""
+
+    def __init__(self, message: str, offset: int | None = None, line: int | None = None) -> None:
+        super().__init__(message, offset)
+        self.line = line

@@ -1,0 +1,76 @@
+"""Feeding decoders in every way in which bytes can arrive."""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from hypothesis import strategies as st
+
+from streamify_client.wire.errors import WireError
+
+
+class Decoder(Protocol):
+    """The shape that all decoders of the wire share."""
+
+    def feed(self, data: bytes, /) -> Iterator[Any]: ...
+
+    def finish(self) -> list[Any]: ...
+
+
+def decode(decoder: Decoder, chunks: Iterable[bytes]) -> tuple[list[Any], WireError | None]:
+    """Feed the chunks and finish: what came out, and the error that ended it."""
+    items: list[Any] = []
+    try:
+        for chunk in chunks:
+            items.extend(decoder.feed(chunk))  # keeps the items before an error
+        items.extend(decoder.finish())
+    except WireError as error:
+        return items, error
+    return items, None
+
+
+def every_split(data: bytes) -> Iterator[list[bytes]]:
+    """In one piece, in single bytes, and cut in two at every place."""
+    yield [data]
+    yield [data[i : i + 1] for i in range(len(data))]
+    for cut in range(len(data) + 1):
+        yield [data[:cut], data[cut:]]
+
+
+@st.composite
+def splits(draw: st.DrawFn, data: bytes) -> list[bytes]:
+    """Any split of the data, empty pieces included."""
+    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
+    return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+Outcome = tuple[Any, type[WireError] | None, int | None]
+
+
+def outcome(decoder: Decoder, chunks: Iterable[bytes], join: Callable[[list[Any]], Any] = list) -> Outcome:
+    """What a split may not change: the items (joined, where their limits mean nothing) and the error."""
+    items, error = decode(decoder, chunks)
+    return join(items), type(error) if error else None, error.offset if error else None
+
+
+def raw_header(name: str, kind: int, value: bytes) -> bytes:
+    """One header of a frame, its value as it is."""
+    return bytes([len(name.encode())]) + name.encode() + bytes([kind]) + value
+
+
+def raw_frame(headers: bytes = b"", payload: bytes = b"") -> bytes:
+    """One event-stream frame with right checksums around any header block."""
+    lengths = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
+    body = lengths + struct.pack("!I", zlib.crc32(lengths)) + headers + payload
+    return body + struct.pack("!I", zlib.crc32(body))
+
+
+def event_frame(event_type: str, payload: bytes = b"", message_type: str = "event", **more: str) -> bytes:
+    """A frame with string headers as Lambda sends it; `more` names headers without their colon."""
+    headers = {":event-type": event_type, ":message-type": message_type}
+    headers |= {":" + name.replace("_", "-"): value for name, value in more.items()}
+    encoded = (
+        (name, struct.pack("!H", len(value.encode())) + value.encode()) for name, value in headers.items()
+    )
+    return raw_frame(b"".join(raw_header(name, 7, value) for name, value in encoded), payload)
