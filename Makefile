@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test interop check lint types format bench clean
+.PHONY: help install demo test interop layer check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -25,6 +25,9 @@ test: $(STAMP)   ## Run the suite
 interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a failure
 	scripts/install-peers
 	$(BIN)/python -m pytest -m interop tests/interop
+
+layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip
+	$(BIN)/python -m streamify_server.deploy.layer build/streamify-layer.zip
 
 check: lint types  ## Run ruff and mypy
 

@@ -1,0 +1,90 @@
+"""The layer holds what a function needs and nothing else, and its build is reproducible."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from streamify_server.deploy import layer
+from support.layer import BARE_PYTHON, build_layer, wheels_of_what_is_installed
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_layer(tmp_path_factory.mktemp("layer") / "layer.zip")
+
+
+def names(archive: Path) -> set[str]:
+    with zipfile.ZipFile(archive) as opened:
+        return set(opened.namelist())
+
+
+def test_the_same_wheels_give_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    assert build_layer(tmp_path / "again.zip").read_bytes() == built.read_bytes()
+
+
+def test_the_scripts_are_executable_and_lie_at_the_top_of_opt(built: Path) -> None:
+    with zipfile.ZipFile(built) as opened:
+        for script in ("streamify-wrapper", "bootstrap"):
+            assert opened.getinfo(script).external_attr >> 16 == 0o100755
+
+
+def test_the_layer_leaves_out_what_serves_development(built: Path) -> None:
+    ours = {name.split("/", 2)[2] for name in names(built) if name.startswith("python/streamify_server/")}
+    assert not {name for name in ours if name.split("/")[0] in layer.NOT_IN_A_FUNCTION - {"__pycache__"}}
+
+
+def test_the_layer_carries_no_native_runtime_client_but_simplejsons_accelerator(built: Path) -> None:
+    libraries = {name for name in names(built) if name.endswith(".so")}
+    assert all(re.fullmatch(r"python/simplejson/_speedups\.[\w.-]+\.so", name) for name in libraries)
+    assert libraries
+
+
+def test_the_licences_of_what_the_layer_carries_are_in_it(built: Path) -> None:
+    assert {name.split("-")[0] for name in names(built) if "LICENSE" in name} == {
+        "python/awslambdaric",
+        "python/simplejson",
+        "python/snapshot_restore_py",
+    }
+
+
+def test_every_module_has_bytecode_that_needs_no_look_at_its_source(built: Path, tmp_path: Path) -> None:
+    tag = sys.implementation.cache_tag
+    with zipfile.ZipFile(built) as opened:
+        modules = {name for name in opened.namelist() if name.endswith(".py")}
+        for module in modules:
+            folder, _, name = module.rpartition("/")
+            bytecode = opened.read(f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc")
+            assert int.from_bytes(bytecode[4:8], "little") == 0b01, module
+
+
+def test_wheels_of_other_versions_are_refused(tmp_path: Path) -> None:
+    wheels = [
+        wheel.rename(tmp_path / wheel.name.replace("4.2.2", "3.0.0"))
+        for wheel in wheels_of_what_is_installed(tmp_path)
+    ]
+    with pytest.raises(ValueError, match=r"awslambdaric', '4.2.2'.*not of.*awslambdaric', '3.0.0'"):
+        layer.build(tmp_path / "layer.zip", wheels, [])
+    assert not list(tmp_path.glob("layer.zip*"))
+
+
+def test_the_pins_are_the_ones_that_the_suite_runs_with() -> None:
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert {f"{name}=={version}" for name, version in layer.PINS.items()} <= set(constraints)
+
+
+def test_the_bare_interpreter_sees_nothing_of_the_environment() -> None:
+    done = subprocess.run([BARE_PYTHON, "-c", "import awslambdaric"], capture_output=True, text=True)
+    assert "No module named 'awslambdaric'" in done.stderr
+
+
+def test_a_size_in_the_docs_is_the_size_of_the_layer(built: Path) -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    stated = re.search(r"one Python version and one architecture takes (\d+) kB", page)
+    assert stated
+    assert int(stated[1]) * 1000 == pytest.approx(built.stat().st_size, rel=0.15)

@@ -1,0 +1,42 @@
+"""The layer, built from the installed packages instead of downloaded wheels, and unpacked as Lambda does."""
+
+import importlib.metadata
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamify_server.deploy import layer
+
+# The interpreter under the virtual environment, which does not see the environment's packages.
+BARE_PYTHON = str(Path(sys.executable).resolve())
+
+
+def wheels_of_what_is_installed(folder: Path) -> Iterator[Path]:
+    for name in layer.PINS:
+        distribution = importlib.metadata.distribution(name)
+        wheel = folder / f"{name.replace('-', '_')}-{distribution.version}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for file in distribution.files or ():
+                if ".." not in file.parts and "__pycache__" not in file.parts:
+                    archive.write(file.locate(), str(file))
+        yield wheel
+
+
+def build_layer(output: Path) -> Path:
+    scratch = output.parent / "wheels"
+    scratch.mkdir(exist_ok=True)
+    layer.build(output, wheels_of_what_is_installed(scratch), [BARE_PYTHON])
+    return output
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a layer into a folder that stands for /opt, permissions and all, read-only."""
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            path = Path(opened.extract(entry, folder))
+            path.chmod(entry.external_attr >> 16)
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o555)
+    return folder
