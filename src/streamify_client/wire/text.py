@@ -6,6 +6,15 @@ from collections.abc import Iterator
 from . import BytesLike
 from .errors import UndecodableTextError, WireError
 
+_PLAIN = {"utf-8", "ascii", "gbk", "gb18030", "big5", "shift_jis", "cp932", "euc_jp", "euc_kr"}
+_PLAIN_FAMILIES = ("iso8859-", "cp125", "koi8-")
+
+
+def is_plain(encoding: str) -> bool:
+    """Whether 0x0A is always a line feed, and what follows one can be read without what came before."""
+    name = codecs.lookup(encoding).name
+    return name in _PLAIN or name.startswith(_PLAIN_FAMILIES)
+
 
 class TextDecoder:
     """Turns bytes into str as they come; a character that is split over chunks waits for its rest.
@@ -34,9 +43,9 @@ class TextDecoder:
         """The input has ended: return what is left; raise UndecodableTextError if a character was cut off."""
         return list(self._decode(b"", final=True))
 
-    def unread(self) -> bytes:
-        """Return the bytes taken in that are part of no text yet: a character's beginning."""
-        return self._decoder.getstate()[0]
+    def unread(self) -> bytes | None:
+        """Return the bytes of a character that has only begun; None if the encoding needs to know more."""
+        return self._decoder.getstate()[0] if is_plain(self._encoding) else None
 
     def _decode(self, data: bytes, *, final: bool) -> Iterator[str]:
         if self._error:
@@ -46,14 +55,22 @@ class TextDecoder:
         try:
             text = self._decoder.decode(data, final)
         except UnicodeError as error:
-            left, reason = len(data) + len(state[0]), str(error)
-            if isinstance(error, UnicodeDecodeError):
-                left, reason = len(error.object) - error.start, error.reason
-            offset = self._taken - left  # what the codec looked at always ends where the data ends
-            self._error = UndecodableTextError(f"byte {offset} is no {self._encoding}: {reason}", offset)
             self._decoder.setstate(state)
-            if good := self._decoder.decode(data[: max(0, len(data) - left)]):
-                yield good
-            raise self._error from None
+            text, self._error = self._decode_before(error, data, self._taken - len(data) - len(state[0]))
         if text:
             yield text
+        if self._error:
+            raise self._error
+
+    def _decode_before(
+        self, error: UnicodeError, data: bytes, start: int
+    ) -> tuple[str, UndecodableTextError]:
+        text, offset, reason = "", start, str(error)
+        if isinstance(error, UnicodeDecodeError):
+            left = len(error.object) - error.start  # what the codec looked at ends where the data ends
+            try:
+                text = self._decoder.decode(data[: max(0, len(data) - left)])
+                offset, reason = self._taken - left, error.reason
+            except UnicodeError as earlier:  # UTF-16 and UTF-32 miss their byte order mark last
+                reason = str(earlier)
+        return text, UndecodableTextError(f"byte {offset} is no {self._encoding}: {reason}", offset)

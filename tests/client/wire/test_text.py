@@ -87,6 +87,7 @@ def test_an_error_stays() -> None:
         ("utf-16-le", "ab".encode("utf-16-le") + b"\x00\xdc", "ab", 4),
         ("utf-16", "ab".encode("utf-16")[:5], "a", 4),
         ("utf-16", b"a\0b\0", "", 0),
+        ("utf-16", b"\0\0\0\0\0\xd8\0\0", "", 0),
         ("utf-8-sig", b"\xef\xbb\xbfab\xff", "ab", 5),
         ("shift_jis", "日".encode("shift_jis") + b"\xff", "日", 2),
         ("gb18030", "日".encode("gb18030") + b"\xff", "日", 2),
