@@ -1,0 +1,23 @@
+"""A whole streaming Lambda on 127.0.0.1: the Lambda API, the Runtime API, and function processes."""
+
+from .events import (
+    ChunkProduced,
+    Event,
+    InvocationEnded,
+    InvocationRecord,
+    InvocationStarted,
+    LogWritten,
+    ResponseStarted,
+)
+from .local_lambda import LocalLambda
+
+__all__ = [
+    "ChunkProduced",
+    "Event",
+    "InvocationEnded",
+    "InvocationRecord",
+    "InvocationStarted",
+    "LocalLambda",
+    "LogWritten",
+    "ResponseStarted",
+]

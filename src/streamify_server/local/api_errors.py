@@ -1,0 +1,100 @@
+"""The errors with which Lambda refuses a request, as the botocore model lists them."""
+
+import json
+
+# Name to HTTP status. Errors that cannot occur here (VPC, KMS, EFS, ...) can be asked for as a fault.
+STATUS = {
+    "AccessDeniedException": 403,
+    "CodeArtifactUserDeletedException": 409,
+    "CodeArtifactUserFailedException": 409,
+    "CodeArtifactUserPendingException": 409,
+    "DurableExecutionAlreadyStartedException": 409,
+    "EC2AccessDeniedException": 502,
+    "EC2ThrottledException": 502,
+    "EC2UnexpectedException": 502,
+    "EFSIOException": 410,
+    "EFSMountConnectivityException": 408,
+    "EFSMountFailureException": 403,
+    "EFSMountTimeoutException": 408,
+    "ENILimitReachedException": 502,
+    "ENINotReadyException": 502,
+    "InvalidParameterValueException": 400,
+    "InvalidRequestContentException": 400,
+    "InvalidRuntimeException": 502,
+    "InvalidSecurityGroupIDException": 502,
+    "InvalidSubnetIDException": 502,
+    "InvalidZipFileException": 502,
+    "KMSAccessDeniedException": 502,
+    "KMSDisabledException": 502,
+    "KMSInvalidStateException": 502,
+    "KMSNotFoundException": 502,
+    "ModeNotSupportedException": 400,
+    "NoPublishedVersionException": 400,
+    "RecursiveInvocationException": 400,
+    "RequestTooLargeException": 413,
+    "ResourceConflictException": 409,
+    "ResourceNotFoundException": 404,
+    "ResourceNotReadyException": 502,
+    "S3FilesMountConnectivityException": 408,
+    "S3FilesMountFailureException": 403,
+    "S3FilesMountTimeoutException": 408,
+    "SerializedRequestEntityTooLargeException": 413,
+    "ServiceException": 500,
+    "ServiceQuotaExceededException": 402,
+    "SnapStartException": 400,
+    "SnapStartNotReadyException": 409,
+    "SnapStartRegenerationFailureException": 409,
+    "SnapStartTimeoutException": 408,
+    "SubnetIPAddressLimitReachedException": 502,
+    "TooManyRequestsException": 429,
+    "UnknownOperationException": 404,
+    "UnsupportedMediaTypeException": 415,
+}
+# The model spells the member with a capital for these.
+_CAPITAL_MESSAGE = frozenset(STATUS) - {
+    "CodeArtifactUserDeletedException",
+    "CodeArtifactUserFailedException",
+    "CodeArtifactUserPendingException",
+    "InvalidParameterValueException",
+    "InvalidRequestContentException",
+    "ModeNotSupportedException",
+    "RequestTooLargeException",
+    "ResourceConflictException",
+    "ResourceNotReadyException",
+    "SerializedRequestEntityTooLargeException",
+    "TooManyRequestsException",
+    "UnsupportedMediaTypeException",
+}
+
+
+class ApiError(Exception):
+    """A request that the Lambda API refuses."""
+
+    def __init__(
+        self, code: str, message: str, *, reason: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = STATUS[code]
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        headers = [("content-type", "application/json"), ("x-amzn-errortype", self.code)]
+        return headers if self.retry_after is None else [*headers, ("retry-after", str(self.retry_after))]
+
+    @property
+    def body(self) -> bytes:
+        fields = {"Type": "Service" if self.status >= 500 else "User"}
+        if self.reason:
+            fields["Reason"] = self.reason
+        fields["Message" if self.code in _CAPITAL_MESSAGE else "message"] = str(self)
+        return json.dumps(fields).encode()
+
+
+def throttled(*, reserved: bool) -> ApiError:
+    """Too many concurrent invocations: of the function, if it has a reservation, else of the account."""
+    scope = "ReservedFunctionConcurrent" if reserved else "Concurrent"
+    reason = f"{scope}InvocationLimitExceeded"
+    return ApiError("TooManyRequestsException", "Rate Exceeded.", reason=reason, retry_after=1)

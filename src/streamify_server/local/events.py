@@ -1,0 +1,137 @@
+"""What observers are told while functions run: small values, in order, from one thread."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Status = Literal["running", "success", "error", "timeout"]
+Mode = Literal["streaming", "buffered", "event"]
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationStarted:
+    """An invocation was accepted. Times are seconds since the epoch."""
+
+    function: str
+    request_id: str
+    time: float
+    mode: Mode
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStarted:
+    """The function began to respond."""
+
+    function: str
+    request_id: str
+    time: float
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkProduced:
+    """A piece of the response left the function."""
+
+    function: str
+    request_id: str
+    time: float
+    size: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationEnded:
+    """The invocation is over, for the function's part."""
+
+    function: str
+    request_id: str
+    time: float
+    status: Status
+    error_type: str | None
+    bytes: int
+    chunks: int
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogWritten:
+    """A line was written to the function's log, by the function or by Lambda."""
+
+    function: str
+    time: float
+    line: str
+
+
+Event = InvocationStarted | ResponseStarted | ChunkProduced | InvocationEnded | LogWritten
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationRecord:
+    """One invocation in retrospect; `bytes` and `chunks` count what the function produced.
+
+    Times are in seconds: `started` since the epoch, the others since `started`.
+    """
+
+    function: str
+    request_id: str
+    mode: Mode
+    payload: bytes = field(repr=False)
+    started: float
+    status: Status = "running"
+    error_type: str | None = None
+    content_type: str | None = None
+    bytes: int = 0
+    chunks: int = 0
+    time_to_first_byte: float | None = None
+    duration: float | None = None
+
+
+class History:
+    """The last invocations and log lines of each function, kept from the events."""
+
+    def __init__(self, invocations: int = 1000, lines: int = 10_000) -> None:
+        self._limits = (invocations, lines)
+        self._records: dict[str, dict[str, InvocationRecord]] = {}
+        self._lines: dict[str, deque[str]] = {}
+
+    def invocations(self, function: str) -> list[InvocationRecord]:
+        return list(self._records.get(function, {}).values())
+
+    def logs(self, function: str) -> list[str]:
+        return list(self._lines.get(function, ()))
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, LogWritten):
+            lines = self._lines.setdefault(event.function, deque(maxlen=self._limits[1]))
+            lines.append(event.line)
+            return
+        records = self._records.setdefault(event.function, {})
+        if isinstance(event, InvocationStarted):
+            if len(records) >= self._limits[0]:
+                del records[next(iter(records))]
+            records[event.request_id] = InvocationRecord(
+                event.function, event.request_id, event.mode, event.payload, event.time
+            )
+        elif event.request_id in records:
+            records[event.request_id] = _updated(records[event.request_id], event)
+
+
+def _updated(
+    record: InvocationRecord, event: ResponseStarted | ChunkProduced | InvocationEnded
+) -> InvocationRecord:
+    match event:
+        case ResponseStarted():
+            return replace(record, content_type=event.content_type)
+        case ChunkProduced():
+            first = record.time_to_first_byte
+            return replace(
+                record,
+                bytes=record.bytes + event.size,
+                chunks=record.chunks + 1,
+                time_to_first_byte=event.time - record.started if first is None else first,
+            )
+        case InvocationEnded():
+            return replace(record, status=event.status, error_type=event.error_type, duration=event.duration)

@@ -1,0 +1,103 @@
+"""What is known of a function: its configuration, and the environment that its process starts in."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .names import LATEST
+
+# Nothing else of the caller's environment reaches a function: least of all its AWS credentials and profiles.
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+
+DUMMY_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIALOCALLAMBDA00000",
+    "AWS_SECRET_ACCESS_KEY": "local/lambda/accepts/any/signature/of/yours",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """The configuration of one function; the defaults are those of Lambda."""
+
+    name: str
+    arn: str
+    handler: str
+    code: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 3.0
+    memory_size: int = 128
+    concurrency: int | None = None
+    version: str = LATEST
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    last_modified: str = ""
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/lambda/{self.name}"
+
+    def has_qualifier(self, qualifier: str | None) -> bool:
+        return qualifier is None or qualifier in (LATEST, self.version, *self.aliases)
+
+
+def python_command(handler: str) -> tuple[str, ...]:
+    """The command that runs a Python handler: this interpreter, the runtime of this package."""
+    return (sys.executable, "-m", "streamify_server.runtime", handler)
+
+
+def process_environment(
+    function: Function, *, runtime_api: str, region: str, log_stream: str, endpoint_url: str | None = None
+) -> dict[str, str]:
+    """Return the whole environment of a function's process, as Lambda sets it.
+
+    The names are those of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html. The
+    function's own variables win over what is inherited and over conveniences, never over what Lambda
+    reserves.
+    """
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    conveniences = {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONUNBUFFERED": "1",
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **DUMMY_CREDENTIALS,
+    }
+    if endpoint_url:
+        conveniences["AWS_ENDPOINT_URL_LAMBDA"] = endpoint_url
+    reserved = {
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "_HANDLER": function.handler,
+        "LAMBDA_TASK_ROOT": str(function.code),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    }
+    environment = {**inherited, **conveniences, **function.environment, **reserved}
+    return {**environment, "PYTHONPATH": _python_path(function, environment.get("PYTHONPATH"))}
+
+
+def _python_path(function: Function, own: str | None) -> str:
+    paths = [str(function.code), *([own] if own else [])]
+    package_root = Path(__file__).resolve().parent.parent.parent
+    # Never site-packages itself: in front of the standard library its backports would shadow it.
+    if package_root.name not in ("site-packages", "dist-packages"):
+        paths.append(str(package_root))
+    return os.pathsep.join(paths)

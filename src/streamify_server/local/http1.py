@@ -1,0 +1,200 @@
+"""One HTTP/1.1 connection of a server: h11 for the protocol, asyncio streams for the bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import h11
+
+_READ_SIZE = 65536
+_MAX_HEAD = 128 * 1024
+_WRITE_BUFFER = 65536
+_LINGER_SECONDS = 2.0
+
+Headers = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The head of a request; header names are in lower case, values as they came."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; several of one name are joined as RFC 9110, section 5.2 says."""
+        values = [value for key, value in self.headers if key == name]
+        return ", ".join(values) if values else None
+
+
+class TruncatedBodyError(Exception):
+    """The peer went away before the end of the body it had announced."""
+
+
+class BodyTooLargeError(Exception):
+    """The body is larger than the caller of `read_body` takes."""
+
+
+class Connection:
+    """Requests in, responses out, one after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
+        self._head_only = False
+        self.trailers: dict[str, str] = {}
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+
+    async def next_request(self) -> Request | None:
+        """The next request, or None at the end of the connection."""
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+        if self._h11.our_state is not h11.IDLE:
+            return None
+        self.trailers = {}
+        try:
+            event = await self._event()
+        except h11.RemoteProtocolError as error:
+            await self.respond(error.error_status_hint, [], str(error).encode())
+            return None
+        if not isinstance(event, h11.Request):
+            return None
+        self._head_only = event.method == b"HEAD"
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers)
+        return Request(event.method.decode("latin-1"), event.target.decode("latin-1"), headers)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The pieces of the request's body as they arrive; `trailers` is set after the last.
+
+        Raises:
+            TruncatedBodyError: The connection ended before the body did.
+        """
+        while True:
+            try:
+                event = await self._event()
+            except h11.RemoteProtocolError as error:
+                raise TruncatedBodyError(str(error)) from error
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+            else:
+                if isinstance(event, h11.EndOfMessage):
+                    self.trailers = {
+                        name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers
+                    }
+                return
+
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            BodyTooLargeError: It has more than `limit` bytes.
+            TruncatedBodyError: The connection ended before the body did.
+        """
+        pieces, size = [], 0
+        async for piece in self.body():
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLargeError(limit)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def respond(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """Send a whole response."""
+        await self.start(status, [*headers, ("content-length", str(len(body)))])
+        if body:
+            await self.send(body)
+        await self.finish()
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the head of a response; without a Content-Length its body goes out in HTTP chunks."""
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await self._send(h11.Response(status_code=status, headers=raw, reason=_reason(status)))
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the body, at once; wait while the peer does not read."""
+        if not self._head_only:
+            await self._send(h11.Data(data=data))
+
+    async def finish(self) -> None:
+        """End the response."""
+        await self._send(h11.EndOfMessage())
+
+    async def linger(self) -> None:
+        """Half-close and discard what still comes, so that a response sent early is not lost to a reset."""
+        try:
+            self._writer.write_eof()
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while await self._reader.read(_READ_SIZE):
+                    pass
+        except (OSError, TimeoutError, NotImplementedError):
+            pass
+
+    @property
+    def request_is_read(self) -> bool:
+        return self._h11.their_state in (h11.DONE, h11.IDLE)
+
+    def hung_up(self) -> bool:
+        """Whether the peer has closed; only to be asked while it has nothing to send."""
+        return self._reader.at_eof() or self._writer.is_closing() or _readable(self._writer)
+
+    def abort(self) -> None:
+        """Drop the connection without another word."""
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except OSError:
+            pass
+
+    async def _event(self) -> h11.Event | type[h11.PAUSED]:
+        while True:
+            event = self._h11.next_event()
+            if event is not h11.NEED_DATA:
+                return event  # type: ignore[return-value]
+            if self._h11.they_are_waiting_for_100_continue:
+                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            try:
+                data = await self._reader.read(_READ_SIZE)
+            except OSError:
+                data = b""
+            self._h11.receive_data(data)
+
+    async def _send(self, event: h11.Event) -> None:
+        data = self._h11.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""
+
+
+def _readable(writer: asyncio.StreamWriter) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(writer.get_extra_info("socket"), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+Handler = Callable[[Request, Connection], Awaitable[None]]
+
+
+def refused(request: Request, port: int, scheme: str) -> str | None:
+    """Why a request must not be served, if so: a foreign Host (DNS rebinding) or Origin (another's page)."""
+    own = (f"127.0.0.1:{port}", f"localhost:{port}")
+    if request.header("host") not in own:
+        return f"Host must be {own[0]} or {own[1]}."
+    origin = request.header("origin")
+    if origin is not None and origin not in [f"{scheme}://{host}" for host in own]:
+        return "This server answers no page of another origin."
+    return None

@@ -1,0 +1,160 @@
+"""One invocation, from the caller's request to its outcome: where a function's response meets its caller."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from .channel import Channel
+from .events import ChunkProduced, Event, InvocationEnded, InvocationStarted, Mode, ResponseStarted, Status
+from .functions import Function
+
+BUFFERED_LIMIT = 6 * 1024 * 1024
+STREAMED_LIMIT = 200 * 1024 * 1024
+# RAPID grants a buffered response this much more than the documented 6 MB.
+_ALLOWANCE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a caller asked for."""
+
+    function: Function
+    request_id: str
+    invoked_arn: str
+    payload: bytes
+    trace_id: str
+    mode: Mode
+    client_context: str | None = None
+    cognito_identity: str | None = None
+    tenant_id: str | None = None
+    tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an invocation ended for Lambda.
+
+    `error` is the JSON of the error as the function or Lambda wrote it. `in_response` says that it came
+    after the response had begun, and so cannot be its payload; `in_trailers`, that the function itself
+    reported it so.
+    """
+
+    status: Status
+    error_type: str | None = None
+    error: bytes = b""
+    content_type: str = "application/json"
+    in_response: bool = False
+    in_trailers: bool = False
+
+
+def failure(
+    error_type: str, message: str, *, status: Status = "error", request_id: str | None = None
+) -> Outcome:
+    """An outcome that Lambda itself reports; with a request id, in the form it has for lost runtimes."""
+    if request_id:
+        message = f"RequestId: {request_id} Error: {message}"
+    error = json.dumps({"errorType": error_type, "errorMessage": message}, separators=(",", ":"))
+    return Outcome(status, error_type, error.encode())
+
+
+class ResponseTooLargeError(Exception):
+    """The function's response is over the limit of the invoke mode."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Exceeded maximum allowed payload size ({limit} bytes).")
+
+
+class Invocation:
+    """The running state of a call: the function's side writes, the caller's side reads."""
+
+    def __init__(self, call: Call, notify: Callable[[Event], None], limit: int | None = None) -> None:
+        self.call = call
+        self.started = time.time()
+        self.outcome: Outcome | None = None
+        self.log_tail = b""
+        self._notify = notify
+        self._channel = Channel()
+        self._head: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
+        self._limit = limit or (STREAMED_LIMIT if call.mode == "streaming" else BUFFERED_LIMIT + _ALLOWANCE)
+        self._bytes = 0
+        self._chunks = 0
+        name = call.function.name
+        notify(InvocationStarted(name, call.request_id, self.started, call.mode, call.payload))
+
+    # The function's side.
+
+    def begin(self, content_type: str) -> None:
+        """The function starts to respond."""
+        if not self._head.done():
+            self._head.set_result(content_type)
+            self._notify(
+                ResponseStarted(self.call.function.name, self.call.request_id, time.time(), content_type)
+            )
+
+    async def write(self, data: bytes) -> None:
+        """The function sends a piece; returns when there is room for the next.
+
+        Raises:
+            ResponseTooLargeError: More than this mode of invocation may carry; what fits is delivered.
+        """
+        fitting = data[: self._limit - self._bytes]
+        if fitting:
+            self._bytes += len(fitting)
+            self._chunks += 1
+            name = self.call.function.name
+            self._notify(ChunkProduced(name, self.call.request_id, time.time(), len(fitting), bytes(fitting)))
+            await self._channel.put(fitting)
+        if len(fitting) < len(data):
+            raise ResponseTooLargeError(self._limit)
+
+    def end(self, outcome: Outcome, log_tail: bytes = b"") -> None:
+        """The invocation is over; only the first call counts."""
+        if self.outcome is not None:
+            return
+        self.outcome = outcome
+        self.log_tail = log_tail
+        if not self._head.done():
+            self._head.set_result(None)
+        self._channel.end()
+        self._ended.set()
+        now = time.time()
+        self._notify(
+            InvocationEnded(
+                self.call.function.name,
+                self.call.request_id,
+                now,
+                outcome.status,
+                outcome.error_type,
+                self._bytes,
+                self._chunks,
+                now - self.started,
+            )
+        )
+
+    @property
+    def responding(self) -> bool:
+        """Whether the function has begun to respond."""
+        return self._head.done() and self._head.result() is not None
+
+    # The caller's side.
+
+    async def content_type(self) -> str | None:
+        """The content type of the response once it begins, or None if the invocation ended without one."""
+        return await asyncio.shield(self._head)
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The pieces of the response as they come."""
+        return aiter(self._channel)
+
+    async def result(self) -> Outcome:
+        """The outcome, once there is one."""
+        await self._ended.wait()
+        assert self.outcome is not None
+        return self.outcome
+
+    def detach(self) -> None:
+        """The caller has gone; the function runs on and is not told, as on AWS."""
+        self._channel.detach()

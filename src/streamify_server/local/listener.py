@@ -1,0 +1,81 @@
+"""Listening sockets on 127.0.0.1: they take connections and hand their requests to a handler."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from .http1 import Connection, Handler, Request, refused
+
+_ACCEPT_SECONDS = 0.01
+
+Guard = Callable[[Request, int, str], str | None]
+
+
+class Listener:
+    """A server for one handler; a foreign Host or Origin never gets as far as the handler."""
+
+    def __init__(
+        self, handler: Handler, *, tls: ssl.SSLContext | None = None, guard: Guard = refused
+    ) -> None:
+        self._handler = handler
+        self._tls = tls
+        self._guard = guard
+        self._server: asyncio.Server | None = None
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self.port = 0
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self._tls else "http"
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def open(self, port: int = 0) -> None:
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", port, ssl=self._tls, backlog=1024
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening, drop every connection, and wait until their handlers have ended."""
+        if self._server is None:
+            return
+        self._server.close()
+        tasks = list(self._connections)
+        for task, writer in list(self._connections.items()):
+            task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    async def drain(self, seconds: float | None) -> None:
+        """Wait until the peers have closed their connections and all that they sent has been handled."""
+        # A connection that is still in the backlog takes a moment to be seen here.
+        await asyncio.sleep(_ACCEPT_SECONDS)
+        if self._connections:
+            await asyncio.wait(list(self._connections), timeout=seconds)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._connections[task] = writer
+        task.add_done_callback(lambda done: self._connections.pop(done, None))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer)
+        try:
+            while request := await connection.next_request():
+                reason = self._guard(request, self.port, self.scheme)
+                if reason:
+                    await connection.respond(403, [("content-type", "text/plain")], reason.encode())
+                else:
+                    await self._handler(request, connection)
+                if not connection.request_is_read:
+                    await connection.linger()
+                    break
+        except OSError:
+            pass  # the peer is gone; whatever ran for it goes on
+        finally:
+            await connection.close()

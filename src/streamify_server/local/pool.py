@@ -1,0 +1,73 @@
+"""The workers of one function: one for each concurrent invocation, warm ones first."""
+
+import asyncio
+from collections.abc import Callable
+
+from .functions import Function
+from .invocation import Invocation
+from .worker import Worker
+
+# How long an invocation waits for a worker that has responded and not yet come back for more.
+_RETURN_SECONDS = 0.5
+
+
+class Pool:
+    """Assigns invocations to workers and replaces those that died."""
+
+    def __init__(self, function: Function, spawn: Callable[[Function], Worker]) -> None:
+        self.function = function
+        self._spawn = spawn
+        self._workers: list[Worker] = []
+        self._retired: set[Worker] = set()
+
+    @property
+    def workers(self) -> list[Worker]:
+        return list(self._workers)
+
+    def submit(self, invocation: Invocation) -> None:
+        """Hand an invocation to the worker that served last, to one about to be free, or to a new one."""
+        for worker in reversed(self._workers):
+            if worker.waits and worker.current is None:
+                worker.assign(invocation)
+                return
+        for worker in reversed(self._workers):
+            if worker.returns:
+                worker.assign(invocation)
+                asyncio.get_running_loop().call_later(_RETURN_SECONDS, self._reconsider, worker, invocation)
+                return
+        self._cold(invocation)
+
+    def retire(self, function: Function | None = None) -> None:
+        """End the workers, busy ones after their invocation; new ones take the new function."""
+        self.function = function or self.function
+        for worker in self.workers:
+            self._retired.add(worker)
+            self._workers.remove(worker)
+            if worker.current is None:
+                worker.kill()
+
+    def _cold(self, invocation: Invocation) -> None:
+        worker = self._spawn(self.function)
+        worker.on_idle = self._idle
+        worker.on_death = self._died
+        self._workers.append(worker)
+        worker.assign(invocation)
+
+    def _reconsider(self, worker: Worker, invocation: Invocation) -> None:
+        if worker.current is invocation and not worker.begun and not worker.dead:
+            worker.withdraw()
+            self._cold(invocation)
+
+    def _idle(self, worker: Worker) -> None:
+        if worker in self._retired:
+            worker.kill()
+        elif worker in self._workers:
+            self._workers.remove(worker)
+            self._workers.append(worker)
+
+    def _died(self, worker: Worker) -> None:
+        self._retired.discard(worker)
+        if worker in self._workers:
+            self._workers.remove(worker)
+        if invocation := worker.withdraw():
+            self.submit(invocation)

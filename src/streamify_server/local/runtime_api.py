@@ -1,0 +1,168 @@
+"""The Runtime API of one worker, as https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html has it."""
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+
+from .http1 import Connection, Request, TruncatedBodyError
+from .invocation import BUFFERED_LIMIT, Invocation, Outcome, ResponseTooLargeError, failure
+from .states import Call, InvalidTransitionError, State, valid_error_type
+from .worker import Worker
+
+_VERSION = "/2018-06-01"
+_INVOCATION = re.compile(_VERSION + r"/runtime/invocation/([^/]+)/(response|error)")
+_JSON = [("content-type", "application/json")]
+_ERROR_TYPE = "lambda-runtime-function-error-type"
+_ERROR_BODY = "lambda-runtime-function-error-body"
+_MAX_ERROR_BODY = BUFFERED_LIMIT
+# A response that breaks off may be the first sign of a process that died; its exit is told within this time.
+_EXIT_SECONDS = 0.5
+
+
+class RuntimeApi:
+    """Answers the calls of the runtime in one worker's process."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._judging = asyncio.Lock()
+        self._spoke = asyncio.Event()
+
+    async def __call__(self, request: Request, connection: Connection) -> None:
+        self._spoke.set()
+        async with self._judging:
+            pass
+        path = request.target.partition("?")[0]
+        match = _INVOCATION.fullmatch(path)
+        try:
+            if match and request.method == "POST":
+                await self._post(match[1], match[2], request, connection)
+            else:
+                await self._other(request.method, path, request, connection)
+        except InvalidTransitionError as error:
+            await _refuse(connection, 403, "InvalidStateTransition", str(error))
+
+    async def _other(self, method: str, path: str, request: Request, connection: Connection) -> None:
+        match method, path.removeprefix(_VERSION):
+            case "GET", "/runtime/invocation/next":
+                await self._next(connection)
+            case "POST", "/runtime/init/error":
+                await self._start_error(Call.INIT_ERROR, request, connection)
+            case "POST", "/runtime/restore/error":
+                await self._start_error(Call.RESTORE_ERROR, request, connection)
+            case "GET", "/runtime/restore/next":
+                self._worker.called(Call.RESTORE_NEXT)
+                await connection.respond(200, _JSON)
+            case "GET", "/ping":
+                await connection.respond(200, [("content-type", "text/plain")], b"pong")
+            case _:
+                await connection.respond(404, [("content-type", "text/plain")], b"404 page not found\n")
+
+    async def _next(self, connection: Connection) -> None:
+        async for _ in connection.body():
+            pass
+        invocation = await self._worker.next(connection.hung_up)
+        await connection.respond(200, self._next_headers(invocation), invocation.call.payload)
+
+    def _next_headers(self, invocation: Invocation) -> list[tuple[str, str]]:
+        call = invocation.call
+        named = {
+            "Lambda-Runtime-Aws-Request-Id": call.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(self._worker.deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": call.invoked_arn,
+            "Lambda-Runtime-Trace-Id": call.trace_id,
+            "Lambda-Runtime-Client-Context": call.client_context,
+            "Lambda-Runtime-Cognito-Identity": call.cognito_identity,
+            "Lambda-Runtime-Aws-Tenant-Id": call.tenant_id,
+            "Lambda-Runtime-Invocation-Id": self._worker.invocation_id,
+        }
+        return [*_JSON, *((name, value) for name, value in named.items() if value)]
+
+    async def _post(self, request_id: str, what: str, request: Request, connection: Connection) -> None:
+        worker, invocation = self._worker, self._worker.current
+        if request_id == worker.finished_id and not worker.begun and worker.state is not State.READY:
+            worker.called(Call.RESPONSE if what == "response" else Call.ERROR)  # answered twice: refused
+        echoed = request.header("lambda-runtime-invocation-id")
+        if request_id == worker.finished_id or echoed not in (None, worker.invocation_id):
+            return await _refuse(connection, 410, "InvokeTimeout", "Invoke timeout")
+        if invocation is None or request_id != invocation.call.request_id or not worker.begun:
+            return await _refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
+        if what == "response":
+            return await self._response(invocation, request, connection)
+        return await self._error(request, connection)
+
+    async def _response(self, invocation: Invocation, request: Request, connection: Connection) -> None:
+        self._worker.called(Call.RESPONSE)
+        mode = request.header("lambda-runtime-function-response-mode")
+        if mode not in (None, "streaming"):
+            # The state stays as it is: Lambda's own server lets such a runtime go no further either.
+            self._worker.reject(failure("Runtime.InvalidResponseModeHeader", "Invalid response mode header"))
+            return await _refuse(
+                connection, 400, "InvalidFunctionResponseMode", "Invalid function response mode"
+            )
+        invocation.begin(request.header("content-type") or "application/octet-stream")
+        try:
+            async for piece in connection.body():
+                await invocation.write(piece)
+        except ResponseTooLargeError as error:
+            self._worker.respond(failure("Function.ResponseSizeTooLarge", str(error)))
+            return await _refuse(connection, 413, "RequestEntityTooLarge", str(error))
+        except TruncatedBodyError:
+            await self._truncated(invocation)
+            return await _refuse(
+                connection, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated"
+            )
+        if self._worker.current is invocation:
+            self._worker.respond(outcome_of_trailers(connection.trailers))
+        return await _accept(connection)
+
+    async def _truncated(self, invocation: Invocation) -> None:
+        """Judge a response that broke off: of a runtime that lives on, or of one that has died."""
+        self._spoke.clear()
+        async with self._judging:
+            exited = asyncio.ensure_future(self._worker.ended())
+            spoke = asyncio.ensure_future(self._spoke.wait())
+            await asyncio.wait((exited, spoke), timeout=_EXIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            died = exited.done()
+            exited.cancel()
+            spoke.cancel()
+            if self._worker.current is invocation and not died:
+                self._worker.respond(failure("Runtime.TruncatedResponse", "The response was cut off."))
+
+    async def _error(self, request: Request, connection: Connection) -> None:
+        self._worker.called(Call.ERROR)
+        body = await connection.read_body(_MAX_ERROR_BODY)
+        error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
+        content_type = request.header("content-type") or "application/json"
+        self._worker.respond(Outcome("error", error_type, body, content_type))
+        await _accept(connection)
+
+    async def _start_error(self, call: Call, request: Request, connection: Connection) -> None:
+        self._worker.called(call)
+        body = await connection.read_body(_MAX_ERROR_BODY)
+        error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
+        self._worker.init_failed(Outcome("error", error_type, body))
+        await _accept(connection)
+
+
+def outcome_of_trailers(trailers: dict[str, str]) -> Outcome:
+    """A response that came whole is a success, unless its trailers report an error."""
+    error_type = trailers.get(_ERROR_TYPE)
+    if not error_type:
+        return Outcome("success")
+    encoded = trailers.get(_ERROR_BODY, "")
+    try:
+        error = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        error = encoded.encode()
+    return Outcome("error", error_type, error, in_trailers=True)
+
+
+async def _accept(connection: Connection) -> None:
+    await connection.respond(202, _JSON, b'{"status":"OK"}\n')
+
+
+async def _refuse(connection: Connection, status: int, error_type: str, message: str) -> None:
+    body = json.dumps({"errorMessage": message, "errorType": error_type}).encode()
+    await connection.respond(status, _JSON, body)

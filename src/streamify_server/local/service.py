@@ -1,0 +1,140 @@
+"""The emulator inside: functions, their pools, the servers in front; all of it on one event loop."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Literal
+
+from .api_errors import throttled
+from .events import Event, History, InvocationEnded, InvocationStarted, Observer
+from .functions import Function, process_environment
+from .invocation import Call, Invocation
+from .lambda_api import LambdaApi
+from .listener import Listener
+from .pool import Pool
+from .processes import Supervisor
+from .runtime_api import RuntimeApi
+from .worker import Worker
+
+# How long the last words of a dead process are waited for; those of a response take as long as the caller
+# reads.
+_DRAIN_SECONDS = 1.0
+
+StreamErrors = Literal["observed", "documented"]
+
+
+class LambdaService:
+    """All functions of one LocalLambda."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        account: str,
+        stream_errors: StreamErrors,
+        concurrency: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.region = region
+        self.account = account
+        self.documented = stream_errors == "documented"
+        self.functions: dict[str, Function] = {}
+        self.history = History()
+        self.api = Listener(LambdaApi(self), tls=tls)
+        self._concurrency = concurrency
+        self._active: dict[str, int] = {}
+        self._pools: dict[str, Pool] = {}
+        self._observers: list[Observer] = [self.history.observe, self._count]
+        self._supervisor = Supervisor()
+        self._listeners: dict[Worker, Listener] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, port: int) -> None:
+        await self.api.open(port)
+
+    async def close(self) -> None:
+        """Answer nothing more, end every process, close every connection."""
+        await self.api.close()
+        self._supervisor.end()
+        await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, function: Function) -> None:
+        """Add a function, or change one: workers of the old configuration serve what they have, then end."""
+        self.functions[function.name] = function
+        if function.name in self._pools:
+            self._pools[function.name].retire(function)
+        else:
+            self._pools[function.name] = Pool(function, self._spawn)
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def submit(self, call: Call) -> Invocation:
+        """Begin an invocation.
+
+        Raises:
+            ApiError: The function, or the account, has as many as it may have.
+        """
+        function = call.function
+        if call.mode != "event":
+            if (
+                function.concurrency is not None
+                and self._active.get(function.name, 0) >= function.concurrency
+            ):
+                raise throttled(reserved=True)
+            if sum(self._active.values()) >= self._concurrency:
+                raise throttled(reserved=False)
+        invocation = Invocation(call, self._notify)
+        self._pools[function.name].submit(invocation)
+        return invocation
+
+    def discard(self, invocation: Invocation) -> None:
+        """Nobody waits for the response of this invocation."""
+        invocation.detach()
+
+    def _notify(self, event: Event) -> None:
+        for observer in tuple(self._observers):
+            observer(event)
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, InvocationStarted):
+            self._active[event.function] = self._active.get(event.function, 0) + 1
+        elif isinstance(event, InvocationEnded):
+            self._active[event.function] -= 1
+
+    def _spawn(self, function: Function) -> Worker:
+        worker = Worker(function, self._notify)
+        task = asyncio.get_running_loop().create_task(self._start(worker))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return worker
+
+    async def _start(self, worker: Worker) -> None:
+        listener = Listener(RuntimeApi(worker))
+        self._listeners[worker] = listener
+        await listener.open()
+        if worker.dead:
+            return await listener.close()
+        function = worker.function
+        environment = process_environment(
+            function,
+            runtime_api=listener.address,
+            region=self.region,
+            log_stream=worker.log_stream,
+            endpoint_url=f"{self.api.scheme}://{self.api.address}",
+        )
+        if not self._supervisor.alive:
+            self._supervisor.end()
+            self._supervisor = Supervisor()
+        process = self._supervisor.spawn(function.command, environment, str(function.code), worker.output)
+        worker.attach(process)
+        await worker.ended()
+        await listener.drain(None if worker.begun else _DRAIN_SECONDS)
+        worker.bury()
+        await listener.close()
+        self._listeners.pop(worker, None)
+        return None

@@ -1,0 +1,25 @@
+"""Request ids and X-Ray trace headers."""
+
+import re
+import secrets
+import time
+import uuid
+
+_ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;|$)")
+
+
+def new_request_id() -> str:
+    """The id of a new request to the Lambda API."""
+    return str(uuid.uuid4())
+
+
+def trace_header(given: str | None) -> str:
+    """The caller's trace header if it is one, else that of a new trace which is not sampled.
+
+    The format is that of
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader.
+    """
+    if given and _ROOT.match(given):
+        return given
+    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"

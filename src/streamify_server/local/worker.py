@@ -1,0 +1,262 @@
+"""One execution environment: a function's process, its Runtime API, its log, and what it is doing now."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from .events import Event, LogWritten
+from .functions import Function
+from .invocation import Invocation, Outcome, failure
+from .logs import Tail, end_line, report_line, start_line
+from .processes import Exit, Process
+from .states import Call, InvalidTransitionError, State, transition
+
+# Lambda gives the init phase ten seconds, and then once more the function's own timeout.
+_INIT_SECONDS = 10.0
+# Errors that Lambda finds and no runtime reports; it writes them into the log.
+_LOST = ("Sandbox.Timedout", "Runtime.ExitError", "Runtime.InvalidEntrypoint")
+
+
+class Worker:
+    """Serves one invocation at a time, warm from the second on."""
+
+    def __init__(self, function: Function, notify: Callable[[Event], None]) -> None:
+        self.function = function
+        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
+        self.state = State.STARTED
+        self.current: Invocation | None = None
+        self.served = 0
+        self.dead = False
+        self.invocation_id = ""
+        self.finished_id = ""
+        self.begun = False
+        self._exit = asyncio.Event()
+        self._how = Exit(0)
+        self.on_idle: Callable[[Worker], None] = lambda _: None
+        self.on_death: Callable[[Worker], None] = lambda _: None
+        self._notify = notify
+        self._process: Process | None = None
+        self._assigned: asyncio.Future[None] | None = None
+        self._hung_up: Callable[[], bool] = lambda: False
+        self._init_error: Outcome | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._spawned = time.monotonic()
+        self._invoked = self._spawned
+        self._init_duration: float | None = None
+        self._tail = Tail()
+        self._partial_line = b""
+
+    # Life and death of the process.
+
+    def attach(self, process: Process) -> None:
+        self._process = process
+        process.on_exit = self._exited
+        seconds = _INIT_SECONDS + self.function.timeout
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out, seconds)
+
+    def kill(self) -> None:
+        """Kill the process group; the worker serves nothing more."""
+        self.dead = True
+        if self._process:
+            self._process.kill()
+        else:
+            self._exit.set()
+
+    async def ended(self) -> None:
+        """Wait for the end of the process."""
+        await self._exit.wait()
+
+    def _exited(self, how: Exit) -> None:
+        self.dead = True
+        self._how = how
+        if self._assigned:
+            self._assigned.cancel()
+        self._exit.set()
+
+    def bury(self) -> None:
+        """The process has ended and all that it had sent has been read: say so to whoever waits for it."""
+        self._flush_line()
+        if self.current and (self.begun or self._init_duration is None):
+            self._finish(self._init_error or self._exit_failure(self._how, self.current))
+        self._stop_timer()
+        self.on_death(self)
+
+    def _exit_failure(self, how: Exit, invocation: Invocation) -> Outcome:
+        request_id = invocation.call.request_id
+        if how.error:
+            return failure("Runtime.InvalidEntrypoint", how.error, request_id=request_id)
+        clean = how.status == 0
+        message = (
+            "Runtime exited without providing a reason" if clean else f"Runtime exited with error: {how}"
+        )
+        return failure("Runtime.ExitError", message, request_id=request_id)
+
+    def _timed_out(self, seconds: float) -> None:
+        if self.current and (self.begun or self._init_duration is None):
+            message = f"Task timed out after {seconds:.2f} seconds"
+            request_id = self.current.call.request_id
+            self._finish(failure("Sandbox.Timedout", message, status="timeout", request_id=request_id))
+        self.kill()
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    # Invocations.
+
+    def assign(self, invocation: Invocation) -> None:
+        """Give the worker its next invocation: at once if it waits in /next, else when it comes for it."""
+        self.current = invocation
+        if self.dead:
+            self.on_death(self)
+        elif self._assigned and not self._assigned.done():
+            self._assigned.set_result(None)
+
+    def withdraw(self) -> Invocation | None:
+        """Take back an invocation that the worker has not come for."""
+        invocation, self.current = self.current, None
+        return invocation
+
+    @property
+    def waits(self) -> bool:
+        """Whether the runtime is in /next, and still there."""
+        return not self.dead and self.state is State.READY and not self._hung_up()
+
+    @property
+    def returns(self) -> bool:
+        """Whether the runtime has responded and should soon be back in /next."""
+        return not self.dead and self.state is State.RESPONSE_SENT and self.current is None
+
+    async def next(self, hung_up: Callable[[], bool]) -> Invocation:
+        """The runtime asks for its next invocation; returns when there is one.
+
+        Raises:
+            InvalidTransitionError: The runtime may not ask now.
+        """
+        self.state = transition(self.state, Call.NEXT)
+        self._stop_timer()
+        if self._init_duration is None:
+            self._init_duration = time.monotonic() - self._spawned
+        self._hung_up = hung_up
+        if self.state is State.READY:
+            await self._assignment()
+            self.state = transition(self.state, Call.INVOKE)
+            self._start()
+        if self.current is None:
+            raise InvalidTransitionError("The invocation is over.")
+        return self.current
+
+    async def _assignment(self) -> None:
+        if self.current is None:
+            self._assigned = asyncio.get_running_loop().create_future()
+            self.on_idle(self)
+            await self._assigned
+            if self.dead:
+                raise asyncio.CancelledError
+
+    def _start(self) -> None:
+        assert self.current is not None
+        self.begun = True
+        self.invocation_id = str(uuid.uuid4())
+        self._invoked = time.monotonic()
+        self._tail = Tail()
+        timeout = self.function.timeout
+        self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out, timeout)
+        self._write_line(start_line(self.current.call.request_id, self.function.version))
+
+    @property
+    def deadline_ms(self) -> int:
+        """The deadline of the current invocation, in milliseconds since the epoch."""
+        left = self._invoked + self.function.timeout - time.monotonic()
+        return int((time.time() + left) * 1000)
+
+    def called(self, call: Call) -> None:
+        """The runtime makes a call of the Runtime API.
+
+        Raises:
+            InvalidTransitionError: It may not make this call now.
+        """
+        self.state = transition(self.state, call)
+
+    def init_failed(self, outcome: Outcome) -> None:
+        """The runtime reports that it cannot start; the invocation that waits for it gets the error."""
+        self._init_error = outcome
+
+    def respond(self, outcome: Outcome) -> None:
+        """The response, or the error in its place, has come whole or failed to."""
+        self.called(Call.RESPONSE_SENT)
+        self._finish(outcome)
+
+    def reject(self, outcome: Outcome) -> None:
+        """The runtime broke the protocol: its invocation is over, and it gets no other."""
+        self._finish(outcome)
+
+    def _finish(self, outcome: Outcome) -> None:
+        invocation, self.current = self.current, None
+        if invocation is None:
+            return
+        self.begun = False
+        self.served += 1
+        self.finished_id = invocation.call.request_id
+        if invocation.responding and outcome.status != "success":
+            outcome = replace(outcome, in_response=True)
+        self._write_report(invocation, outcome)
+        invocation.end(outcome, bytes(self._tail))
+
+    # The log.
+
+    def output(self, data: bytes) -> None:
+        """The process has printed something."""
+        self._tail.add(data)
+        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
+        for line in lines:
+            self._log(line.decode("utf-8", "replace"))
+
+    def _write_report(self, invocation: Invocation, outcome: Outcome) -> None:
+        if self._process:
+            self._process.drain()
+        self._flush_line()
+        if outcome.error_type in _LOST:
+            self._write_line(json.loads(outcome.error)["errorMessage"])
+        request_id = invocation.call.request_id
+        self._write_line(end_line(request_id))
+        self._write_line(
+            report_line(
+                request_id,
+                duration=time.monotonic() - self._invoked,
+                memory_size=self.function.memory_size,
+                memory_used=_peak_memory(self._process.pid if self._process else None),
+                init_duration=self._init_duration if self.served == 1 else None,
+                status=outcome.status,
+                error_type=outcome.error_type,
+            )
+        )
+
+    def _write_line(self, line: str) -> None:
+        self._tail.add(line.encode() + b"\n")
+        self._log(line)
+
+    def _flush_line(self) -> None:
+        if self._partial_line:
+            line, self._partial_line = self._partial_line, b""
+            self._log(line.decode("utf-8", "replace"))
+
+    def _log(self, line: str) -> None:
+        self._notify(LogWritten(self.function.name, time.time(), line))
+
+
+def _peak_memory(pid: int | None) -> int | None:
+    """The peak resident memory of a process in MB, where /proc knows it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return -(-int(line.split()[1]) // 1024)
+    return None

@@ -1,0 +1,217 @@
+"""LocalLambda as an object: its life, its arguments, its guard."""
+
+import http.client
+import threading
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from streamify_server.local import InvocationEnded, InvocationStarted, LocalLambda
+from support.local import FUNCTIONS, ONE_ATTEMPT, Gate, add_steps, boto3_client, invoke, stream
+from support.local import steps as do
+
+
+def test_starting_and_stopping_twice_is_the_same_as_once() -> None:
+    aws = LocalLambda()
+    aws.start()
+    url = aws.endpoint_url
+    aws.start()
+    assert aws.endpoint_url == url
+    aws.stop()
+    aws.stop()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = aws.endpoint_url
+
+
+def test_functions_added_before_the_start_are_there_after_it() -> None:
+    aws = LocalLambda()
+    add_steps(aws)
+    for _ in range(2):
+        with aws:
+            client = boto3_client(aws)
+            assert invoke(client, do(["answer", "1"]))["Payload"] == b"1"
+            client.close()
+
+
+def fail_while_a_function_runs(before: set[psutil.Process]) -> None:
+    with LocalLambda() as aws:
+        add_steps(aws)
+        client = boto3_client(aws)
+        payload = do(["write", "x"], ["hang"])
+        events = iter(
+            client.invoke_with_response_stream(FunctionName="steps", Payload=payload)["EventStream"]
+        )
+        next(events)
+        client.close()
+        assert set(psutil.Process().children(recursive=True)) > before
+        raise KeyboardInterrupt
+
+
+def test_nothing_is_left_after_the_block_however_it_ends() -> None:
+    before = set(psutil.Process().children(recursive=True))
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        fail_while_a_function_runs(before)
+    assert set(psutil.Process().children(recursive=True)) == before
+    assert threading.active_count() == threads
+
+
+BAD = {
+    "name": ({"name": "a b", "handler": "a.b"}, "letters, digits"),
+    "no handler": ({"name": "fn"}, "needs handler="),
+    "code": ({"name": "fn", "handler": "a.b", "code": "/nowhere"}, "/nowhere is none"),
+    "timeout": ({"name": "fn", "handler": "a.b", "timeout": 901}, "at most 900 seconds, not 901"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD.values(), ids=BAD.keys())
+def test_a_function_that_cannot_be_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        LocalLambda().add_function(**arguments)
+
+
+def test_an_unknown_way_to_report_errors_is_refused() -> None:
+    with pytest.raises(ValueError, match="observed"):
+        LocalLambda(stream_errors="both")  # type: ignore[arg-type]
+
+
+def test_client_kwargs_are_all_that_boto3_needs(monkeypatch: pytest.MonkeyPatch, aws: LocalLambda) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    client = boto3.client("lambda", config=ONE_ATTEMPT, **aws.client_kwargs)
+    assert invoke(client, do(["answer", "1"]))["Payload"] == b"1"
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_foreign_host_or_origin_is_refused(aws: LocalLambda, headers: dict[str, str]) -> None:
+    address = aws.endpoint_url.removeprefix("http://")
+    connection = http.client.HTTPConnection(address)
+    before = len(aws.invocations("steps"))
+    connection.request("POST", "/2015-03-31/functions/steps/invocations", b"{}", headers)
+    assert connection.getresponse().status == 403
+    connection.close()
+    assert len(aws.invocations("steps")) == before
+
+
+def test_it_listens_on_the_loopback_address_alone(aws: LocalLambda) -> None:
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process().net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_an_unknown_path_is_no_operation(aws: LocalLambda) -> None:
+    connection = http.client.HTTPConnection(aws.endpoint_url.removeprefix("http://"))
+    connection.request("GET", "/2015-03-31/functions/steps/nonsense")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
+    connection.close()
+
+
+def test_invocations_are_remembered_with_payload_status_and_bytes() -> None:
+    with LocalLambda() as aws:
+        add_steps(aws)
+        client = boto3_client(aws)
+        stream(client, payload=do(["write", "12345"], ["write", "678"], ["end"]))
+        stream(client, payload=do(["kill"]))
+        client.close()
+        first, second = aws.invocations("steps")
+    assert (first.mode, first.status, first.bytes, first.chunks) == ("streaming", "success", 8, 2)
+    assert first.payload == do(["write", "12345"], ["write", "678"], ["end"])
+    assert first.content_type == "text/plain"
+    assert first.time_to_first_byte is not None
+    assert first.duration is not None
+    assert first.time_to_first_byte <= first.duration
+    assert (second.status, second.error_type) == ("error", "Runtime.ExitError")
+
+
+def test_observers_see_events_in_order_until_they_leave() -> None:
+    seen: list[Any] = []
+    with LocalLambda() as aws:
+        add_steps(aws)
+        end = aws.subscribe(seen.append)
+        client = boto3_client(aws)
+        stream(client, payload=do(["write", "ab"], ["end"]))
+        end()
+        stream(client, payload=do(["write", "ab"], ["end"]))
+        client.close()
+    names = [type(event).__name__ for event in seen if type(event).__name__ != "LogWritten"]
+    assert names == ["InvocationStarted", "ResponseStarted", "ChunkProduced", "InvocationEnded"]
+    assert isinstance(seen[0], InvocationStarted)
+    ended = next(event for event in seen if isinstance(event, InvocationEnded))
+    assert (ended.status, ended.bytes, ended.chunks) == ("success", 2, 1)
+
+
+def test_log_lines_go_where_they_are_wanted() -> None:
+    lines: list[str] = []
+    with LocalLambda(log=lines.append) as aws:
+        add_steps(aws)
+        client = boto3_client(aws)
+        invoke(client, do(["print", "a line"], ["answer", "1"]))
+        client.close()
+    assert "a line" in lines
+    assert any(line.startswith("REPORT RequestId: ") for line in lines)
+
+
+def test_a_restarted_function_runs_the_code_as_it_is_now(tmp_path: Any) -> None:
+    import sys
+
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return 1\n")
+    with LocalLambda() as aws:
+        command = [sys.executable, "-B", "-m", "awslambdaric", "app.handler"]
+        aws.add_function("fn", handler="app.handler", code=tmp_path, command=command)
+        client = boto3_client(aws)
+        assert invoke(client, name="fn")["Payload"] == b"1"
+        (tmp_path / "app.py").write_text("def handler(event, context):\n    return 22\n")
+        assert invoke(client, name="fn")["Payload"] == b"1"
+        aws.restart_function("fn")
+        assert invoke(client, name="fn")["Payload"] == b"22"
+        client.close()
+
+
+def test_more_than_the_reserved_concurrency_is_throttled(gate: Gate) -> None:
+    with LocalLambda() as aws:
+        add_steps(aws, concurrency=1)
+        client = boto3_client(aws)
+        payload = do(["write", "x"], ["await", gate.path], ["end"])
+        busy = client.invoke_with_response_stream(FunctionName="steps", Payload=payload)
+        events = iter(busy["EventStream"])
+        next(events)
+        with pytest.raises(client.exceptions.TooManyRequestsException) as raised:
+            stream(client, payload=do(["end"]))
+        assert raised.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        gate.open()
+        list(events)
+        assert stream(client, payload=do(["end"])) == [{"InvokeComplete": {}}]
+        client.close()
+
+
+def test_more_than_the_accounts_concurrency_is_throttled(gate: Gate) -> None:
+    with LocalLambda(concurrency=1) as aws:
+        add_steps(aws)
+        aws.add_function("other", handler="plain.handler", code=FUNCTIONS)
+        client = boto3_client(aws)
+        payload = do(["write", "x"], ["await", gate.path], ["end"])
+        events = iter(
+            client.invoke_with_response_stream(FunctionName="steps", Payload=payload)["EventStream"]
+        )
+        next(events)
+        with pytest.raises(client.exceptions.TooManyRequestsException) as raised:
+            invoke(client, name="other")
+        assert raised.value.response["Reason"] == "ConcurrentInvocationLimitExceeded"
+        gate.open()
+        list(events)
+        client.close()

@@ -1,0 +1,92 @@
+"""No process outlives LocalLambda, whatever becomes of it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from streamify_server.local import LocalLambda
+from support.local import FUNCTIONS, Gate, add_steps, boto3_client, invoke, steps, stream
+
+# Starts a function with a child, daemonized or not, says so, and waits to be ended.
+PARENT = """
+import sys, threading
+sys.path[:0] = sys.argv[1].split(":")
+from support.local import add_steps, boto3_client, steps
+from streamify_server.local import LocalLambda
+with LocalLambda() as aws:
+    add_steps(aws)
+    client = boto3_client(aws)
+    told, child, daemon = sys.argv[2], sys.argv[3], sys.argv[4] == "daemon"
+    answer = client.invoke_with_response_stream(
+        FunctionName="steps",
+        Payload=steps(["child", child, daemon], ["write", "x"], ["tell", told], ["hang"]),
+    )
+    threading.Event().wait()
+"""
+
+
+def start_parent(tmp_path: Path, kind: str) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
+    function, child = Gate(tmp_path, "function"), Gate(tmp_path, "child")
+    paths = f"{FUNCTIONS.parent.parent}:{FUNCTIONS.parent.parent.parent / 'src'}"
+    command = [sys.executable, "-c", PARENT, paths, function.path, child.path, kind]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    started = [psutil.Process(int(child.read())), psutil.Process(int(function.read()))]
+    supervisors = [process for process in psutil.Process(parent.pid).children() if process.pid != parent.pid]
+    return parent, [*started, *supervisors]
+
+
+@pytest.mark.parametrize("kind", ["child", "daemon"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_its_parent(tmp_path: Path, kind: str, number: signal.Signals) -> None:
+    if kind == "daemon" and sys.platform != "linux":
+        pytest.skip("only Linux hands daemonized grandchildren to their supervisor")
+    parent, processes = start_parent(tmp_path, kind)
+    parent.send_signal(number)
+    parent.wait(20)
+    gone, alive = psutil.wait_procs(processes, timeout=20)
+    for process in alive:
+        process.kill()
+    assert not alive
+    assert len(gone) == 3
+
+
+def test_a_killed_supervisor_takes_its_functions_with_it(gate: Gate) -> None:
+    with LocalLambda() as aws:
+        add_steps(aws)
+        client = boto3_client(aws)
+        before = set(psutil.Process().children())
+        payload = steps(["tell", gate.path], ["hang"])
+        invoke(client, payload, InvocationType="Event")
+        function = psutil.Process(int(gate.read()))
+        (supervisor,) = [process for process in before if "supervisor.py" in " ".join(process.cmdline())]
+        supervisor.kill()
+        psutil.wait_procs([function], timeout=20)
+        assert not function.is_running()
+        assert stream(client, payload=steps(["end"])) == [{"InvokeComplete": {}}]
+        client.close()
+
+
+def test_an_idle_process_that_was_killed_is_replaced(gate: Gate) -> None:
+    with LocalLambda() as aws:
+        add_steps(aws)
+        client = boto3_client(aws)
+        for number in range(3):
+            told = Gate(Path(gate.path).parent, str(number))
+            payload = steps(["tell", told.path], ["end"])
+            invoke(client, payload, InvocationType="Event")
+            os.kill(int(told.read()), signal.SIGKILL)
+        assert stream(client, payload=steps(["end"])) == [{"InvokeComplete": {}}]
+        client.close()
+
+
+def test_a_function_has_no_standard_input_and_dies_of_an_interrupt(aws: LocalLambda, client: Any) -> None:
+    script = "import signal, sys; print(repr(sys.stdin.read()), signal.getsignal(signal.SIGINT).__name__)"
+    aws.add_function("reader", command=[sys.executable, "-c", script], code=FUNCTIONS)
+    invoke(client, name="reader")
+    assert "'' default_int_handler" in aws.logs("reader")
