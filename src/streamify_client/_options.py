@@ -1,0 +1,81 @@
+"""What can be set for a client and again for each call."""
+
+import codecs
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypedDict, get_args
+
+from .errors import ConfigurationError
+
+Verified = Literal["auto", "require", "off"]
+
+
+class CallOptions(TypedDict, total=False):
+    """The options of a client that each call can set anew. Times are in seconds, and None is no limit.
+
+    Attributes:
+        connect_timeout: For the connection to come about.
+        first_byte_timeout: From the request until the function's first bytes arrive: a cold start, and the
+            time to them.
+        idle_timeout: Between two arrivals of bytes, after the first.
+        total_timeout: For everything, from the first attempt to the last byte.
+        retries: How many more invocations there may be after the function may have run, while nothing was
+            yielded.
+        verified: Whether to ask for a verified stream (``auto``), insist on one (``require``), or neither
+            (``off``).
+    """
+
+    connect_timeout: float | None
+    first_byte_timeout: float | None
+    idle_timeout: float | None
+    total_timeout: float | None
+    retries: int
+    verified: Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A complete and checked set of CallOptions."""
+
+    connect_timeout: float | None = 10.0
+    first_byte_timeout: float | None = 900.0
+    idle_timeout: float | None = None
+    total_timeout: float | None = None
+    retries: int = 0
+    verified: Verified = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout"):
+            _check_seconds(name, getattr(self, name))
+        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
+            raise ConfigurationError(f"retries must be a whole number, 0 or more, not {self.retries!r}.")
+        if self.verified not in get_args(Verified):
+            raise ConfigurationError(f"verified must be 'auto', 'require' or 'off', not {self.verified!r}.")
+
+    def but(self, changes: CallOptions) -> "Options":
+        """Return these options with some of them changed; an unknown one is an error."""
+        known = {field.name for field in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise ConfigurationError(
+                    f"There is no option {name!r}; there are {', '.join(sorted(known))}."
+                )
+        return replace(self, **changes)
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 < value < math.inf):
+        raise ConfigurationError(
+            f"{name} must be a number of seconds above 0, or None for no limit, not {value!r}."
+        )
+
+
+def check_encoding(encoding: str, errors: str) -> None:
+    """Refuse, before anything is sent, an encoding that cannot be decoded from."""
+    try:
+        b"".decode(encoding)
+        codecs.lookup_error(errors)
+    except (LookupError, TypeError) as error:
+        raise ConfigurationError(f"Text cannot be decoded with this encoding: {error}.") from error
