@@ -1,0 +1,411 @@
+"""What a stream is apart from its I/O: one set of rules for the sync and the async shell.
+
+A shell asks `next_chunk`, reads from its raw response when that says that more is needed, and tells what
+came: `received`, `ended`, or an exception. Everything that is raised here is public and says which function
+and request it was about.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ._attempts import Attempts, RetryPolicy
+from ._decoding import FunctionHead, ResponseDecoder
+from .errors import (
+    ConfigurationError,
+    CorruptStreamError,
+    HttpStatusError,
+    StreamClosedError,
+    StreamifyError,
+    StreamTimeoutError,
+    TimeoutPhase,
+    TruncatedStreamError,
+)
+from .transport import Cancellation, Invocation, Opening, ResponseHead
+from .wire.errors import TruncatedInputError, WireError
+
+ERROR_BODY_SIZE = 4096
+ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """What is known once a stream is over.
+
+    Attributes:
+        bytes_received: Bytes of the body.
+        chunks: How many pieces they came in.
+        time_to_first_byte: Seconds from the opening to the body's first byte; None if none came.
+        duration: Seconds from the opening to the end.
+        verified: Whether the function's side confirmed that the stream is whole.
+        attempts: How many invocations were tried, and why.
+        log_tail: The end of the function's log, if ``log_tail=True`` asked for it.
+        request_id: AWS's id of the request.
+    """
+
+    bytes_received: int
+    chunks: int
+    time_to_first_byte: float | None
+    duration: float
+    verified: bool
+    attempts: Attempts
+    log_tail: str | None
+    request_id: str | None
+
+
+class State(Enum):
+    """Where in its life a stream is."""
+
+    NEW = auto()
+    OPENING = auto()
+    OPEN = auto()
+    ENDED = auto()
+    FAILED = auto()
+    CLOSED = auto()
+
+
+class NeedData:
+    """`next_chunk` has nothing until more bytes are received."""
+
+
+NEED_DATA = NeedData()
+
+
+class StreamCore:
+    """The state of one stream.
+
+    Args:
+        invocation: What is called.
+        raise_for_status: Whether an HTTP status of 400 or more is an error.
+    """
+
+    def __init__(self, invocation: Invocation, *, raise_for_status: bool = True) -> None:
+        self.invocation = invocation
+        self.cancellation = Cancellation()
+        self.state = State.NEW
+        self._options = invocation.options
+        self._raise_for_status = raise_for_status
+        self._policy = RetryPolicy(self._options.retries)
+        self._raw: ResponseHead | None = None
+        self._decoder: ResponseDecoder | None = None
+        self._chunks: Iterator[bytes] = iter(())
+        self._held: list[bytes] = []  # read while opening, or handed back by a view
+        self._input_ended = False
+        self._yielded = False
+        self._bytes = self._count = 0
+        self._started: float | None = None
+        self._attempt_started = 0.0
+        self._first_byte: float | None = None
+        self._first_read = True
+        self._over: float | None = None
+        self._failure = ""
+        self._position = 0  # bytes of the body that views have taken and not handed back
+
+    # opening
+
+    def begin(self) -> Opening:
+        """An attempt begins: return what the transport has to know."""
+        now = time.monotonic()
+        if self.state is State.NEW:
+            self._started = now
+            self.state = State.OPENING
+        self._attempt_started = now
+        self._policy.begin()
+        self._raw = self._decoder = None
+        self._chunks, self._held = iter(()), []
+        self._input_ended, self._first_read = False, True
+        self._bytes = self._count = 0
+        self._first_byte = None
+        options, left = self._options, self._time_left()
+        return Opening(
+            _shorter(options.connect_timeout, left),
+            _shorter(options.first_byte_timeout, left),
+            self.cancellation,
+        )
+
+    def answered(self, raw: ResponseHead) -> None:
+        """The headers are there."""
+        self._raw = raw
+        self._decoder = ResponseDecoder(raw, log_tail=self.invocation.log_tail)
+
+    @property
+    def head(self) -> FunctionHead | None:
+        """What the function said before its body, once that is known."""
+        return self._decoder.head if self._decoder else None
+
+    def advance_opening(self) -> bool:
+        """Decode as far as the head; return whether it is there."""
+        while self.head is None:
+            chunk = self._decode_next()
+            if chunk is None:
+                return False
+            self._held.append(chunk)
+        if self.state is State.OPENING and not self._wants_error_body():
+            self._check_verified()
+            self.state = State.OPEN
+        return True
+
+    def _wants_error_body(self) -> bool:
+        return self._raise_for_status and self.head is not None and self.head.status_code >= 400
+
+    # reading
+
+    def next_chunk(self) -> bytes | NeedData | None:
+        """Return the next chunk of the body, NEED_DATA, or None at the end of a whole response."""
+        if self._held:
+            chunk: bytes | None = self._held.pop(0)
+        elif self.state is State.ENDED:
+            return None
+        else:
+            chunk = self._decode_next()
+        if chunk is not None:
+            self._yielded = True
+            self._position += len(chunk)
+            return chunk
+        assert self._decoder is not None
+        if self._decoder.complete or self._input_ended:
+            self._end()
+            return None
+        return NEED_DATA
+
+    def received(self, data: bytes) -> None:
+        """Bytes came from the transport; none means that the response has ended."""
+        assert self._decoder is not None
+        self._first_read = False
+        if data:
+            self._chunks = self._decoder.feed(data)
+        else:
+            self._input_ended = True
+            self._chunks = self._decoder.finish()
+
+    def hand_back(self, data: bytes) -> None:
+        """A view took these bytes and did not use them."""
+        if data:
+            self._held.insert(0, data)
+            self._position -= len(data)
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the body views have taken and used."""
+        return self._position
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body is known to be whole, so that losing the connection loses nothing."""
+        return self._decoder is not None and (self._decoder.complete or self._decoder.verified)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all has come; decodes what is in memory to know."""
+        decoder = self._decoder
+        if decoder is None or self.state in (State.FAILED, State.NEW):
+            return False
+        try:
+            for chunk in self._chunks:
+                self._note(chunk)
+        except (WireError, StreamifyError):
+            return False
+        return decoder.complete or self._input_ended
+
+    def wait_limit(self) -> tuple[float | None, TimeoutPhase]:
+        """How long the next read may wait, and which limit that is."""
+        options = self._options
+        phase: TimeoutPhase = "idle"
+        limit = options.idle_timeout
+        if self._first_read:
+            passed = time.monotonic() - self._attempt_started
+            phase = "first_byte"
+            limit = None if options.first_byte_timeout is None else options.first_byte_timeout - passed
+        left = self._time_left()
+        if left is not None and (limit is None or left < limit):
+            phase, limit = "total", left
+        return (None if limit is None else max(limit, 0.0)), phase
+
+    # the end
+
+    def close(self) -> None:
+        """Whoever reads is done."""
+        if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
+            self.state = State.CLOSED
+            self._stop_clock()
+
+    def retry_delay(self, error: StreamifyError) -> float | None:
+        """After a failure: in how many seconds to try again; None: it is final, and the stream over."""
+        if self.cancellation.requested:
+            delay = None
+        else:
+            delay = self._policy.delay_after(error, yielded=self._yielded, time_left=self._time_left())
+        if delay is None:
+            self.fail(error)
+        else:
+            self.state = State.OPENING
+        return delay
+
+    def fail(self, error: StreamifyError) -> None:
+        """The stream is over with this error."""
+        self.state = State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED
+        self._failure = f"{type(error).__name__}: {error.message}"
+        self._stop_clock()
+
+    def explain(self, error: BaseException, phase: TimeoutPhase = "first_byte") -> StreamifyError:
+        """Return the public error for whatever happened, with all that is known about the call."""
+        if self.cancellation.requested:
+            found: StreamifyError = StreamClosedError("The stream was cancelled.", may_have_run=True)
+        elif isinstance(error, StreamifyError):
+            found = self._as_total(error)
+        elif isinstance(error, WireError):
+            kind = TruncatedStreamError if isinstance(error, TruncatedInputError) else CorruptStreamError
+            found = kind(f"The response is not whole: {error.message}.")
+        elif isinstance(error, TimeoutError):
+            found = self._timed_out(phase)
+        else:
+            found = TruncatedStreamError("The connection was lost before the response was complete.")
+        found.function = self.invocation.function
+        found.request_id = found.request_id or self.request_id
+        found.bytes_received = self._bytes
+        found.attempts = self._policy.attempts.count
+        return found
+
+    def status_error(self) -> HttpStatusError:
+        """Return the error that the status is, with as much of the body as is held."""
+        assert self.head is not None
+        return HttpStatusError(
+            f"The function answered with HTTP status {self.head.status_code}.",
+            status_code=self.head.status_code,
+            headers=self.head.headers,
+            body=b"".join(self._held)[:ERROR_BODY_SIZE],
+        )
+
+    def gather_error_body(self) -> bool:
+        """Hold more of an error's body; return whether more should be read for it."""
+        while sum(map(len, self._held)) < ERROR_BODY_SIZE:
+            chunk = self._decode_next()
+            if chunk is None:
+                assert self._decoder is not None
+                return not (self._decoder.complete or self._input_ended)
+            self._held.append(chunk)
+        return False
+
+    def refuse_use(self) -> StreamClosedError | None:
+        """If nothing can be read any more: the error that says why."""
+        if self.state is State.FAILED:
+            error = StreamClosedError(f"The stream has failed before ({self._failure})")
+        elif self.cancellation.requested:
+            error = StreamClosedError("The stream was cancelled.")
+        elif self.state is State.CLOSED:
+            error = StreamClosedError("The stream is closed.")
+        else:
+            return None
+        return self.explain_closed(error)
+
+    def explain_closed(self, error: StreamClosedError) -> StreamClosedError:
+        """Say which stream it was that is not open."""
+        error.function, error.request_id, error.bytes_received = (
+            self.invocation.function,
+            self.request_id,
+            self._bytes,
+        )
+        error.may_have_run = self.state is not State.NEW
+        return error
+
+    # what is known
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's id of the request."""
+        return self._raw.headers.get("x-amzn-requestid") if self._raw else None
+
+    def raw_header(self, name: str) -> str | None:
+        """A header of the transport's response."""
+        return self._raw.headers.get(name) if self._raw else None
+
+    @property
+    def result(self) -> StreamResult | None:
+        """What is known once the stream is over."""
+        if self._over is None:
+            return None
+        decoder = self._decoder
+        return StreamResult(
+            self._bytes,
+            self._count,
+            self._first_byte,
+            self._over,
+            decoder is not None and decoder.verified and self.state is State.ENDED,
+            self._policy.attempts,
+            decoder.log_tail if decoder else None,
+            self.request_id,
+        )
+
+    # inside
+
+    def _decode_next(self) -> bytes | None:
+        chunk = next(self._chunks, None)
+        if chunk is not None:
+            self._note(chunk)
+        return chunk
+
+    def _note(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
+        self._count += 1
+        if self._first_byte is None:
+            self._first_byte = self._elapsed()
+
+    def _end(self) -> None:
+        self.state = State.ENDED
+        self._stop_clock()
+
+    def _stop_clock(self) -> None:
+        if self._over is None and self._started is not None:
+            self._over = self._elapsed()
+
+    def _elapsed(self) -> float:
+        return 0.0 if self._started is None else time.monotonic() - self._started
+
+    def _time_left(self) -> float | None:
+        total = self._options.total_timeout
+        return None if total is None else total - self._elapsed()
+
+    def _check_verified(self) -> None:
+        assert self._decoder is not None
+        if self._options.verified == "require" and not self._decoder.verifiable:
+            raise ConfigurationError(
+                "verified='require', and the function does not answer with a verified stream: it has to run "
+                "streamify_server behind an endpoint that passes the client context on.",
+                may_have_run=True,
+            )
+
+    def _as_total(self, error: StreamifyError) -> StreamifyError:
+        left = self._time_left()
+        if (
+            isinstance(error, StreamTimeoutError)
+            and error.phase != "total"
+            and left is not None
+            and left <= 0
+        ):
+            total = self._timed_out("total")
+            total.may_have_run = error.may_have_run
+            total.__cause__ = error.__cause__
+            return total
+        if isinstance(error, StreamTimeoutError) and error.limit is None:
+            timed_out = self._timed_out(error.phase)
+            timed_out.__cause__ = error.__cause__
+            return timed_out
+        return error
+
+    def _timed_out(self, phase: TimeoutPhase) -> StreamTimeoutError:
+        limit: float | None = getattr(self._options, f"{phase}_timeout")
+        what = {
+            "connect": "No connection came about",
+            "first_byte": "The function had sent nothing",
+            "idle": "Nothing more came from the function",
+            "total": "The response was not complete",
+        }[phase]
+        return StreamTimeoutError(f"{what} within {limit} s ({phase}_timeout).", phase=phase, limit=limit)
+
+
+def _shorter(limit: float | None, left: float | None) -> float | None:
+    if left is None:
+        return limit
+    left = max(left, 0.001)
+    return left if limit is None else min(limit, left)

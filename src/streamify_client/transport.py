@@ -1,0 +1,157 @@
+"""The seam between streams and what carries them: "give me headers and the raw bytes".
+
+A transport invokes a function once and hands back a raw response. It knows connections and nothing of
+frames, preludes, text or retries. There is one for boto3, one for aiobotocore and one for Function URLs;
+another can be written by meeting these protocols.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from ._options import Options
+
+Framing = Literal["eventstream", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call, as a transport needs to know it.
+
+    Attributes:
+        function: A name, an ARN, or a URL.
+        payload: The request's body; None: none.
+        client_context: The value for X-Amz-Client-Context.
+        trace: W3C trace headers to pass on where a transport has headers for them.
+    """
+
+    function: str
+    payload: bytes | None = field(repr=False)
+    options: Options
+    qualifier: str | None = None
+    client_context: str | None = field(default=None, repr=False)
+    tenant_id: str | None = None
+    log_tail: bool = False
+    trace: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Cancellation:
+    """One flag that any thread may raise, and what has to be woken then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._event = threading.Event()
+        self._wake: Callable[[], None] | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody has asked."""
+        return self._event.is_set()
+
+    def request(self) -> None:
+        """Ask for the end, and wake whatever waits for the network; returns at once."""
+        with self._lock:
+            self._event.set()
+            if self._wake is not None:
+                self._wake()
+
+    def on_request(self, wake: Callable[[], None] | None) -> None:
+        """Say how to wake the waiting; at once, if somebody has asked already."""
+        with self._lock:
+            self._wake = wake
+            if wake is not None and self._event.is_set():
+                wake()
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait that long; return True, at once, when somebody asks."""
+        return self._event.wait(seconds)
+
+
+@dataclass(slots=True)
+class Opening:
+    """What a transport is told while it opens a response, and what it tells.
+
+    Attributes:
+        connect_timeout: Seconds for the connection; None: no limit.
+        first_byte_timeout: Seconds until the headers; None: no limit.
+        cancellation: Asked for by whoever calls ``cancel()``.
+    """
+
+    connect_timeout: float | None
+    first_byte_timeout: float | None
+    cancellation: Cancellation
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """What stands before a raw response's bytes; the names of the headers are in lower case."""
+
+    framing: Framing
+    status_code: int
+    headers: Mapping[str, str]
+    cookies: tuple[str, ...] = ()
+
+
+class RawResponse(Protocol):
+    """An open response: its head, and its bytes as they come."""
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and headers."""
+
+    def read(self, timeout: float | None) -> bytes:
+        """Return what is there, waiting for the first byte of it at most so many seconds; ``b""`` at the end.
+
+        Raises:
+            TimeoutError: Nothing came.
+            ConnectionError: The connection is lost; the cause is chained.
+        """
+
+    def finish(self) -> None:
+        """All that matters has come: give the connection back, to be used again."""
+
+    def close(self) -> None:
+        """Give up: close the connection. Wakes a read in another thread."""
+
+
+class Transport(Protocol):
+    """Invokes functions."""
+
+    def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
+        """Invoke the function once, and return its response when the headers are there.
+
+        Raises:
+            StreamifyError: ConnectError, InvocationError, StreamTimeoutError, TruncatedStreamError,
+                ConfigurationError.
+        """
+
+    def close(self) -> None:
+        """Undo what was done to what was passed in, and close what was made here."""
+
+
+class AsyncRawResponse(Protocol):
+    """RawResponse for asyncio; `close` is a plain function, to be called when an object is freed."""
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and headers."""
+
+    async def read(self, timeout: float | None) -> bytes:
+        """As RawResponse.read."""
+
+    async def finish(self) -> None:
+        """As RawResponse.finish."""
+
+    def close(self) -> None:
+        """As RawResponse.close."""
+
+
+class AsyncTransport(Protocol):
+    """Transport for asyncio."""
+
+    async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
+        """As Transport.open."""
+
+    async def close(self) -> None:
+        """As Transport.close."""
