@@ -1,1 +1,64 @@
 """Read streamed AWS Lambda responses."""
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    ConfigurationError,
+    ConnectError,
+    CorruptStreamError,
+    DecodeError,
+    FunctionError,
+    FunctionNotFoundError,
+    HttpStatusError,
+    InvocationError,
+    StreamClosedError,
+    StreamError,
+    StreamifyError,
+    StreamTimeoutError,
+    ThrottledError,
+    TruncatedStreamError,
+)
+
+if TYPE_CHECKING:
+    from ._attempts import Attempts
+    from ._core import StreamResult
+    from .client import StreamClient
+    from .response import ResponseStream
+
+_LAZY = {
+    "Attempts": "_attempts",
+    "ResponseStream": "response",
+    "StreamClient": "client",
+    "StreamResult": "_core",
+}
+
+__all__ = [
+    "Attempts",
+    "ConfigurationError",
+    "ConnectError",
+    "CorruptStreamError",
+    "DecodeError",
+    "FunctionError",
+    "FunctionNotFoundError",
+    "HttpStatusError",
+    "InvocationError",
+    "ResponseStream",
+    "StreamClient",
+    "StreamClosedError",
+    "StreamError",
+    "StreamResult",
+    "StreamTimeoutError",
+    "StreamifyError",
+    "ThrottledError",
+    "TruncatedStreamError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value

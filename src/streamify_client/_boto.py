@@ -1,0 +1,212 @@
+"""The transport on boto3: it signs, connects and pools; we take the response's bytes as they come."""
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._boto_errors import translate
+from ._urllib3 import Exchange, Urllib3Response, current_exchange, track_pool
+from .errors import ConfigurationError, StreamifyError
+from .transport import Invocation, Opening, RawResponse, ResponseHead
+from .wire.eventstream import encode_frame
+
+OPERATION = "lambda.InvokeWithResponseStream"
+_ids = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Call:
+    """One of our calls of a boto client, as its hooks see it."""
+
+    first_byte_timeout: float | None
+    http_response: Any = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+current_call: ContextVar[Call | None] = ContextVar("streamify_call", default=None)
+
+
+class Hooks:
+    """Our event handlers on a boto client; they act inside our own calls only."""
+
+    def __init__(self, client: Any, before_send: Callable[..., Any] | None) -> None:
+        self._events = client.meta.events
+        self._id = f"streamify-{next(_ids)}"
+        self._registered: list[str] = []
+        # A False that comes first is an answer, so none of botocore's retry modes gets to speak.
+        self._add("needs-retry", _veto_retry, first=True)
+        self._add("before-call", _set_read_timeout)
+        self._add("after-call", _keep_response)
+        if before_send is not None:
+            self._add("before-send", before_send, first=True)
+
+    def _add(self, event: str, handler: Callable[..., Any], *, first: bool = False) -> None:
+        register = self._events.register_first if first else self._events.register
+        register(f"{event}.{OPERATION}", handler, unique_id=f"{self._id}-{event}")
+        self._registered.append(event)
+
+    def remove(self) -> None:
+        """Unregister everything."""
+        while self._registered:
+            event = self._registered.pop()
+            self._events.unregister(f"{event}.{OPERATION}", unique_id=f"{self._id}-{event}")
+
+
+def _veto_retry(**_: Any) -> bool | None:
+    return False if current_call.get() is not None else None
+
+
+def _set_read_timeout(context: dict[str, Any], **_: Any) -> None:
+    call = current_call.get()
+    if call is not None and call.first_byte_timeout is not None:
+        context["read_timeout"] = (
+            call.first_byte_timeout
+        )  # botocore reads it since 1.43; older ones ignore it
+
+
+def _keep_response(http_response: Any, **_: Any) -> None:
+    call = current_call.get()
+    if call is not None:
+        call.http_response = http_response
+
+
+class BotoTransport:
+    """Invokes functions through a boto3 Lambda client.
+
+    Args:
+        client: The client.
+        owned: Whether it was made for us, and is closed with us.
+    """
+
+    def __init__(self, client: Any, *, owned: bool) -> None:
+        self._client = client
+        self._owned = owned
+        self._hooks: Hooks | None = None
+        if hasattr(client, "meta") and hasattr(client.meta, "events"):
+            self._hooks = Hooks(client, _pool_tracker(client))
+            self._finalizer = weakref.finalize(self, self._hooks.remove)
+
+    def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
+        """Invoke the function once."""
+        exchange, call = Exchange(opening), Call(opening.first_byte_timeout)
+        tokens = current_exchange.set(exchange), current_call.set(call)
+        try:
+            response = self._client.invoke_with_response_stream(**parameters(invocation))
+        except Exception as error:
+            raise self._translate(error, invocation, exchange) from error
+        finally:
+            current_exchange.reset(tokens[0])
+            current_call.reset(tokens[1])
+        raw = getattr(call.http_response, "raw", None)
+        if raw is None:
+            return EventsResponse(response)
+        return Urllib3Response(response_head(call.http_response), raw, exchange)
+
+    def _translate(self, error: Exception, invocation: Invocation, exchange: Exchange) -> StreamifyError:
+        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        return translate(error, invocation, region=region, connected=exchange.connected)
+
+    def close(self) -> None:
+        """Take our hooks off the client; close it if it is ours."""
+        if self._hooks is not None:
+            self._hooks.remove()
+        if self._owned:
+            self._client.close()
+
+
+def parameters(invocation: Invocation) -> dict[str, Any]:
+    """The arguments of ``invoke_with_response_stream``."""
+    given: dict[str, Any] = {
+        "FunctionName": invocation.function,
+        "Payload": invocation.payload,
+        "Qualifier": invocation.qualifier,
+        "ClientContext": invocation.client_context,
+        "TenantId": invocation.tenant_id,
+        "LogType": "Tail" if invocation.log_tail else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def response_head(http_response: Any) -> ResponseHead:
+    """The head of botocore's AWSResponse."""
+    headers = {str(name).lower(): str(value) for name, value in http_response.headers.items()}
+    return ResponseHead("eventstream", http_response.status_code, headers)
+
+
+def _pool_tracker(client: Any) -> Callable[..., None] | None:
+    """Return a ``before-send`` handler that finds a request's pool, where botocore lets us see it."""
+    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    if not hasattr(session, "_get_connection_manager") or not hasattr(session, "_proxy_config"):
+        return None
+    reference = weakref.ref(session)
+
+    def track(request: Any, **_: Any) -> None:
+        session = reference()
+        if current_exchange.get() is None or session is None:
+            return
+        proxy_url = session._proxy_config.proxy_url_for(request.url)
+        track_pool(session._get_connection_manager(request.url, proxy_url).connection_from_url(request.url))
+
+    return track
+
+
+class EventsResponse:
+    """The fallback for what is no boto client, as in users' tests: its events become frames again."""
+
+    def __init__(self, response: Mapping[str, Any]) -> None:
+        metadata = response.get("ResponseMetadata", {})
+        headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
+        self.head = ResponseHead("eventstream", int(response.get("StatusCode") or 200), headers)
+        self._source: Any = response.get("EventStream", ())
+        self._events: Iterator[Mapping[str, Any]] = iter(self._source)
+
+    def read(self, timeout: float | None) -> bytes:
+        """Return the next event as a frame."""
+        try:
+            event = next(self._events, None)
+        except Exception as error:
+            raise ConnectionError from error
+        return b"" if event is None else b"".join(_event_frames(event))
+
+    def finish(self) -> None:
+        """There is no connection to give back."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what gave the events, if it can be closed."""
+        if callable(close := getattr(self._source, "close", None)):
+            close()
+
+
+def _event_frames(event: Mapping[str, Any]) -> Iterable[bytes]:
+    import json
+
+    for name, fields in event.items():
+        body = fields.get("Payload", b"") if name == "PayloadChunk" else json.dumps(fields).encode()
+        yield encode_frame({":event-type": name, ":message-type": "event"}, body)
+
+
+def make_client(session: Any, options: Mapping[str, Any], connect_timeout: float | None) -> Any:
+    """Make a boto3 Lambda client that suits streams; what the caller's own config says goes first."""
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError as error:
+        raise ConfigurationError("StreamClient needs boto3: pip install 'streamify[client]'.") from error
+    config = Config(
+        connect_timeout=connect_timeout or 60, read_timeout=900, tcp_keepalive=True, max_pool_connections=50
+    )
+    given = dict(options)
+    own = given.pop("config", None)
+    try:
+        maker = session or boto3.session.Session()
+        return maker.client("lambda", config=config.merge(own) if own is not None else config, **given)
+    except Exception as error:
+        invocation = Invocation("", None, options=None)  # type: ignore[arg-type]
+        found = translate(error, invocation, region=None, connected=False)
+        if isinstance(found, ConfigurationError):
+            raise found from error
+        raise ConfigurationError(f"No boto3 client could be made: {error}") from error

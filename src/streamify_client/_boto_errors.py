@@ -1,0 +1,143 @@
+"""What botocore raises, as this library's errors; boto3 and aiobotocore share it."""
+
+import socket
+from typing import Any
+
+from .errors import (
+    ConfigurationError,
+    ConnectError,
+    CorruptStreamError,
+    FunctionNotFoundError,
+    InvocationError,
+    StreamifyError,
+    StreamTimeoutError,
+    ThrottledError,
+    TruncatedStreamError,
+)
+from .transport import Invocation
+
+_THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+
+
+def translate(
+    error: Exception, invocation: Invocation, *, region: str | None, connected: bool
+) -> StreamifyError:
+    """Return the public error for what a boto client raised.
+
+    Args:
+        error: The exception.
+        invocation: What was called.
+        region: The client's region.
+        connected: Whether a connection is known to have come about.
+    """
+    import botocore.exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, StreamifyError):
+        return error
+    if isinstance(error, boto.ClientError):
+        return _refusal(error, invocation, region)
+    if isinstance(error, boto.ConnectTimeoutError):
+        return StreamTimeoutError("The connection did not come about in time.", phase="connect")
+    if isinstance(error, boto.ReadTimeoutError):
+        return StreamTimeoutError("The function sent nothing in time.", phase="first_byte")
+    if isinstance(error, boto.HTTPClientError):
+        return _connection_error(error, connected)
+    if isinstance(error, ResponseParserError):
+        return CorruptStreamError(f"The answer is not Lambda's: {error}.")
+    if isinstance(error, boto.BotoCoreError):
+        return _configuration_error(error)
+    return InvocationError(f"The request could not be made: {error!r}.", may_have_run=connected)
+
+
+def _connection_error(error: Any, connected: bool) -> StreamifyError:
+    import botocore.exceptions as boto
+
+    url = error.kwargs.get("endpoint_url") or "the endpoint"
+    inner = error.kwargs.get("error")
+    if isinstance(error, boto.SSLError):
+        return ConnectError(f"No TLS connection to {url}: {_reason(inner)}. verify= takes a CA bundle.")
+    if isinstance(error, boto.ProxyConnectionError):
+        return ConnectError(
+            f"No connection through the proxy {error.kwargs.get('proxy_url')}: {_reason(inner)}."
+        )
+    if isinstance(error, boto.EndpointConnectionError) and not connected:
+        if _find(inner, socket.gaierror) or "resolve" in type(inner).__name__.lower():
+            return ConnectError(f"{url} cannot be resolved: check the region and the network.")
+        refused = _find(inner, ConnectionRefusedError) is not None
+        why = "the connection was refused" if refused else _reason(inner)
+        return ConnectError(f"No connection to {url}: {why}.", refused=refused)
+    if connected or isinstance(error, boto.ConnectionClosedError):
+        return TruncatedStreamError(
+            f"The connection to {url} was lost before an answer came: {_reason(inner)}."
+        )
+    return ConnectError(f"No connection to {url}: {_reason(inner) if inner else error}.")
+
+
+def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """Look for a kind of error in what an error came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, kind):
+            return error
+        seen.add(id(error))
+        wrapped = getattr(error, "reason", None) or getattr(error, "os_error", None)
+        error = (
+            error.__cause__ or error.__context__ or (wrapped if isinstance(wrapped, BaseException) else None)
+        )
+    return None
+
+
+def _reason(error: object) -> str:
+    """The innermost thing that an error says."""
+    if isinstance(error, BaseException) and (os_error := _find(error, OSError)) is not None:
+        error = os_error
+    return str(error).strip().rstrip(".") or type(error).__name__
+
+
+def _refusal(error: Any, invocation: Invocation, region: str | None) -> InvocationError:
+    response = error.response
+    details, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, said = str(details.get("Code", "")), str(details.get("Message") or response.get("message") or "")
+    status = int(metadata.get("HTTPStatusCode", 0))
+    context: dict[str, Any] = {"code": code, "status_code": status, "request_id": metadata.get("RequestId")}
+    if code == "ResourceNotFoundException" or (not code and status == 404):
+        qualifier = f" with the qualifier {invocation.qualifier!r}" if invocation.qualifier else ""
+        return FunctionNotFoundError(
+            f"There is no function {invocation.function!r}{qualifier} in region {region} of this account"
+            f"{f': {said}' if said else ''}. Check its name, the region and the account.",
+            **context,
+        )
+    message = f"Lambda refused the request with {code or status}: {said or 'no reason given'}"
+    if code in _THROTTLES or status == 429:
+        return ThrottledError(
+            message, retry_after=_retry_after(response), reason=response.get("Reason"), **context
+        )
+    if status == 413:
+        message += f" (the payload has {len(invocation.payload or b''):,} bytes)"
+    return InvocationError(message, may_have_run=status >= 500, **context)
+
+
+def _retry_after(response: Any) -> float | None:
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    for value in (headers.get("retry-after"), response.get("retryAfterSeconds")):
+        try:
+            return max(0.0, float(value))
+        except (TypeError, ValueError):
+            continue
+    return None
+
+
+def _configuration_error(error: Any) -> ConfigurationError:
+    import botocore.exceptions as boto
+
+    if isinstance(
+        error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError
+    ):
+        return ConfigurationError(
+            f"AWS credentials are missing or incomplete ({error}): set AWS_PROFILE, or run `aws configure` "
+            "or `aws sso login`."
+        )
+    if isinstance(error, boto.NoRegionError):
+        return ConfigurationError("No AWS region is set: pass region_name=, or set AWS_REGION.")
+    return ConfigurationError(f"boto3 could not make the request: {error}")

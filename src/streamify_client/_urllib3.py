@@ -1,0 +1,170 @@
+"""What boto3 rides on: reading what is there, waking a reader, time limits for one request only."""
+
+import contextlib
+import socket
+import threading
+import weakref
+from contextvars import ContextVar
+from typing import Any
+
+from .transport import Opening, ResponseHead
+
+_READ_SIZE = 64 * 1024
+_DRAIN_SIZE = 64 * 1024
+_DRAIN_WAIT = 1.0  # seconds for the end of HTTP's framing, once everything that matters has come
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 5}
+
+
+class Exchange:
+    """One request and its response on a connection of urllib3, watched from outside.
+
+    Attributes:
+        sock: The connection's socket, once there is one.
+        connected: Whether a connection came about, so that the request may have been sent.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self.sock: socket.socket | None = None
+        self.connected = False
+        self.tracked = False
+        self._opening = opening
+
+    def run(self, make_request: Any, connection: Any, args: Any, kwargs: Any) -> Any:
+        """Make a request as urllib3 does, within our time limits, and so that a cancel ends it."""
+        from urllib3.util import Timeout
+
+        self.tracked = True
+        opening = self._opening
+        kwargs["timeout"] = Timeout(connect=opening.connect_timeout, read=opening.first_byte_timeout)
+        if connection.sock is not None:
+            connection.sock.settimeout(opening.connect_timeout)  # not what an earlier stream left there
+            self.watch(connection.sock)
+        connect = connection.connect
+        connection.connect = lambda: self._connect(connection, connect)
+        try:
+            return make_request(connection, *args, **kwargs)
+        finally:
+            del connection.connect
+
+    def watch(self, sock: socket.socket) -> None:
+        """Shut this socket down if the stream is cancelled; nothing is sent on it if that was already."""
+        self.sock = sock
+        self.connected = True
+        keep_alive(sock)
+        self._opening.cancellation.on_request(lambda: shut_down(sock))
+
+    def _connect(self, connection: Any, connect: Any) -> None:
+        connect()
+        self.watch(connection.sock)
+
+
+current_exchange: ContextVar[Exchange | None] = ContextVar("streamify_exchange", default=None)
+
+
+def track_pool(pool: Any) -> None:
+    """Let requests through this urllib3 pool be watched by the current exchange; other requests are not
+    touched.
+
+    urllib3 has no public way to reach a connection before its response is there.
+    """
+    if getattr(pool, "_streamify_tracks", False):
+        return
+    make_request, reference = (
+        type(pool)._make_request,
+        weakref.ref(pool),
+    )  # no cycle: it must die by reference count
+
+    def tracked(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = current_exchange.get()
+        target = reference()
+        if exchange is None or target is None:
+            return make_request(target, connection, *args, **kwargs)
+        return exchange.run(make_request.__get__(target), connection, args, kwargs)
+
+    pool._make_request = tracked
+    pool._streamify_tracks = True
+
+
+class Urllib3Response:
+    """A response of urllib3 as a RawResponse."""
+
+    def __init__(self, head: ResponseHead, raw: Any, exchange: Exchange) -> None:
+        self.head = head
+        self._raw = raw
+        self._sock = exchange.sock or _socket_of(raw)
+        self._stream: Any = None
+        self._lock = threading.Lock()
+        if self._sock is not None and exchange.sock is None:
+            exchange.watch(self._sock)
+
+    def read(self, timeout: float | None) -> bytes:
+        """Return what is there."""
+        from urllib3.exceptions import ReadTimeoutError
+
+        self._set_timeout(timeout)
+        try:
+            return self._read_some()
+        except (ReadTimeoutError, TimeoutError) as error:
+            raise TimeoutError from error
+        except Exception as error:
+            # HTTPError mostly; ValueError and AttributeError when another thread has closed the response
+            raise ConnectionError from error
+
+    def _read_some(self) -> bytes:
+        if hasattr(self._raw, "read1"):
+            return self._raw.read1(_READ_SIZE) or b""
+        if self._stream is None:  # urllib3 1.26, and doubles: whole HTTP chunks
+            self._stream = self._raw.stream(_READ_SIZE)
+        return next(self._stream, b"")
+
+    def finish(self) -> None:
+        """Read to the end of HTTP's framing, upon which urllib3 takes the connection back."""
+        left = _DRAIN_SIZE
+        try:
+            while left > 0:
+                data = self.read(_DRAIN_WAIT)
+                if not data:
+                    return
+                left -= len(data)
+        except (TimeoutError, ConnectionError):
+            pass
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._sock is not None:
+            shut_down(self._sock)  # a thread that reads holds a lock which close would wait for
+        with self._lock, contextlib.suppress(Exception):
+            self._raw.close()
+            if hasattr(self._raw, "release_conn"):
+                self._raw.release_conn()
+
+    def _set_timeout(self, timeout: float | None) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(timeout if timeout is None else max(timeout, 0.001))
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Shut a socket down, TLS or not, without waiting for anybody; a read in another thread wakes."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # SSLSocket's own would take TLS away under the reader
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Send TCP keepalives, well within the 350 s after which a NAT gateway forgets a silent connection."""
+    with contextlib.suppress(OSError, AttributeError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if option := getattr(socket, name, None):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _socket_of(raw: Any) -> socket.socket | None:
+    connection = getattr(raw, "connection", None) or getattr(raw, "_connection", None)
+    sock = getattr(connection, "sock", None)
+    if (
+        sock is None
+    ):  # the server closes after this response: http.client has given up the connection, not its file
+        sock = getattr(getattr(getattr(getattr(raw, "_fp", None), "fp", None), "raw", None), "_sock", None)
+    return sock if isinstance(sock, socket.socket) else None

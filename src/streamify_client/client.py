@@ -1,0 +1,180 @@
+"""StreamClient: streamed responses of Lambda functions, by blocking calls, on boto3."""
+
+import os
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+from ._boto import BotoTransport, make_client
+from ._client_context import ClientContext
+from ._core import StreamCore, StreamResult
+from ._options import CallOptions, Options, check_encoding
+from ._payload import Payload
+from ._request import build_invocation
+from .errors import ConfigurationError
+from .response import ResponseStream
+from .sinks import write_file
+from .transport import Transport
+
+
+class BotoOptions(TypedDict, total=False):
+    """The arguments of ``boto3.client("lambda")``, by name."""
+
+    region_name: str
+    api_version: str
+    use_ssl: bool
+    verify: bool | str
+    endpoint_url: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str
+    aws_account_id: str
+    config: Any
+
+
+class StreamOptions(CallOptions, total=False):
+    """What `StreamClient.stream` takes by name."""
+
+    qualifier: str | None
+    client_context: ClientContext
+    tenant_id: str | None
+    log_tail: bool
+    encoding: str
+    errors: str
+    raise_for_status: bool
+
+
+class ClientOptions(BotoOptions, CallOptions, total=False):
+    """What a client takes by name: boto3's arguments and ours."""
+
+
+class StreamClient:
+    """Reads streamed responses of Lambda functions.
+
+    Args:
+        client: A boto3 Lambda client to use. It stays yours: its own calls keep their retries and timeouts,
+            and `close` does not close it. Without one, a client is made.
+        session: A ``boto3.Session`` to make the client from.
+        **options: boto3's arguments (``region_name``, ``endpoint_url``, ``verify``, ``config``...), for the
+            client that is made, and defaults for every call: ``connect_timeout`` (10 s),
+            ``first_byte_timeout`` (900 s), ``idle_timeout`` (none), ``total_timeout`` (none), ``retries``
+            (0) and ``verified`` ("auto").
+
+    Raises:
+        ConfigurationError: An argument is unknown or wrong, boto3 is missing, or no region is set.
+
+    Example:
+        >>> from streamify_client import StreamClient
+        >>> client = StreamClient(region_name="eu-central-1")  # doctest: +SKIP
+        >>> for chunk in client.stream("chat", {"prompt": "hi"}):  # doctest: +SKIP
+        ...     print(chunk, end="", flush=True)
+    """
+
+    def __init__(self, client: Any = None, *, session: Any = None, **options: Unpack[ClientOptions]) -> None:
+        ours, theirs = split_options(options)
+        self._options = Options().but(ours)
+        if client is not None and (session is not None or theirs):
+            given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
+            raise ConfigurationError(f"A client that is passed in is used as it is: it cannot take {given}.")
+        owned = client is None
+        if client is None:
+            client = make_client(session, theirs, self._options.connect_timeout)
+        self._transport: Transport = BotoTransport(client, owned=owned)
+
+    def stream(
+        self,
+        function: str,
+        payload: Payload = None,
+        *,
+        qualifier: str | None = None,
+        client_context: ClientContext = None,
+        tenant_id: str | None = None,
+        log_tail: bool = False,
+        encoding: str = "utf-8",
+        errors: str = "strict",
+        raise_for_status: bool = True,
+        **options: Unpack[CallOptions],
+    ) -> ResponseStream:
+        """Return a function's response as a stream; arguments are checked now, the function is invoked on
+        first use.
+
+        Args:
+            function: Its name, partial ARN or ARN.
+            payload: The event: JSON text as str or bytes, None for none, or anything that becomes JSON
+                (dicts, dataclasses, pydantic models, dates...).
+            qualifier: A version or an alias.
+            client_context: What the function finds in ``context.client_context``: a mapping, or base64 as
+                boto3 takes it.
+            tenant_id: For functions with tenant isolation.
+            log_tail: Ask for the last 4 KB of the function's log: in ``result.log_tail`` and in errors. A
+                log that says that the function timed out or failed fails the stream.
+            encoding: Of the body's text.
+            errors: What to do with bytes that are no text, as for `bytes.decode`.
+            raise_for_status: Raise HttpStatusError on opening when the function answers with status 400 or
+                more.
+            **options: The client's options, for this call: timeouts in seconds, ``retries``, ``verified``.
+
+        Raises:
+            ConfigurationError: An argument is wrong; the message names it.
+        """
+        check_encoding(encoding, errors)
+        invocation = build_invocation(
+            function,
+            payload,
+            qualifier=qualifier,
+            client_context=client_context,
+            tenant_id=tenant_id,
+            log_tail=log_tail,
+            defaults=self._options,
+            changes=options,
+        )
+        core = StreamCore(invocation, raise_for_status=raise_for_status)
+        return ResponseStream(core, self._transport, encoding=encoding, errors=errors)
+
+    def stream_to_file(
+        self,
+        function: str,
+        payload: Payload,
+        path: str | os.PathLike[str],
+        **options: Unpack[StreamOptions],
+    ) -> StreamResult:
+        """Stream a function's response into a file, which is whole or not there.
+
+        Args:
+            function: As for `stream`.
+            payload: As for `stream`.
+            path: The file. It is replaced when the last byte has come; on any error it stays as it was.
+            **options: As for `stream`.
+
+        Raises:
+            StreamifyError: See `streamify_client.errors`.
+            OSError: The file cannot be written.
+        """
+        with self.stream(function, payload, **options) as stream:
+            write_file(stream.iter_bytes(), path)
+        return stream.result
+
+    def close(self) -> None:
+        """Close the boto3 client that was made here; one that was passed in stays open, without our hooks."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def split_options(options: ClientOptions) -> tuple[CallOptions, dict[str, Any]]:
+    """Part our options from boto3's; an unknown one is an error."""
+    ours, theirs = {}, {}
+    for name, value in options.items():
+        if name in CallOptions.__annotations__:
+            ours[name] = value
+        elif name in BotoOptions.__annotations__:
+            theirs[name] = value
+        else:
+            known = sorted([*CallOptions.__annotations__, *BotoOptions.__annotations__])
+            raise ConfigurationError(f"There is no option {name!r}; there are {', '.join(known)}.")
+    return ours, theirs  # type: ignore[return-value]
