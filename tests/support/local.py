@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def add_steps(aws: LocalLambda, name: str = "steps", **options: Any) -> None:
 
 def boto3_client(aws: LocalLambda, **options: Any) -> Any:
     """A real boto3 client of a LocalLambda that never tries twice."""
-    return boto3.client("lambda", config=ONE_ATTEMPT, **{**aws.client_kwargs, **options})
+    return boto3.client("lambda", **{"config": ONE_ATTEMPT, **aws.client_kwargs, **options})
 
 
 def steps(*steps: Any, **event: Any) -> bytes:
@@ -53,7 +54,8 @@ class Gate:
 def invoke(client: Any, payload: bytes = b"{}", name: str = "steps", **arguments: Any) -> dict[str, Any]:
     """The answer to a buffered invocation, its payload read."""
     answer = client.invoke(FunctionName=name, Payload=payload, **arguments)
-    return {**answer, "Payload": answer["Payload"].read()}
+    with closing(answer["Payload"]):
+        return {**answer, "Payload": answer["Payload"].read()}
 
 
 def stream(
@@ -61,7 +63,8 @@ def stream(
 ) -> list[dict[str, Any]]:
     """All events of a streamed invocation."""
     answer = client.invoke_with_response_stream(FunctionName=name, Payload=payload, **arguments)
-    return list(answer["EventStream"])
+    with closing(answer["EventStream"]):
+        return list(answer["EventStream"])
 
 
 def body_of(events: list[dict[str, Any]]) -> bytes:

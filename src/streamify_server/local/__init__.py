@@ -9,11 +9,13 @@ from .events import (
     LogWritten,
     ResponseStarted,
 )
+from .faults import Fault
 from .local_lambda import LocalLambda
 
 __all__ = [
     "ChunkProduced",
     "Event",
+    "Fault",
     "InvocationEnded",
     "InvocationRecord",
     "InvocationStarted",

@@ -68,21 +68,25 @@ _CAPITAL_MESSAGE = frozenset(STATUS) - {
 
 
 class ApiError(Exception):
-    """A request that the Lambda API refuses."""
+    """A request that is refused: with a modelled error, or with a bare status as a load balancer would."""
 
     def __init__(
-        self, code: str, message: str, *, reason: str | None = None, retry_after: int | None = None
+        self, code: str | int, message: str, *, reason: str | None = None, retry_after: int | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.status = STATUS[code]
+        self.status = code if isinstance(code, int) else STATUS[code]
         self.reason = reason
         self.retry_after = retry_after
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        headers = [("content-type", "application/json"), ("x-amzn-errortype", self.code)]
-        return headers if self.retry_after is None else [*headers, ("retry-after", str(self.retry_after))]
+        headers = [("content-type", "application/json")]
+        if isinstance(self.code, str):
+            headers.append(("x-amzn-errortype", self.code))
+        if self.retry_after is not None:
+            headers.append(("retry-after", str(self.retry_after)))
+        return headers
 
     @property
     def body(self) -> bytes:

@@ -1,11 +1,15 @@
 """One HTTP/1.1 connection of a server: h11 for the protocol, asyncio streams for the bytes."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import h11
+
+from .faults import CutKind
 
 _READ_SIZE = 65536
 _MAX_HEAD = 128 * 1024
@@ -72,19 +76,16 @@ class Connection:
         Raises:
             TruncatedBodyError: The connection ended before the body did.
         """
-        while True:
+        while not self.request_is_read:
             try:
                 event = await self._event()
             except h11.RemoteProtocolError as error:
                 raise TruncatedBodyError(str(error)) from error
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
-            else:
-                if isinstance(event, h11.EndOfMessage):
-                    self.trailers = {
-                        name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers
-                    }
-                return
+            elif isinstance(event, h11.EndOfMessage):
+                pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers]
+                self.trailers = dict(pairs)
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body.
@@ -101,9 +102,19 @@ class Connection:
             pieces.append(piece)
         return b"".join(pieces)
 
+    async def skip_body(self, limit: int) -> None:
+        """Read the rest of the body and forget it, unless that is too much or it breaks off."""
+        try:
+            await self.read_body(limit)
+        except (BodyTooLargeError, TruncatedBodyError):
+            pass
+
     async def respond(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        """Send a whole response."""
-        await self.start(status, [*headers, ("content-length", str(len(body)))])
+        """Send a whole response; a connection whose request was not read to its end closes after it."""
+        headers = [*headers, *(() if self.request_is_read else [("connection", "close")])]
+        if status != HTTPStatus.NO_CONTENT:
+            headers.append(("content-length", str(len(body))))
+        await self.start(status, headers)
         if body:
             await self.send(body)
         await self.finish()
@@ -132,9 +143,31 @@ class Connection:
         except (OSError, TimeoutError, NotImplementedError):
             pass
 
+    async def cut(self, kind: CutKind) -> None:
+        """End a response in the middle: close or reset the connection, or end the HTTP body in good order."""
+        if kind == "clean":
+            try:
+                return await self.finish()
+            except h11.LocalProtocolError:
+                pass  # a body of announced length cannot end early: the connection has to close
+        self._writer.transport.set_write_buffer_limits(0)
+        await self._writer.drain()
+        if kind == "rst":
+            linger = struct.pack("ii", 1, 0)
+            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        return self._writer.close()
+
+    async def wait_for_hang_up(self) -> None:
+        """Wait until the peer closes; what it sends until then is dropped."""
+        try:
+            while await self._reader.read(_READ_SIZE):
+                pass
+        except OSError:
+            pass
+
     @property
     def request_is_read(self) -> bool:
-        return self._h11.their_state in (h11.DONE, h11.IDLE)
+        return self._h11.their_state is not h11.SEND_BODY
 
     def hung_up(self) -> bool:
         """Whether the peer has closed; only to be asked while it has nothing to send."""

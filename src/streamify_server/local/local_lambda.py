@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .events import Event, InvocationRecord, LogWritten, Observer
+from .faults import Fault
 from .functions import DUMMY_CREDENTIALS, Function, python_command
 from .names import LATEST, function_arn
 
@@ -155,6 +156,31 @@ class LocalLambda:
         function = self._functions[name]
         if self._service:
             self._run(_call(self._service.add, function))
+
+    def inject(self, name: str, fault: Fault, times: int | None = None) -> None:
+        """Let something go wrong with the next invocations of a function.
+
+        Plans queue up: `inject("fn", Fault(error="TooManyRequestsException"), times=2)` followed by another
+        plan throttles two invocations and then does what the other says.
+
+        Args:
+            name: The function.
+            fault: What goes wrong.
+            times: With how many invocations; None: with all, until `clear_faults`.
+
+        Raises:
+            KeyError: There is no such function.
+            ValueError: Fewer than one time.
+        """
+        if name not in self._functions:
+            raise KeyError(name)
+        if times is not None and times < 1:
+            raise ValueError(f"A fault is injected at least once, not {times} times.")
+        self._run(_call(self._running.faults.add, name, fault, times))
+
+    def clear_faults(self, name: str) -> None:
+        """Let the next invocations of a function go well."""
+        self._run(_call(self._running.faults.clear, name))
 
     def invocations(self, name: str) -> list[InvocationRecord]:
         """The last 1,000 invocations of a function, oldest first."""

@@ -17,8 +17,8 @@ _JSON = [("content-type", "application/json")]
 _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ERROR_BODY = "lambda-runtime-function-error-body"
 _MAX_ERROR_BODY = BUFFERED_LIMIT
-# A response that breaks off may be the first sign of a process that died; its exit is told within this time.
-_EXIT_SECONDS = 0.5
+# What a runtime does on one connection, and its end or its next call, can be seen in either order.
+_ORDER_SECONDS = 0.5
 
 
 class RuntimeApi:
@@ -26,13 +26,10 @@ class RuntimeApi:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._judging = asyncio.Lock()
-        self._spoke = asyncio.Event()
+        self._answering = asyncio.Lock()
+        self._asked = asyncio.Event()
 
     async def __call__(self, request: Request, connection: Connection) -> None:
-        self._spoke.set()
-        async with self._judging:
-            pass
         path = request.target.partition("?")[0]
         match = _INVOCATION.fullmatch(path)
         try:
@@ -62,8 +59,18 @@ class RuntimeApi:
     async def _next(self, connection: Connection) -> None:
         async for _ in connection.body():
             pass
+        await self._answered()
         invocation = await self._worker.next(connection.hung_up)
         await connection.respond(200, self._next_headers(invocation), invocation.call.payload)
+
+    async def _answered(self) -> None:
+        """Let an answer that is still being read, on another connection, come first."""
+        self._asked.set()
+        try:
+            async with asyncio.timeout(_ORDER_SECONDS), self._answering:
+                pass
+        except TimeoutError:
+            pass
 
     def _next_headers(self, invocation: Invocation) -> list[tuple[str, str]]:
         call = invocation.call
@@ -98,37 +105,44 @@ class RuntimeApi:
         if mode not in (None, "streaming"):
             # The state stays as it is: Lambda's own server lets such a runtime go no further either.
             self._worker.reject(failure("Runtime.InvalidResponseModeHeader", "Invalid response mode header"))
-            return await _refuse(
-                connection, 400, "InvalidFunctionResponseMode", "Invalid function response mode"
-            )
-        invocation.begin(request.header("content-type") or "application/octet-stream")
+            message = "Invalid function response mode"
+            return await _refuse(connection, 400, "InvalidFunctionResponseMode", message)
+        self._asked.clear()
+        async with self._answering:
+            invocation.begin(request.header("content-type") or "application/octet-stream")
+            outcome, refusal = await self._read(invocation, connection)
+            if outcome and self._worker.current is invocation:
+                self._worker.respond(outcome)
+        if refusal:
+            return await _refuse(connection, *refusal)
+        return await _accept(connection)
+
+    async def _read(
+        self, invocation: Invocation, connection: Connection
+    ) -> tuple[Outcome | None, tuple[int, str, str] | None]:
+        """Pass the response on; return how it ended (None: with its process), and why it is refused."""
         try:
             async for piece in connection.body():
                 await invocation.write(piece)
         except ResponseTooLargeError as error:
-            self._worker.respond(failure("Function.ResponseSizeTooLarge", str(error)))
-            return await _refuse(connection, 413, "RequestEntityTooLarge", str(error))
+            refusal = (413, "RequestEntityTooLarge", str(error))
+            return failure("Function.ResponseSizeTooLarge", str(error)), refusal
         except TruncatedBodyError:
-            await self._truncated(invocation)
-            return await _refuse(
-                connection, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated"
-            )
-        if self._worker.current is invocation:
-            self._worker.respond(outcome_of_trailers(connection.trailers))
-        return await _accept(connection)
+            refusal = (400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+            if await self._died():
+                return None, refusal
+            return failure("Runtime.TruncatedResponse", "The response was cut off."), refusal
+        return outcome_of_trailers(connection.trailers), None
 
-    async def _truncated(self, invocation: Invocation) -> None:
-        """Judge a response that broke off: of a runtime that lives on, or of one that has died."""
-        self._spoke.clear()
-        async with self._judging:
-            exited = asyncio.ensure_future(self._worker.ended())
-            spoke = asyncio.ensure_future(self._spoke.wait())
-            await asyncio.wait((exited, spoke), timeout=_EXIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            died = exited.done()
-            exited.cancel()
-            spoke.cancel()
-            if self._worker.current is invocation and not died:
-                self._worker.respond(failure("Runtime.TruncatedResponse", "The response was cut off."))
+    async def _died(self) -> bool:
+        """Whether a response broke off with its process, and not in a runtime that lives on."""
+        ended = asyncio.ensure_future(self._worker.ended())
+        asked = asyncio.ensure_future(self._asked.wait())
+        await asyncio.wait((ended, asked), timeout=_ORDER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        died = ended.done()
+        ended.cancel()
+        asked.cancel()
+        return died
 
     async def _error(self, request: Request, connection: Connection) -> None:
         self._worker.called(Call.ERROR)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from .api_errors import throttled
 from .events import Event, History, InvocationEnded, InvocationStarted, Observer
+from .faults import FaultQueue
 from .functions import Function, process_environment
 from .invocation import Call, Invocation
 from .lambda_api import LambdaApi
@@ -40,6 +41,7 @@ class LambdaService:
         self.documented = stream_errors == "documented"
         self.functions: dict[str, Function] = {}
         self.history = History()
+        self.faults = FaultQueue()
         self.api = Listener(LambdaApi(self), tls=tls)
         self._concurrency = concurrency
         self._active: dict[str, int] = {}
@@ -91,10 +93,6 @@ class LambdaService:
         invocation = Invocation(call, self._notify)
         self._pools[function.name].submit(invocation)
         return invocation
-
-    def discard(self, invocation: Invocation) -> None:
-        """Nobody waits for the response of this invocation."""
-        invocation.detach()
 
     def _notify(self, event: Event) -> None:
         for observer in tuple(self._observers):

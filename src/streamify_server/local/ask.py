@@ -1,0 +1,86 @@
+"""A request to the Lambda API, with the checks that every invocation makes."""
+
+import base64
+import binascii
+import json
+
+from .api_errors import ApiError
+from .events import Mode
+from .functions import Function
+from .http1 import BodyTooLargeError, Connection, Request
+from .invocation import Call
+from .trace import trace_header
+
+CLIENT_CONTEXT_LIMIT = 3583
+
+
+class Ask:
+    """A request to the Lambda API with the checks that every invocation makes."""
+
+    def __init__(
+        self,
+        request: Request,
+        connection: Connection,
+        request_id: str,
+        name: str,
+        query: dict[str, list[str]],
+    ) -> None:
+        self.request = request
+        self.connection = connection
+        self.request_id = request_id
+        self.name = name
+        self.query = query
+
+    async def respond(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:
+        await self.connection.respond(status, [("x-amzn-requestid", self.request_id), *headers], body)
+
+    def one_of(self, header: str, values: tuple[str, ...], default: str) -> str:
+        value = self.request.header(header) or default
+        if value not in values:
+            allowed = ", ".join(values)
+            raise ApiError("InvalidParameterValueException", f"{header} must be one of {allowed}: {value}")
+        return value
+
+    async def payload(self, limit: int) -> bytes:
+        try:
+            body = await self.connection.read_body(limit)
+        except BodyTooLargeError:
+            message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+            raise ApiError("RequestTooLargeException", message) from None
+        if not body:
+            return b"{}"
+        try:
+            json.loads(body)
+        except (ValueError, RecursionError) as error:
+            message = f"Could not parse request body into json: {error}"
+            raise ApiError("InvalidRequestContentException", message) from None
+        return body
+
+    def call(self, function: Function, arn: str, payload: bytes, mode: Mode) -> Call:
+        return Call(
+            function=function,
+            request_id=self.request_id,
+            invoked_arn=arn,
+            payload=payload,
+            trace_id=trace_header(self.request.header("x-amzn-trace-id")),
+            mode=mode,
+            client_context=self._client_context(),
+            tenant_id=self.request.header("x-amz-tenant-id"),
+            tail=self.one_of("x-amz-log-type", ("None", "Tail"), "None") == "Tail",
+        )
+
+    def _client_context(self) -> str | None:
+        encoded = self.request.header("x-amz-client-context")
+        if encoded is None:
+            return None
+        if len(encoded) > CLIENT_CONTEXT_LIMIT:
+            message = f"Client context must be at most {CLIENT_CONTEXT_LIMIT} bytes: {len(encoded)}"
+            raise ApiError("InvalidRequestContentException", message)
+        try:
+            text = base64.b64decode(encoded, validate=True).decode()
+            json.loads(text)
+        except (binascii.Error, ValueError):
+            message = "Client context must be a valid Base64-encoded JSON object."
+            raise ApiError("InvalidRequestContentException", message) from None
+        # A header cannot carry a line break, which JSON allows between its tokens.
+        return " ".join(text.splitlines())

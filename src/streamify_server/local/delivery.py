@@ -1,0 +1,66 @@
+"""A response on its way to a caller, with whatever a fault plan does to it."""
+
+import asyncio
+from collections.abc import Iterator
+
+from .faults import Action, Cut, Fault, Script, Send, Stall
+from .http1 import Connection, Headers
+
+
+class CutShortError(ConnectionError):
+    """The plan has ended the response here."""
+
+
+class Delivery:
+    """Sends head and frames of one response; the plan may hold back, change or drop any of them."""
+
+    def __init__(self, connection: Connection, fault: Fault | None) -> None:
+        self.fault = fault or Fault()
+        self._connection = connection
+        self._script = Script(fault) if fault else None
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the head."""
+        if self.fault.delay_headers:
+            await asyncio.sleep(self.fault.delay_headers)
+        await self._connection.start(status, headers)
+        if self._script:
+            await self._perform(self._script.begin())
+
+    async def send(self, frame: bytes) -> None:
+        """Send a frame, or a piece of a plain body.
+
+        Raises:
+            CutShortError: The plan ends the response here.
+        """
+        if self._script:
+            await self._perform(self._script.feed(frame))
+        else:
+            await self._connection.send(frame)
+
+    async def finish(self) -> None:
+        """End the response."""
+        if self._script:
+            await self._perform(self._script.finish())
+        await self._connection.finish()
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole response."""
+        await self.start(status, [*headers, ("content-length", str(len(body)))])
+        if body:
+            await self.send(body)
+        await self.finish()
+
+    async def _perform(self, actions: Iterator[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(data):
+                    await self._connection.send(data)
+                case Stall(seconds):
+                    if seconds is None:
+                        await self._connection.wait_for_hang_up()
+                    else:
+                        await asyncio.sleep(seconds)
+                case Cut(kind):
+                    await self._connection.cut(kind)
+                    raise CutShortError(kind)

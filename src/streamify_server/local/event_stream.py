@@ -1,0 +1,82 @@
+"""The event stream of a streamed invocation: which frames a caller gets, as AWS writes them."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+
+from streamify_server.frames import encode_frame
+
+from .faults import Fault, Splitter
+from .invocation import Invocation, Outcome
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+
+def payload_chunk(data: bytes) -> bytes:
+    """A PayloadChunk frame, its headers in the order in which AWS writes them."""
+    return _event("PayloadChunk", "application/octet-stream", data)
+
+
+def invoke_complete(**fields: str) -> bytes:
+    """The InvokeComplete frame, with any of ErrorCode, ErrorDetails and LogResult."""
+    return _event("InvokeComplete", "application/json", json.dumps(fields).encode())
+
+
+def exception_frame(kind: str, message: str) -> bytes:
+    """A modelled exception in the stream (https://smithy.io/2.0/aws/amazon-eventstream.html)."""
+    headers = [
+        (":exception-type", kind),
+        (":content-type", "application/json"),
+        (":message-type", "exception"),
+    ]
+    return encode_frame(headers, json.dumps({"message": message}).encode())
+
+
+def error_frame(code: str, message: str) -> bytes:
+    """An error without a model in the stream; it has no payload."""
+    return encode_frame([(":error-code", code), (":error-message", message), (":message-type", "error")], b"")
+
+
+def _event(event: str, content_type: str, payload: bytes) -> bytes:
+    headers = [(":event-type", event), (":content-type", content_type), (":message-type", "event")]
+    return encode_frame(headers, payload)
+
+
+async def frames(invocation: Invocation, documented: bool, fault: Fault) -> AsyncIterator[bytes]:
+    """All frames of a streamed invocation, as the function produces them."""
+    splitter = Splitter(fault.reframe, fault.seed)
+    async for piece in invocation.pieces():
+        for part in splitter.feed(piece):
+            yield payload_chunk(part)
+    for part in splitter.flush():
+        yield payload_chunk(part)
+    outcome = await invocation.result()
+    if outcome.status != "success" and not documented and not outcome.in_response:
+        yield payload_chunk(outcome.error)
+    for frame in _ending(outcome, invocation, documented, fault):
+        yield frame
+
+
+def _ending(outcome: Outcome, invocation: Invocation, documented: bool, fault: Fault) -> list[bytes]:
+    """The end event, or what a fault puts in its place.
+
+    As captured on AWS, the end of a failed stream looks like that of a whole one, and an error that came
+    instead of a response is its payload; as documented, the end event names the error.
+    """
+    if fault.exception:
+        return [exception_frame(*fault.exception)]
+    if fault.error_frame:
+        return [error_frame(*fault.error_frame)]
+    if fault.drop_end:
+        return []
+    fields = {}
+    if outcome.status != "success" and documented:
+        fields["ErrorCode"] = outcome.error_type or "Runtime.Unknown"
+        fields["ErrorDetails"] = outcome.error.decode("utf-8", "replace")
+    if fault.error_code is not None:
+        fields["ErrorCode"] = fault.error_code
+    if fault.error_details is not None:
+        fields["ErrorDetails"] = fault.error_details
+    if invocation.call.tail:
+        fields["LogResult"] = base64.b64encode(invocation.log_tail).decode()
+    return [invoke_complete(**fields)]

@@ -1,0 +1,227 @@
+"""Faults on demand: a plan of what goes wrong with a response, and the pure logic that carries it out.
+
+`Script` turns the body of a response, as it would be sent, into what is sent instead: pieces of it, stalls,
+a cut.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from .api_errors import STATUS
+
+Split = Literal["bytes", "random", "coalesced"]
+CutKind = Literal["fin", "rst", "clean"]
+
+_COALESCED = 1024 * 1024
+_RANDOM_MAX = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What goes wrong with one response; plans can be combined, and no field set is no fault.
+
+    Counts of bytes and frames are those of the response's body as it is sent: of event-stream bytes for
+    InvokeWithResponseStream, of plain body bytes for Invoke and Function URLs (where a frame is a piece of
+    the body).
+
+    Args:
+        error: The request is refused and the function not run: the name of a modelled error, such as
+            "ServiceException" or "TooManyRequestsException", or a bare HTTP status of 400 to 599.
+        retry_after: Seconds in the Retry-After header that goes with `error`.
+        delay_headers: Seconds for which the head of the response is held back.
+        stall_after: After so many bytes nothing more is sent for `stall_seconds`.
+        stall_seconds: None stalls until the caller hangs up.
+        cut_after: After so many bytes the connection is cut, inside of a frame unless the number is a
+            boundary.
+        cut_after_frames: After so many frames the connection is cut.
+        cut: "fin" closes the connection, "rst" resets it, "clean" ends the HTTP response as if it were whole.
+        drop_end: The end event (InvokeComplete) is not sent.
+        flip_bit: The number of a bit that is inverted: bit `n % 8` of byte `n // 8`.
+        exception: An exception frame of this type and message is sent in place of the end event.
+        error_frame: An error frame of this code and message is sent in place of the end event.
+        error_code: The end event has this ErrorCode.
+        error_details: The end event has these ErrorDetails.
+        reframe: The payload is split into frames anew: "bytes" of one byte, "random" sizes, "coalesced" up
+            to 1 MiB.
+        rechunk: The body is split into HTTP chunks anew, each sent on its own, in the same ways.
+        seed: Makes "random" repeatable.
+
+    Raises:
+        ValueError: A field that cannot be.
+    """
+
+    error: str | int | None = None
+    retry_after: int | None = None
+    delay_headers: float = 0.0
+    stall_after: int | None = None
+    stall_seconds: float | None = None
+    cut_after: int | None = None
+    cut_after_frames: int | None = None
+    cut: CutKind = "fin"
+    drop_end: bool = False
+    flip_bit: int | None = None
+    exception: tuple[str, str] | None = None
+    error_frame: tuple[str, str] | None = None
+    error_code: str | None = None
+    error_details: str | None = None
+    reframe: Split | None = None
+    rechunk: Split | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("stall_after", "cut_after", "cut_after_frames", "flip_bit"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name} counts from 0 and cannot be {value}.")
+        if isinstance(self.error, int) and not 400 <= self.error <= 599:
+            raise ValueError(f"error is a name, or a status of 400 to 599, not {self.error}.")
+        if isinstance(self.error, str) and self.error not in STATUS:
+            raise ValueError(f"{self.error} is no error of the Lambda API.")
+        if self.cut not in ("fin", "rst", "clean"):
+            raise ValueError(f'cut is "fin", "rst" or "clean", not {self.cut!r}.')
+        for split in (self.reframe, self.rechunk):
+            if split not in (None, "bytes", "random", "coalesced"):
+                raise ValueError(f'A split is "bytes", "random" or "coalesced", not {split!r}.')
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send these bytes now."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Send nothing for some seconds; None: until the caller hangs up."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End the response here, in one of the ways of `Fault.cut`."""
+
+    kind: CutKind
+
+
+Action = Send | Stall | Cut
+
+
+class FaultQueue:
+    """The plans for the next invocations of each function, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, deque[tuple[Fault, int | None]]] = {}
+
+    def add(self, function: str, fault: Fault, times: int | None) -> None:
+        self._plans.setdefault(function, deque()).append((fault, times))
+
+    def clear(self, function: str) -> None:
+        self._plans.pop(function, None)
+
+    def take(self, function: str) -> Fault | None:
+        """The plan for one invocation that begins now."""
+        plans = self._plans.get(function)
+        if not plans:
+            return None
+        fault, times = plans[0]
+        if times is not None:
+            plans.popleft()
+            if times > 1:
+                plans.appendleft((fault, times - 1))
+        return fault
+
+
+class Splitter:
+    """Splits a stream of bytes anew."""
+
+    def __init__(self, split: Split | None, seed: int) -> None:
+        self._split = split
+        self._random = random.Random(seed)
+        self._kept = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._split == "coalesced":
+            self._kept += data
+            while len(self._kept) >= _COALESCED:
+                yield self._kept[:_COALESCED]
+                self._kept = self._kept[_COALESCED:]
+            return
+        while data:
+            size = self._size(len(data))
+            yield data[:size]
+            data = data[size:]
+
+    def flush(self) -> Iterator[bytes]:
+        """What is still held back."""
+        if self._kept:
+            yield self._kept
+        self._kept = b""
+
+    def _size(self, rest: int) -> int:
+        if self._split == "bytes":
+            return 1
+        return self._random.randint(1, _RANDOM_MAX) if self._split == "random" else rest
+
+
+class Script:
+    """Carries out a plan on the body of one response, frame by frame."""
+
+    def __init__(self, fault: Fault) -> None:
+        self._fault = fault
+        self._splitter = Splitter(fault.rechunk, fault.seed)
+        self._sent = 0
+        self._frames = 0
+        self._stalled = False
+        self.over = False
+
+    def begin(self) -> Iterator[Action]:
+        """What happens between the head and the first frame."""
+        yield from self._between()
+
+    def feed(self, frame: bytes) -> Iterator[Action]:
+        """What happens in place of sending a frame; nothing more once the response was cut."""
+        frame = self._flipped(frame)
+        while frame and not self.over:
+            here = frame[: self._room()]
+            self._sent += len(here)
+            frame = frame[len(here) :]
+            yield from map(Send, self._splitter.feed(here))
+            self._frames += not frame
+            yield from self._between()
+
+    def finish(self) -> Iterator[Action]:
+        """What is still to be sent when the response ends."""
+        yield from map(Send, self._splitter.flush())
+
+    def _between(self) -> Iterator[Action]:
+        fault = self._fault
+        if self._sent == fault.stall_after and not self._stalled:
+            self._stalled = True
+            yield from self.finish()
+            yield Stall(fault.stall_seconds)
+        if self._sent == fault.cut_after or self._frames == fault.cut_after_frames:
+            self.over = True
+            yield from self.finish()
+            yield Cut(fault.cut)
+
+    def _room(self) -> int | None:
+        """The bytes until the next thing happens."""
+        marks = [mark for mark in (self._fault.stall_after, self._fault.cut_after) if mark is not None]
+        ahead = [mark - self._sent for mark in marks if mark > self._sent]
+        return min(ahead, default=None)
+
+    def _flipped(self, frame: bytes) -> bytes:
+        if self._fault.flip_bit is None:
+            return frame
+        index, bit = divmod(self._fault.flip_bit, 8)
+        index -= self._sent
+        if not 0 <= index < len(frame):
+            return frame
+        flipped = bytearray(frame)
+        flipped[index] ^= 1 << bit
+        return bytes(flipped)
