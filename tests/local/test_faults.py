@@ -130,7 +130,7 @@ def test_the_wire_is_cut_where_and_how_the_plan_says(faulty: LocalLambda, after:
     faulty.inject("steps", Fault(cut_after=after, cut=cut))
     body, error = wire(faulty)
     assert body == WIRE[:after]
-    assert isinstance(error, {"fin": EOFError, "rst": ConnectionResetError, "clean": type(None)}[cut])
+    assert type(error) is {"fin": EOFError, "rst": ConnectionResetError, "clean": type(None)}[cut]
 
 
 def test_a_flipped_bit_is_the_only_difference(faulty: LocalLambda) -> None:
