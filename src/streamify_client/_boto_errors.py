@@ -41,7 +41,7 @@ def translate(
         return StreamTimeoutError("The connection did not come about in time.", phase="connect")
     if isinstance(error, boto.ReadTimeoutError):
         return StreamTimeoutError("The function sent nothing in time.", phase="first_byte")
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return _connection_error(error, connected)
     if isinstance(error, ResponseParserError):
         return CorruptStreamError(f"The answer is not Lambda's: {error}.")

@@ -75,7 +75,7 @@ def _check_seconds(name: str, value: Any) -> None:
 def check_encoding(encoding: str, errors: str) -> None:
     """Refuse, before anything is sent, an encoding that cannot be decoded from."""
     try:
-        b"".decode(encoding)
+        " ".encode(encoding)  # refuses codecs that are not for text, such as base64
         codecs.lookup_error(errors)
     except (LookupError, TypeError) as error:
         raise ConfigurationError(f"Text cannot be decoded with this encoding: {error}.") from error

@@ -38,8 +38,7 @@ def encode_payload(payload: Payload) -> bytes | None:
     except RecursionError:
         raise ConfigurationError("The payload is nested too deeply to become JSON.") from None
     except (TypeError, ValueError) as error:
-        where, what = _find_culprit(payload, "payload") or ("payload", str(error))
-        raise ConfigurationError(f"The payload cannot become JSON: {where} is {what}.") from error
+        raise ConfigurationError(f"The payload cannot become JSON: {_explain(payload, error)}.") from error
 
 
 def _checked_text(payload: str | bytes | bytearray | memoryview) -> bytes:
@@ -58,7 +57,9 @@ def _checked_text(payload: str | bytes | bytearray | memoryview) -> bytes:
             f"(offset {error.pos}). "
             "str and bytes are sent as they are; json.dumps() makes a JSON string of a text."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ConfigurationError("The payload is nested too deeply to be checked.") from error
+    except ValueError as error:
         raise ConfigurationError(f"The payload is not JSON: {error}.") from error
     return data
 
@@ -92,6 +93,14 @@ def _describe(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{type(value).__name__}, which JSON does not have (base64.b64encode makes text of it)"
     return f"of type {type(value).__qualname__}, which has no JSON form"
+
+
+def _explain(payload: Any, error: Exception) -> str:
+    try:
+        found = _find_culprit(payload, "payload")
+    except RecursionError:
+        found = None
+    return f"{found[0]} is {found[1]}" if found else str(error)
 
 
 def _find_culprit(value: Any, path: str) -> tuple[str, str] | None:

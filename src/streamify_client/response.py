@@ -10,7 +10,7 @@ from ._attributes import StreamAttributes, parse_json
 from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
 from .errors import DecodeError, StreamClosedError, TimeoutPhase
 from .transport import RawResponse, Transport
-from .views import BytesDecoder, View, ViewSlot
+from .views import BytesDecoder, Progress, View, ViewSlot
 from .wire.text import TextDecoder
 
 R = TypeVar("R")
@@ -48,6 +48,11 @@ class StreamReader:
             return
         self._release(reuse=self.core.complete)
         self.core.close()
+
+    def view_dropped(self, progress: Progress[Any]) -> None:
+        """Nobody holds this view any more: with it goes the stream, unless somebody manages that."""
+        if not self.managed and self.core.state is not State.NEW and self.slot.holds(progress):
+            self.close()
 
     def fail(self, error: DecodeError) -> NoReturn:
         """The body cannot be decoded: free everything, and raise."""

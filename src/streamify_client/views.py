@@ -5,7 +5,7 @@ new kind of view needs a decoder and one method on each response stream.
 """
 
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ._core import StreamCore
 from .errors import DecodeError, StreamClosedError
@@ -134,7 +134,6 @@ class ViewSlot:
 class Source(Protocol):
     """What a view reads from."""
 
-    managed: bool
     slot: ViewSlot
 
     def next_chunk(self) -> bytes | None:
@@ -143,8 +142,8 @@ class Source(Protocol):
     def fail(self, error: DecodeError) -> None:
         """The body cannot be decoded: free everything, and raise."""
 
-    def close(self) -> None:
-        """Free everything."""
+    def view_dropped(self, progress: Progress[Any]) -> None:
+        """Nobody holds this view any more."""
 
 
 class View(Iterator[T]):
@@ -187,15 +186,13 @@ class View(Iterator[T]):
             source.fail(error)
 
     def __del__(self) -> None:
-        progress = getattr(self, "_progress", None)
-        if progress is not None and not self._source.managed and self._source.slot.holds(progress):
-            self._source.close()
+        if (progress := getattr(self, "_progress", None)) is not None:
+            self._source.view_dropped(progress)
 
 
 class AsyncSource(Protocol):
     """Source for asyncio."""
 
-    managed: bool
     slot: ViewSlot
 
     async def next_chunk(self) -> bytes | None:
@@ -204,8 +201,8 @@ class AsyncSource(Protocol):
     def fail(self, error: DecodeError) -> None:
         """As Source.fail."""
 
-    def close(self) -> None:
-        """As Source.close."""
+    def view_dropped(self, progress: Progress[Any]) -> None:
+        """As Source.view_dropped."""
 
 
 class AsyncView(AsyncIterator[T]):
@@ -243,6 +240,5 @@ class AsyncView(AsyncIterator[T]):
             source.fail(error)
 
     def __del__(self) -> None:
-        progress = getattr(self, "_progress", None)
-        if progress is not None and not self._source.managed and self._source.slot.holds(progress):
-            self._source.close()
+        if (progress := getattr(self, "_progress", None)) is not None:
+            self._source.view_dropped(progress)

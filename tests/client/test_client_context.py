@@ -1,0 +1,70 @@
+"""The client context: the caller's own stays; the offer and the trace context fit in or stay out."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from streamify_client import ConfigurationError
+from streamify_client._client_context import MAX_BYTES, encode_client_context
+
+
+def decode(text: str | None) -> Any:
+    assert text is not None
+    return json.loads(base64.b64decode(text))
+
+
+def test_without_anything_to_say_there_is_no_context() -> None:
+    assert encode_client_context(None, offer=False) is None
+
+
+def test_the_offer_joins_the_callers_own_context() -> None:
+    own = {"custom": {"tenant": "t"}, "env": {"a": "b"}}
+    assert decode(encode_client_context(own, offer=True)) == {
+        "custom": {"tenant": "t", "streamify": "verified/1"},
+        "env": {"a": "b"},
+    }
+    assert own["custom"] == {"tenant": "t"}
+
+
+def test_a_context_as_boto3_takes_it_is_understood() -> None:
+    text = base64.b64encode(b'{"custom": {"a": "b"}}').decode()
+    assert decode(encode_client_context(text, offer=True))["custom"] == {"a": "b", "streamify": "verified/1"}
+
+
+@pytest.mark.parametrize("own", [{"custom": {"streamify": "mine"}}, {"custom": "text"}])
+def test_the_offer_replaces_nothing(own: Any) -> None:
+    assert decode(encode_client_context(own, offer=True)) == own
+    with pytest.raises(ConfigurationError, match="verified='require'"):
+        encode_client_context(own, offer=True, offer_required=True)
+
+
+def test_an_offer_that_does_not_fit_is_left_out() -> None:
+    padding = (MAX_BYTES // 4 * 3) - len('{"custom":{"x":""}}')
+    own = {"custom": {"x": "a" * padding}}
+    encoded = encode_client_context(own, offer=True)
+    assert encoded is not None
+    assert len(encoded) <= MAX_BYTES
+    assert decode(encoded) == own
+    with pytest.raises(ConfigurationError, match="too long"):
+        encode_client_context(own, offer=True, offer_required=True)
+
+
+def test_a_context_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="3,583"):
+        encode_client_context({"custom": {"x": "a" * 4000}}, offer=False)
+
+
+@pytest.mark.parametrize("own", ["no base64!", base64.b64encode(b"[1]").decode(), 7, {"a": object()}])
+def test_a_context_that_is_no_json_object_is_refused(own: Any) -> None:
+    with pytest.raises(ConfigurationError, match="client_context"):
+        encode_client_context(own, offer=True)
+
+
+def test_the_trace_context_is_passed_on_in_custom() -> None:
+    trace = {"traceparent": "00-1-2-01"}
+    assert decode(encode_client_context(None, offer=True, trace=trace)) == {
+        "custom": {"streamify": "verified/1", "traceparent": "00-1-2-01"}
+    }
+    assert decode(encode_client_context(None, offer=False, trace=trace)) == {"custom": trace}
