@@ -1,0 +1,145 @@
+"""Runs the lifecycle of one request and hands out what it emits, item by item, on the thread that asks.
+
+The lifecycle is one coroutine. It starts on the asking thread, driven by hand, and as long as nothing has to
+be awaited there is no event loop. The first awaitable moves it, as it stands, into a task on the process's
+event loop; what is sync still runs on the asking thread, where signals can interrupt it, and in the same
+contextvars context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._loop import LoopTask
+
+_END = object()
+
+
+class Stopped(BaseException):
+    """Nobody wants the rest; `reason` says why."""
+
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
+
+
+class _Handover:
+    """Gives an item to whoever drives the coroutine by hand."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def __await__(self) -> Generator[_Handover, None, None]:
+        yield self
+
+
+class _EnterLoop(_Handover):
+    """Asks whoever drives the coroutine by hand to move it into a task."""
+
+
+class Production:
+    """An iterator over what `lifecycle(production)` emits."""
+
+    def __init__(self, lifecycle: Callable[[Production], Coroutine[Any, Any, None]]) -> None:
+        self._coroutine = lifecycle(self)
+        self._task: LoopTask | None = None
+        self._over = False
+        self.interrupt: BaseException | None = None
+        self.in_user_code = False
+
+    # What the asking side calls.
+
+    def __iter__(self) -> Production:
+        return self
+
+    def __next__(self) -> Any:
+        item = self._resume(None)
+        if item is _END:
+            raise StopIteration
+        return item
+
+    def stop(self, reason: BaseException) -> None:
+        """End early: producers are closed and end hooks run; their errors, and `reason`, stay inside."""
+        while not self._over:
+            try:
+                self._resume(Stopped(reason))
+            except Exception:
+                return
+
+    def cancel(self, reason: BaseException) -> bool:
+        """From any thread: interrupt what is being awaited. False if the lifecycle is not in a task."""
+        self.interrupt = reason
+        if self._task is None:
+            return False
+        self._task.cancel()
+        return True
+
+    @property
+    def over(self) -> bool:
+        """Whether the lifecycle has come to its end."""
+        return self._over
+
+    # What the lifecycle awaits.
+
+    async def emit(self, item: Any) -> None:
+        """Hand an item out, and go on when the next is asked for."""
+        if self._task is None:
+            await _Handover(item)
+        else:
+            await self._task.hand_over(item)
+
+    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call on the asking thread, and await what it returns if that is to be awaited."""
+        if self._task is None:
+            result = self._guarded(function, *args)
+        else:
+            result = await self._task.call_outside(self._guarded, function, *args)
+        return await self.settle(result)
+
+    async def settle(self, value: Any) -> Any:
+        """The value, awaited if it is to be awaited."""
+        if not hasattr(type(value), "__await__"):
+            return value
+        await self.enter_loop()
+        return await value
+
+    async def enter_loop(self) -> None:
+        """From here on, run in a task on the process's event loop."""
+        if self._task is None:
+            await _EnterLoop(None)
+
+    def _guarded(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self.interrupt is not None:
+            raise Stopped(self.interrupt)
+        self.in_user_code = True
+        try:
+            return function(*args)
+        finally:
+            self.in_user_code = False
+
+    def _resume(self, error: BaseException | None) -> Any:
+        if self._over:
+            return _END
+        try:
+            if self._task is None:
+                return self._drive(error)
+            return self._task.resume(error)
+        except StopIteration:
+            self._over = True
+            return _END
+        except BaseException:
+            self._over = True
+            raise
+
+    def _drive(self, error: BaseException | None) -> Any:
+        handover = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
+        if not isinstance(handover, _EnterLoop):
+            return handover.item
+        from ._loop import LoopTask
+
+        self._task = LoopTask(self._coroutine)
+        return self._task.receive()

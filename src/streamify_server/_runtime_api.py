@@ -1,0 +1,224 @@
+"""Lambda's Runtime API over a plain socket: whole requests, and a streamed response with trailers.
+
+http.client knows no trailers and imports ssl, so requests are written by hand; one connection for each.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Mapping
+
+_VERSION = "/2018-06-01/runtime"
+_READ_SIZE = 64 * 1024
+
+
+class RuntimeApiError(Exception):
+    """The Runtime API answered with an unexpected status."""
+
+    def __init__(self, path: str, status: int, body: bytes) -> None:
+        self.status = status
+        self.body = body
+        super().__init__(
+            f"The Runtime API answered {status} to {path}: {body[:500].decode('utf-8', 'replace')}"
+        )
+
+
+class Answer:
+    """Status, header fields (names in lower case) and body of an answer."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class RuntimeApi:
+    """The Runtime API at `address` (`host:port`)."""
+
+    def __init__(self, address: str, user_agent: str) -> None:
+        self._address = address
+        self._user_agent = user_agent
+
+    def next(self) -> Answer:
+        """Wait for the next invocation, however long it takes."""
+        path = f"{_VERSION}/invocation/next"
+        answer = self._exchange("GET", path, {}, b"")
+        if answer.status != 200:
+            raise RuntimeApiError(path, answer.status, answer.body)
+        return answer
+
+    def send(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Post a whole body below the invocations; anything but 2xx is an error."""
+        path = f"{_VERSION}/invocation/{path}"
+        answer = self._exchange("POST", path, {**headers, "content-length": str(len(body))}, body)
+        if not 200 <= answer.status < 300:
+            raise RuntimeApiError(path, answer.status, answer.body)
+
+    def stream(self, request_id: str, headers: Mapping[str, str]) -> StreamedPost:
+        """Begin a streamed response."""
+        path = f"{_VERSION}/invocation/{request_id}/response"
+        connection = self._connect()
+        try:
+            connection.sendall(self._head("POST", path, headers))
+        except BaseException:
+            connection.close()
+            raise
+        return StreamedPost(connection, path)
+
+    def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        with self._connect() as connection:
+            connection.sendall(self._head(method, path, headers) + body)
+            return _read_answer(connection)
+
+    def _connect(self) -> socket.socket:
+        host, _, port = self._address.rpartition(":")
+        connection = socket.create_connection((host.strip("[]"), int(port)))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
+        fields = {"Host": self._address, "User-Agent": self._user_agent, **headers, "Connection": "close"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+class StreamedPost:
+    """A streamed response under way: chunks, then the terminator with or without an error.
+
+    Any thread may end it; what comes later from another is refused.
+    """
+
+    def __init__(self, connection: socket.socket, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._lock = threading.Lock()
+        self.ended = False
+        connection.setblocking(False)
+
+    def chunk(self, data: bytes) -> None:
+        """Send one chunk, and wait until the platform has taken it.
+
+        Raises:
+            RuntimeApiError: The Runtime API has answered already: it wants no more.
+            OSError: The connection is lost.
+        """
+        with self._lock:
+            if self.ended:
+                raise ConnectionAbortedError("the response has been ended")
+            self._send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self, trailers: Mapping[str, str] | None = None, *, patience: float = -1) -> bool:
+        """Send the terminator and see what the Runtime API says.
+
+        Args:
+            trailers: Header fields after the last chunk.
+            patience: Seconds to wait for a chunk that another thread is sending; negative waits for ever.
+
+        Returns:
+            False if the response had been ended before, or if a chunk under way did not leave in time.
+        """
+        if not self._lock.acquire(timeout=patience):
+            return False
+        try:
+            if self.ended:
+                return False
+            self.ended = True
+            lines = "".join(f"{name}: {value}\r\n" for name, value in (trailers or {}).items())
+            self._send(f"0\r\n{lines}\r\n".encode())
+            self._connection.setblocking(True)
+            answer = _read_answer(self._connection)
+        finally:
+            self._lock.release()
+        if answer.status != 202:
+            raise RuntimeApiError(self._path, answer.status, answer.body)
+        return True
+
+    def close(self) -> None:
+        """Close the connection; without an end before it, the platform sees a truncated response."""
+        self._connection.close()
+
+    def _send(self, data: bytes) -> None:
+        # An answer before the end is a refusal (413, 410). Whoever does not look fills the buffers and waits
+        # for ever.
+        left = memoryview(data)
+        while left:
+            if _ready(self._connection, writing=False):
+                self._refused()
+            try:
+                left = left[self._connection.send(left) :]
+            except BlockingIOError:
+                _ready(self._connection, writing=True)
+            except ConnectionError:
+                self._refused()
+                raise
+
+    def _refused(self) -> None:
+        """Raise what the early answer says."""
+        self._connection.setblocking(True)
+        answer = _read_answer(self._connection)
+        raise RuntimeApiError(self._path, answer.status, answer.body)
+
+
+def _ready(connection: socket.socket, *, writing: bool) -> bool:
+    """Whether there is something to read; `writing` waits until there is, or until there is room to write."""
+    if not hasattr(select, "poll"):  # Windows
+        return bool(
+            select.select([connection], [connection] if writing else [], [], None if writing else 0)[0]
+        )
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLOUT if writing else select.POLLIN)
+    return any(event & ~select.POLLOUT for _, event in poll.poll(None if writing else 0))
+
+
+def _read_answer(connection: socket.socket) -> Answer:
+    received = bytearray()
+    while b"\r\n\r\n" not in received:
+        _receive(connection, received)
+    head, _, rest = bytes(received).partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    status = int(status_line.split(" ", 2)[1])
+    if 100 <= status < 200:
+        raise ConnectionAbortedError(f"the Runtime API answered with an interim status {status}")
+    return Answer(status, headers, _read_body(connection, headers, bytearray(rest)))
+
+
+def _read_body(connection: socket.socket, headers: Mapping[str, str], received: bytearray) -> bytes:
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return _read_chunks(connection, received)
+    if "content-length" not in headers:
+        return b""
+    length = int(headers["content-length"])
+    while len(received) < length:
+        _receive(connection, received)
+    return bytes(received[:length])
+
+
+def _read_chunks(connection: socket.socket, received: bytearray) -> bytes:
+    body = bytearray()
+    while True:
+        while b"\r\n" not in received:
+            _receive(connection, received)
+        line, _, _ = bytes(received).partition(b"\r\n")
+        size = int(line.split(b";")[0], 16)
+        while len(received) < len(line) + 2 + size + 2:
+            _receive(connection, received)
+        start = len(line) + 2
+        body += received[start : start + size]
+        del received[: start + size + 2]
+        if size == 0:
+            return bytes(body)
+
+
+def _receive(connection: socket.socket, received: bytearray) -> None:
+    data = connection.recv(_READ_SIZE)
+    if not data:
+        raise ConnectionResetError("the Runtime API closed the connection before it had answered")
+    received += data

@@ -1,0 +1,64 @@
+"""The error of a stream that has begun, as trailers of its HTTP message."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+from ._trace import of_application
+
+TYPE = "Lambda-Runtime-Function-Error-Type"
+BODY = "Lambda-Runtime-Function-Error-Body"
+
+# What the Runtime API lets pass unchanged; it rewrites any other type.
+_ALLOWED = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+\Z")
+_MESSAGE_LIMIT = 4096  # characters
+_TRACE_LIMIT = 12 * 1024  # characters; with the message, well within what a server takes as one header field
+_NAME_LIMIT = 256
+
+
+def error_json(error: BaseException) -> dict[str, Any]:
+    """Type, message and trace of an error as Lambda's error JSON has them, bounded."""
+    return {
+        "errorType": type(error).__name__[:_NAME_LIMIT],
+        "errorMessage": _message(error),
+        "stackTrace": _trace(error),
+    }
+
+
+def error_type(name: str) -> str:
+    """The name as the Runtime API takes it: `Function.ValueError`, else `Function.Unhandled`."""
+    for candidate in (name, f"Function.{name}"):
+        if _ALLOWED.match(candidate):
+            return candidate
+    return "Function.Unhandled"
+
+
+def error_trailers(error: BaseException) -> dict[str, str]:
+    """The two trailers that end a stream with this error."""
+    body = json.dumps(error_json(error)).encode()
+    return {TYPE: error_type(type(error).__name__), BODY: base64.b64encode(body).decode()}
+
+
+def _message(error: BaseException) -> str:
+    try:
+        message = str(error)
+    except Exception as broken:
+        message = f"<the error has no message: its str() raised {type(broken).__name__}>"
+    return message if len(message) <= _MESSAGE_LIMIT else message[:_MESSAGE_LIMIT] + "..."
+
+
+def _trace(error: BaseException) -> list[str]:
+    import traceback
+
+    lines = traceback.format_list(traceback.extract_tb(of_application(error.__traceback__)))
+    kept: list[str] = []
+    room = _TRACE_LIMIT
+    for line in reversed(lines):  # the innermost frames say most
+        room -= len(line)
+        if room < 0:
+            break
+        kept.insert(0, line)
+    return kept

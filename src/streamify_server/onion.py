@@ -1,0 +1,203 @@
+"""What wraps a handler: middlewares, hooks, and the request that they share.
+
+A middleware is any object with some of `before`, `after`, `on_error` and `on_stream_end`, each sync or async,
+each called with the `Request`. Around the handler they lie like the skins of an onion:
+
+    before 1, before 2, handler, after 2, after 1, body..., on_stream_end 2, on_stream_end 1
+
+- A `before` that returns something, or assigns `request.early_response`, ends the chain: neither the handler
+  nor any `after` runs. An `after` or `on_error` that returns something ends its own chain with that as the
+  response.
+- `on_error` runs, of every middleware, when a `before`, the handler, an `after` or the first chunk of a bare
+  stream fails; setting or returning a response handles the error.
+- `on_stream_end` runs exactly once for every request, after the last byte or the failure, with
+  `request.stream_end` set.
+
+**To change a response**, look at `request.response` in `after`. It is an `HttpResponse` if the handler
+answered HTTP (a dict with `statusCode` has been turned into one), and otherwise the bare body as the handler
+returned it. Headers, status, cookies and a bare response may be changed in place or replaced.
+
+**To change a body**, do not iterate it: call `request.transform_body(transform)` with an object that has
+`feed(chunk) -> bytes` and `finish() -> bytes`. The engine puts every chunk through it, whatever the body is
+(text, bytes, file, sync or async generator), keeps streaming, backpressure and closing as they are, and drops
+what `feed` returns empty. Return what you have from `feed` at once, or the caller waits for it.
+
+    >>> from streamify_server import streaming_handler
+    >>> class Shout:
+    ...     def after(self, request):
+    ...         request.transform_body(self)
+    ...     def feed(self, chunk):
+    ...         return chunk.upper()
+    ...     def finish(self):
+    ...         return b"!"
+    >>> @streaming_handler(middlewares=[Shout()])
+    ... def handler(event, context):
+    ...     yield "hello"
+    >>> handler({}, None)
+    b'HELLO!'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+PHASES = ("before", "after", "on_error", "on_stream_end")
+HOOKS = (
+    "before_prefetch",
+    "request_start",
+    "before_middleware",
+    "after_middleware",
+    "before_handler",
+    "after_handler",
+    "request_end",
+)
+
+
+class Transform(Protocol):
+    """Changes a body chunk by chunk: a codec, a filter. One object serves one response."""
+
+    def feed(self, chunk: bytes, /) -> bytes:
+        """What this chunk becomes; empty if nothing is to be sent yet."""
+
+    def finish(self) -> bytes:
+        """What is still to be sent after the last chunk."""
+
+
+class StreamEnd:
+    """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds."""
+
+    __slots__ = ("bytes_sent", "duration", "error")
+
+    def __init__(self, error: BaseException | None, bytes_sent: int, duration: float) -> None:
+        self.error = error
+        self.bytes_sent = bytes_sent
+        self.duration = duration
+
+    def __repr__(self) -> str:
+        return f"StreamEnd(error={self.error!r}, bytes_sent={self.bytes_sent}, duration={self.duration:.3f})"
+
+
+class Request:
+    """One request on its way through the onion.
+
+    Attributes:
+        event: What the handler gets; a middleware may change or replace it.
+        context: The Lambda context.
+        response: The response so far: an HttpResponse, or a bare body.
+        error: What failed, in `on_error` and afterwards.
+        internal: A dict for middlewares, fresh for every request.
+        stream_end: How the response ended, in `on_stream_end` and `request_end`.
+    """
+
+    __slots__ = (
+        "_answered_early",
+        "_early",
+        "context",
+        "error",
+        "event",
+        "internal",
+        "response",
+        "stream_end",
+        "transforms",
+    )
+
+    def __init__(self, event: Any, context: Any) -> None:
+        self.event = event
+        self.context = context
+        self.response: Any = None
+        self.error: BaseException | None = None
+        self.internal: dict[str, Any] = {}
+        self.stream_end: StreamEnd | None = None
+        self.transforms: list[Transform] = []
+        self._early: Any = None
+        self._answered_early = False
+
+    @property
+    def early_response(self) -> Any:
+        """A response that ends the chain; assigning None answers with an empty body."""
+        return self._early
+
+    @early_response.setter
+    def early_response(self, response: Any) -> None:
+        self._early = response
+        self._answered_early = True
+
+    @property
+    def answered_early(self) -> bool:
+        """Whether an early response has been assigned."""
+        return self._answered_early
+
+    def reset_early(self) -> None:
+        """Take an early response back."""
+        self._early = None
+        self._answered_early = False
+
+    def transform_body(self, transform: Transform) -> None:
+        """Put every chunk of the body through `transform`, after those that were added before."""
+        self.transforms.append(transform)
+
+
+class Middleware(Protocol):
+    """Any object with some of these; what a hook returns other than None is a response."""
+
+    # Typed as attributes that may be missing, a protocol would say nothing; `use` checks what an object has.
+
+
+class Onion:
+    """The registered middlewares, hooks and the handler in the middle."""
+
+    def __init__(self, handler: Callable[..., Any], hooks: Any = None) -> None:
+        self.handler = handler
+        self.hooks = _checked_hooks(hooks)
+        self._phases: dict[str, list[tuple[str, Callable[[Request], Any]]]] = {phase: [] for phase in PHASES}
+
+    def use(self, middlewares: Any) -> None:
+        """Register a middleware, or all of a list, or none if one of them is wrong.
+
+        Raises:
+            TypeError: An object has none of before, after, on_error and on_stream_end.
+        """
+        several = list(middlewares) if isinstance(middlewares, Iterable) else [middlewares]
+        found = [_phases_of(middleware) for middleware in several]
+        for phases in found:
+            for phase, name, function in phases:
+                self._phases[phase].append((name, function))
+
+    def add(self, phase: str, function: Callable[[Request], Any]) -> None:
+        """Register one function for one phase."""
+        if not callable(function):
+            raise TypeError(f"{phase} takes a function of the request, not {function!r}.")
+        self._phases[phase].append((getattr(function, "__name__", type(function).__name__), function))
+
+    def chain(self, phase: str) -> list[tuple[str, Callable[[Request], Any]]]:
+        """Name and function of each hook of this phase, in the order in which they run."""
+        registered = self._phases[phase]
+        return list(registered) if phase == "before" else registered[::-1]
+
+    def hook(self, name: str) -> Callable[..., Any] | None:
+        """This hook, if it was given."""
+        found: Callable[..., Any] | None = getattr(self.hooks, name, None)
+        return found
+
+
+def _phases_of(middleware: Any) -> list[tuple[str, str, Callable[[Request], Any]]]:
+    name = type(middleware).__name__
+    found = [
+        (phase, name, getattr(middleware, phase))
+        for phase in PHASES
+        if callable(getattr(middleware, phase, None))
+    ]
+    if isinstance(middleware, type) or not found:
+        raise TypeError(
+            f"A middleware is an object with some of {', '.join(PHASES)}; {middleware!r} is none."
+        )
+    return found
+
+
+def _checked_hooks(hooks: Any) -> Any:
+    if hooks is None:
+        return None
+    if not any(callable(getattr(hooks, name, None)) for name in HOOKS):
+        raise TypeError(f"hooks takes an object with some of {', '.join(HOOKS)}; {hooks!r} has none.")
+    return hooks
