@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from ._attempts import Attempts
     from ._core import StreamResult
     from .client import StreamClient
+    from .item_views import ServerSentEvent
     from .response import ResponseStream
 
 _LAZY = {
     "Attempts": "_attempts",
     "ResponseStream": "response",
+    "ServerSentEvent": "item_views",
     "StreamClient": "client",
     "StreamResult": "_core",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "HttpStatusError",
     "InvocationError",
     "ResponseStream",
+    "ServerSentEvent",
     "StreamClient",
     "StreamClosedError",
     "StreamError",

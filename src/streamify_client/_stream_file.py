@@ -139,8 +139,8 @@ def _fill(buffer: Any, read: Callable[[int], bytes]) -> int:
 class TextReader(io.TextIOBase):
     r"""A text file over pieces of text, which `read` hands out as they come.
 
-    `io.TextIOWrapper` waits until it has all that was asked for, so a parser that asks for a large block would
-    see no row before the block is full. Lines end at ``\n``, and their ends are left as they are.
+    `io.TextIOWrapper` waits until it has all that was asked for, so a parser that asks for a large block
+    would see no row before the block is full. Lines end at ``\n``, and their ends are left as they are.
     """
 
     def __init__(self, texts: Iterator[str]) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
-from ._attributes import StreamAttributes, parse_json
+from ._attributes import parse_json
 from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
 from .errors import DecodeError, StreamClosedError, TimeoutPhase
+from .item_views import ItemViews
 from .transport import RawResponse, Transport
 from .views import BytesDecoder, Progress, View, ViewSlot
 from .wire.text import TextDecoder
@@ -154,7 +155,7 @@ class StreamReader:
         self.close()
 
 
-class ResponseStream(StreamAttributes):
+class ResponseStream(ItemViews):
     """A function's response as it arrives; what `StreamClient.stream` returns.
 
     The function is invoked once, on first use: by ``with``, by iterating, by a view, or by `open`.
@@ -168,6 +169,8 @@ class ResponseStream(StreamAttributes):
         ...     for chunk in stream.iter_bytes():
         ...         print(len(chunk))
     """
+
+    _reader: StreamReader
 
     def __init__(
         self, core: StreamCore, transport: Transport, *, encoding: str = "utf-8", errors: str = "strict"

@@ -158,6 +158,11 @@ class View(Iterator[T]):
         self._source = source
         self._progress: Progress[T] = source.slot.start(kind, make)
 
+    @property
+    def decoder(self) -> Decoder[T]:
+        """The decoder; that of an earlier view, where this one goes on with it."""
+        return self._progress.decoder
+
     def __iter__(self) -> "View[T]":
         return self
 

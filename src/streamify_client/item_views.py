@@ -1,0 +1,213 @@
+"""Views that make items of a body: lines, JSON, server-sent events, files; for both kinds of stream."""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._attributes import StreamAttributes
+from ._extras import require
+from ._stream_file import RestDecoder, StreamFile
+from .errors import ConfigurationError, DecodeError
+from .views import AsyncSource, AsyncView, Decoder, Source, View
+from .wire.jsonitems import JsonItemsDecoder
+from .wire.jsonl import JsonLinesDecoder
+from .wire.lines import MAX_ITEM, LineDecoder
+from .wire.sse import SseDecoder
+
+if TYPE_CHECKING:
+    from .arrow import ArrowStream
+
+T = TypeVar("T")
+Recipe = tuple[Hashable, Callable[[], Decoder[T]]]
+"""What a view is made of: what makes two views the same, and a new decoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of a ``text/event-stream``.
+
+    Attributes:
+        event: Its type; "message" if the stream gave none.
+        data: Its data, without the last line feed.
+        id: The last event id that the stream gave, in this event or an earlier one; "" if none.
+        retry: The last reconnection time that the stream gave, in milliseconds; None if none.
+    """
+
+    event: str
+    data: str
+    id: str = ""
+    retry: int | None = None
+
+    def json(self) -> Any:
+        """Return what the data says as JSON.
+
+        Raises:
+            DecodeError: It is no JSON.
+        """
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError) as error:
+            raise DecodeError(
+                f"The data of the event {self.event!r} is no JSON: {error}: {self.data[:60]!r}."
+            ) from error
+
+
+class EventDecoder:
+    """Server-sent events as their users see them."""
+
+    def __init__(self, max_size: int) -> None:
+        self._decoder = SseDecoder(max_size=max_size)
+
+    def feed(self, data: bytes) -> Iterator[ServerSentEvent]:
+        """Take bytes in; return the events that are complete."""
+        return (ServerSentEvent(*fields) for fields in self._decoder.feed(data))
+
+    def finish(self) -> Iterable[ServerSentEvent]:
+        """The body has ended: an event without its blank line is discarded, as the standard says."""
+        return [ServerSentEvent(*fields) for fields in self._decoder.finish()]
+
+    def unread(self) -> bytes:
+        """Return the bytes after the last event."""
+        return self._decoder.unread()
+
+
+class ItemViews(StreamAttributes):
+    """The views of a stream that is read by blocking calls."""
+
+    _reader: Source
+
+    def close(self) -> None:
+        """Free the connection."""
+        raise NotImplementedError
+
+    def iter_lines(
+        self, encoding: str | None = None, errors: str | None = None, *, max_size: int = MAX_ITEM
+    ) -> View[str]:
+        r"""Iterate over the body's lines, without their ends, each as soon as it is complete.
+
+        Only ``\n`` and ``\r\n`` end a line: a lone ``\r`` and U+2028 are content. After ``break`` in a
+        ``with`` block, the next view begins with the line that follows.
+
+        Args:
+            encoding: Instead of the stream's own.
+            errors: What to do with bytes that are no text, as for `bytes.decode`.
+            max_size: How long a line may be, in bytes; a longer one raises DecodeError.
+        """
+        return View(self._reader, *_lines(self._text_options(encoding, errors), max_size))
+
+    def iter_json(self, *, max_size: int = MAX_ITEM) -> View[Any]:
+        """Iterate over the values of JSON Lines: one a line, in UTF-8; blank lines are skipped.
+
+        Args:
+            max_size: How long a line may be, in bytes.
+
+        Raises:
+            DecodeError: A line is no JSON; the message says which. What came before it was yielded.
+        """
+        return View(self._reader, *_json_lines(max_size))
+
+    def iter_json_items(self, path: str = "item", *, max_size: int = MAX_ITEM) -> View[Any]:
+        """Iterate over the values at a path of one large JSON document, each as soon as it is complete.
+
+        The parser looks ahead, so no other view can read on in mid-stream.
+
+        Args:
+            path: In ijson's notation: ``item`` for the elements of an array at the top, ``rows.item`` for
+                those of the array under ``rows``.
+            max_size: How large a value may be, in about bytes.
+
+        Raises:
+            ConfigurationError: ijson is missing (``pip install 'streamify[json]'``).
+            DecodeError: It is no JSON, or the document ends too early.
+        """
+        return View(self._reader, *_json_items(path, max_size))
+
+    def iter_sse(self, *, max_size: int = MAX_ITEM) -> View[ServerSentEvent]:
+        """Iterate over server-sent events, by the rules of the HTML standard.
+
+        An event is complete at its blank line; one that the body's end cuts off is discarded, as the
+        standard says. Bytes that are no UTF-8 become U+FFFD.
+
+        Args:
+            max_size: How many bytes an event may have.
+        """
+        return View(self._reader, *_events(max_size))
+
+    def as_file(self, *, full_reads: bool = False) -> StreamFile:
+        """Return the rest of the body as a binary file.
+
+        It raises where the stream does: a body that is not whole never looks like the end of the file.
+        Closing it closes the stream.
+
+        Args:
+            full_reads: Whether ``read(n)`` waits until it has `n` bytes, as Arrow needs it. Otherwise it
+                returns what is there.
+        """
+        view = View(self._reader, "file", RestDecoder)
+        held = view.decoder
+        assert isinstance(held, RestDecoder)
+        return StreamFile(view, held, self.close, full_reads=full_reads)
+
+    def to_arrow(self) -> "ArrowStream":
+        """Return the rest of the body, an Arrow IPC stream, as an object that Arrow's users take.
+
+        Polars, DuckDB, pandas and pyarrow read it through ``__arrow_c_stream__``.
+
+        Raises:
+            ConfigurationError: pyarrow is missing (``pip install 'streamify[arrow]'``).
+        """
+        from .arrow import ArrowStream
+
+        require("pyarrow", "to_arrow", "arrow")
+        return ArrowStream(self.as_file(full_reads=True))
+
+
+class AsyncItemViews(StreamAttributes):
+    """The same views for asyncio; ``as_file`` and ``to_arrow`` are for blocking calls only."""
+
+    _reader: AsyncSource
+
+    def iter_lines(
+        self, encoding: str | None = None, errors: str | None = None, *, max_size: int = MAX_ITEM
+    ) -> AsyncView[str]:
+        """As `ResponseStream.iter_lines`."""
+        return AsyncView(self._reader, *_lines(self._text_options(encoding, errors), max_size))
+
+    def iter_json(self, *, max_size: int = MAX_ITEM) -> AsyncView[Any]:
+        """As `ResponseStream.iter_json`."""
+        return AsyncView(self._reader, *_json_lines(max_size))
+
+    def iter_json_items(self, path: str = "item", *, max_size: int = MAX_ITEM) -> AsyncView[Any]:
+        """As `ResponseStream.iter_json_items`."""
+        return AsyncView(self._reader, *_json_items(path, max_size))
+
+    def iter_sse(self, *, max_size: int = MAX_ITEM) -> AsyncView[ServerSentEvent]:
+        """As `ResponseStream.iter_sse`."""
+        return AsyncView(self._reader, *_events(max_size))
+
+
+def _lines(options: tuple[str, str], max_size: int) -> Recipe[str]:
+    _check_size(max_size)
+    return ("lines", *options, max_size), lambda: LineDecoder(*options, max_size=max_size)
+
+
+def _json_lines(max_size: int) -> Recipe[Any]:
+    _check_size(max_size)
+    return ("json lines", max_size), lambda: JsonLinesDecoder(max_size=max_size)
+
+
+def _json_items(path: str, max_size: int) -> Recipe[Any]:
+    _check_size(max_size)
+    require("ijson", "iter_json_items", "json")
+    return ("json items", path, max_size), lambda: JsonItemsDecoder(path, max_size=max_size)
+
+
+def _events(max_size: int) -> Recipe[ServerSentEvent]:
+    _check_size(max_size)
+    return ("events", max_size), lambda: EventDecoder(max_size)
+
+
+def _check_size(max_size: int) -> None:
+    if isinstance(max_size, bool) or not isinstance(max_size, int) or max_size < 1:
+        raise ConfigurationError(f"max_size must be a whole number of bytes, 1 or more, not {max_size!r}.")
