@@ -43,10 +43,19 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread, owner: int) -> None:
     if os.getpid() != owner or not thread.is_alive():
         return
-    loop.call_soon_threadsafe(loop.stop)
+    asyncio.run_coroutine_threadsafe(_wind_down(), loop)
     thread.join(1.0)
     if not thread.is_alive():
         loop.close()
+
+
+async def _wind_down() -> None:
+    """Let what is still pending run its `finally`, and stop the loop."""
+    pending = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    asyncio.get_running_loop().stop()
 
 
 class LoopTask:
@@ -58,9 +67,13 @@ class LoopTask:
         self._outbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._demand: asyncio.Future[tuple[Any, BaseException | None]] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._loop.call_soon_threadsafe(self._start, coroutine)
+        self._coroutine = coroutine
 
     # Called on the asking thread.
+
+    def start(self) -> None:
+        """Let the coroutine go on in the loop's thread."""
+        self._loop.call_soon_threadsafe(self._start, self._coroutine)
 
     def resume(self, error: BaseException | None) -> Any:
         """Let the task go on after its last item; its next item, or StopIteration, or its error."""
@@ -107,7 +120,8 @@ class LoopTask:
 
     async def _exchange(self, kind: str, value: Any) -> Any:
         self._demand = self._loop.create_future()
-        self._outbox.put((kind, value))
+        # Once this task has paused: until then its context is entered, and a call outside could not enter it.
+        self._loop.call_soon(self._outbox.put, (kind, value))
         result, error = await self._demand
         if error is not None:
             raise error

@@ -141,5 +141,7 @@ class Production:
             return handover.item
         from ._loop import LoopTask
 
+        # Known before it starts: the coroutine goes on in another thread, and asks for it.
         self._task = LoopTask(self._coroutine)
+        self._task.start()
         return self._task.receive()

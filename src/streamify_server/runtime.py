@@ -11,19 +11,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from awslambdaric import bootstrap, lambda_runtime_client
-from awslambdaric.lambda_config import LambdaConfigProvider
-from awslambdaric.lambda_runtime_client import (
-    InvocationRequest,
-    LambdaMultiConcurrentRuntimeClient,
-    LambdaRuntimeClient,
-)
+from typing import Any, cast
 
 from . import posting
 from ._runtime_api import Answer, RuntimeApi, RuntimeApiError, StreamedPost
 from ._trailers import BODY, TYPE, error_trailers
+
+# awslambdaric would load its native extension, and behind a layer that of the managed runtime, whatever its
+# version. What talks to the Runtime API is ours.
+sys.modules["runtime_client"] = cast(Any, None)
+try:
+    from awslambdaric import bootstrap, lambda_runtime_client
+    from awslambdaric.lambda_config import LambdaConfigProvider
+    from awslambdaric.lambda_runtime_client import (
+        InvocationRequest,
+        LambdaMultiConcurrentRuntimeClient,
+        LambdaRuntimeClient,
+    )
+finally:
+    del sys.modules["runtime_client"]
 
 _XRAY_LIMIT = 1024 * 1024
 _WATCHDOG_PATIENCE = 1.0
