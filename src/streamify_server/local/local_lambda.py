@@ -207,6 +207,21 @@ class LocalLambda:
 
         return end
 
+    def inspector(self, *, port: int = 0, payloads: bool = True) -> str:
+        """Serve the stream inspector, a page that shows live when each chunk left a function.
+
+        Args:
+            port: Its port; 0 takes a free one.
+            payloads: Whether it shows what payloads and responses say, or only times and sizes.
+
+        Returns:
+            The URL of the page; it holds a token, so whoever has it may look.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        return self._run(self._running.open_inspector(port, payloads))
+
     @property
     def endpoint_url(self) -> str:
         """The URL of the Lambda API: what boto3 takes as `endpoint_url`."""

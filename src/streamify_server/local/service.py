@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .api_errors import throttled
 from .events import Event, History, InvocationEnded, InvocationStarted, Observer
@@ -16,6 +16,9 @@ from .pool import Pool
 from .processes import Supervisor
 from .runtime_api import RuntimeApi
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from .inspector import Inspector
 
 # How long the last words of a dead process are waited for; those of a response take as long as the caller
 # reads.
@@ -49,6 +52,7 @@ class LambdaService:
         self._observers: list[Observer] = [self.history.observe, self._count]
         self._supervisor = Supervisor()
         self._listeners: dict[Worker, Listener] = {}
+        self._inspectors: list[Inspector] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self, port: int) -> None:
@@ -57,6 +61,7 @@ class LambdaService:
     async def close(self) -> None:
         """Answer nothing more, end every process, close every connection."""
         await self.api.close()
+        await asyncio.gather(*(inspector.close() for inspector in self._inspectors))
         self._supervisor.end()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
         for task in self._tasks:
@@ -74,6 +79,17 @@ class LambdaService:
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
+
+    async def open_inspector(self, port: int, payloads: bool) -> str:
+        """Serve the stream inspector and return its URL."""
+        from .inspector import Inspector
+
+        about = {"region": self.region, "endpoint": f"{self.api.scheme}://{self.api.address}"}
+        inspector = Inspector(payloads=payloads, about=about)
+        await inspector.open(port)
+        self._inspectors.append(inspector)
+        self.subscribe(inspector.observe)
+        return inspector.url
 
     def submit(self, call: Call) -> Invocation:
         """Begin an invocation.

@@ -1,0 +1,158 @@
+"""What the bytes of a response say, for people: HTTP prelude and verified frames taken off, text decoded."""
+
+import codecs
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
+VERIFIED = "application/vnd.streamify.eventstream"
+_NULS = bytes(8)
+_MAX_PRELUDE = 16 * 1024
+_MAX_FRAME = 2 * 1024 * 1024
+_FRAME_OVERHEAD = 16
+_EVENT_TYPE = b"\x0b:event-type\x07"
+# Control characters but tab and line feed, shown as Unicode's pictures of them.
+_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The metadata of an HTTP response, from the prelude in front of its body."""
+
+    status: int
+    headers: dict[str, str]
+
+
+class Content:
+    """Reads one response, chunk by chunk; never fails, whatever the bytes are.
+
+    Args:
+        content_type: The content type that the function posted.
+        max_text: Characters that are decoded; later chunks give empty text.
+    """
+
+    def __init__(self, content_type: str, max_text: int) -> None:
+        self.content_type = content_type
+        self.head: Head | None = None
+        self.verified = False
+        self.error: dict[str, Any] | None = None
+        self.truncated = False
+        self._room = max_text
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._prelude: bytearray | None = None
+        self._frames: bytearray | None = None
+        if _media_type(content_type) == HTTP_RESPONSE:
+            self._prelude = bytearray()
+        self._begin_body(content_type)
+
+    def feed(self, data: bytes) -> str:
+        """The text that a chunk adds."""
+        body = self._after_prelude(data)
+        if self._frames is not None:
+            body = b"".join(self._unframed(body))
+        return self._text(body) if body else ""
+
+    def finish(self) -> str:
+        """The text that was waiting for more bytes: of a character or a prelude that never got whole."""
+        rest = bytes(self._prelude or b"") + bytes(self._frames or b"")
+        self._prelude = self._frames = None
+        return self._text(rest, final=True)
+
+    def _begin_body(self, content_type: str) -> None:
+        if _media_type(content_type) == VERIFIED:
+            self.verified = True
+            self._frames = bytearray()
+
+    def _after_prelude(self, data: bytes) -> bytes:
+        if self._prelude is None:
+            return data
+        self._prelude += data
+        end = self._prelude.find(_NULS)
+        if end < 0 and len(self._prelude) <= _MAX_PRELUDE:
+            return b""
+        received, self._prelude = bytes(self._prelude), None
+        head = _parse_head(received[:end]) if end >= 0 else None
+        if head is None:
+            return received
+        self.head = head
+        self.content_type = head.headers.get("content-type", "")
+        self._begin_body(self.content_type)
+        return received[end + len(_NULS) :]
+
+    def _unframed(self, data: bytes) -> Iterator[bytes]:
+        assert self._frames is not None
+        self._frames += data
+        while len(self._frames) >= _FRAME_OVERHEAD:
+            total, headers = struct.unpack_from(">II", self._frames)
+            if not headers + _FRAME_OVERHEAD <= total <= _MAX_FRAME:
+                # No frame at all: show it as it is from here on.
+                broken, self._frames = bytes(self._frames), None
+                yield broken
+                return
+            if len(self._frames) < total:
+                return
+            frame = bytes(self._frames[:total])
+            del self._frames[:total]
+            yield self._event(frame[12 : 12 + headers], frame[12 + headers : -4])
+
+    def _event(self, headers: bytes, payload: bytes) -> bytes:
+        kind = _event_type(headers)
+        if kind not in ("head", "end", "error"):
+            return payload
+        fields = _json_object(payload)
+        if kind == "head":
+            self.content_type = str(fields.get("contentType") or "")
+        elif kind == "error":
+            self.error = fields
+        return b""
+
+    def _text(self, data: bytes, final: bool = False) -> str:
+        if not self._room:
+            self.truncated = self.truncated or bool(data)
+            return ""
+        text = self._decoder.decode(data, final).translate(_PICTURES)
+        self.truncated = len(text) > self._room
+        text = text[: self._room]
+        self._room -= len(text)
+        return text
+
+
+def shown(data: bytes, max_text: int) -> tuple[str, bool]:
+    """The beginning of some bytes as text, and whether anything was left out."""
+    # No character takes more than four bytes.
+    text = data[: max_text * 4].decode("utf-8", "backslashreplace").translate(_PICTURES)
+    return text[:max_text], len(text) > max_text or len(data) > max_text * 4
+
+
+def _parse_head(data: bytes) -> Head | None:
+    fields = _json_object(data)
+    status = fields.get("statusCode", 200)
+    if not fields or not isinstance(status, int):
+        return None
+    headers = fields.get("headers")
+    named = headers.items() if isinstance(headers, dict) else ()
+    return Head(status, {str(name).lower(): str(value) for name, value in named})
+
+
+def _event_type(headers: bytes) -> str:
+    """The first header of a frame of ours is its event type; it has no other."""
+    if not headers.startswith(_EVENT_TYPE) or len(headers) < len(_EVENT_TYPE) + 2:
+        return ""
+    (length,) = struct.unpack_from(">H", headers, len(_EVENT_TYPE))
+    start = len(_EVENT_TYPE) + 2
+    return headers[start : start + length].decode("utf-8", "replace")
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()

@@ -1,0 +1,99 @@
+// Drawings of one response on a time axis: a small shape for the table, and the chart of its bytes.
+
+import { svg } from "./dom.js";
+import { axisTime, bytes, ticks, time } from "./format.js";
+
+const SHAPE = { width: 120, height: 18 };
+const MARGIN = { left: 52, right: 14, top: 10, bottom: 38 };
+const LANE = 12;
+
+// Where the chunks lie between the start and the end of their own invocation.
+export function drawShape(node, invocation, span) {
+  const x = (seconds) => (Math.min(1, seconds / span) * (SHAPE.width - 3) + 1).toFixed(1);
+  node.setAttribute("viewBox", `0 0 ${SHAPE.width} ${SHAPE.height}`);
+  const parts = [svg("path", { class: "shape-base", d: `M1 9H${SHAPE.width - 1}` })];
+  if (invocation.firstByte !== null) {
+    const [from, to] = [x(invocation.firstByte), x(invocation.lastByte)];
+    parts.push(svg("path", { class: "shape-span", d: `M${from} 9H${to}` }));
+    // Marks that fall on the same pixel are one.
+    const marks = new Set(invocation.bars.map((bar) => Math.round(x(bar[0]))));
+    parts.push(svg("path", { class: "shape-chunk", d: [...marks].map((at) => `M${at} 3V15`).join("") }));
+  }
+  if (invocation.error) parts.push(svg("path", { class: "shape-error", d: `M${SHAPE.width - 2} 1V17` }));
+  node.replaceChildren(...parts);
+}
+
+function axis(width, height, x, span, most) {
+  const base = height - MARGIN.bottom;
+  const parts = [svg("path", { class: "axis", d: `M${MARGIN.left} ${base}H${width - MARGIN.right}` })];
+  for (const at of ticks(span, most)) {
+    parts.push(svg("path", { class: "grid", d: `M${x(at).toFixed(1)} ${MARGIN.top}V${base}` }));
+    const anchor = at === 0 ? "start" : x(at) > width - 40 ? "end" : "middle";
+    parts.push(svg("text", { class: "tick", x: x(at), y: height - 6, "text-anchor": anchor }, axisTime(at, span)));
+  }
+  return parts;
+}
+
+// The silences: before the first byte, and the longest one after it if it is long.
+function silences(invocation, x, base, longGap, span) {
+  const zone = (kind, from, to, label) => {
+    const width = Math.max(0, x(to) - x(from));
+    const parts = [svg("rect", { class: kind, x: x(from), y: MARGIN.top, width, height: base - MARGIN.top })];
+    if (width > 100) {
+      const middle = x(from) + width / 2;
+      parts.push(svg("text", { class: "zone-label", x: middle, y: MARGIN.top + 14, "text-anchor": "middle" }, label));
+    }
+    return parts;
+  };
+  const first = invocation.firstByte ?? span;
+  const parts = zone("waiting", 0, first, `first byte ${time(first)}`);
+  const gap = invocation.gap;
+  if (gap && gap.end - gap.start >= longGap) parts.push(...zone("gap", gap.start, gap.end, `gap ${time(gap.end - gap.start)}`));
+  return parts;
+}
+
+function staircase(invocation, x, y, span) {
+  let sum = 0;
+  let path = `M${x(0).toFixed(1)} ${y(0).toFixed(1)}`;
+  for (const [at, until, size] of invocation.bars) {
+    path += `H${x(at).toFixed(1)}`;
+    sum += size;
+    path += until > at ? `L${x(until).toFixed(1)} ${y(sum).toFixed(1)}` : `V${y(sum).toFixed(1)}`;
+  }
+  return `${path}H${x(span).toFixed(1)}`;
+}
+
+// The chart: a staircase where a response streams, a cliff where it comes at once.
+export function drawChart(node, invocation, span, { longGap, highlighted }) {
+  const width = Math.max(320, node.clientWidth);
+  const height = Math.max(140, node.clientHeight);
+  const base = height - MARGIN.bottom;
+  const x = (seconds) => MARGIN.left + (seconds / span) * (width - MARGIN.left - MARGIN.right);
+  const y = (size) => base - (size / Math.max(1, invocation.bytes)) * (base - MARGIN.top - 8);
+  node.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const line = staircase(invocation, x, y, span);
+  const marks = invocation.bars.map((bar) => `M${x(bar[0]).toFixed(1)} ${base + 4}v${LANE}`).join("");
+  const parts = [
+    ...silences(invocation, x, base, longGap, span),
+    ...axis(width, height, x, span, Math.max(3, Math.floor(width / 120))),
+    svg("path", { class: "area", d: `${line}V${base}H${MARGIN.left}Z` }),
+    svg("path", { class: "line", d: line }),
+    svg("path", { class: "chunk", d: marks }),
+    svg("text", { class: "tick", x: MARGIN.left - 6, y: y(invocation.bytes) + 4, "text-anchor": "end" }, bytes(invocation.bytes)),
+    svg("text", { class: "tick", x: MARGIN.left - 6, y: base, "text-anchor": "end" }, "0"),
+  ];
+  const bar = invocation.bars[highlighted];
+  if (bar) parts.push(svg("path", { class: "cross", d: `M${x(bar[0]).toFixed(1)} ${MARGIN.top}V${base + 4 + LANE}` }));
+  node.replaceChildren(...parts);
+}
+
+// The bar next to a place of the pointer over the chart.
+export function nearestBar(node, invocation, span, clientX) {
+  const box = node.getBoundingClientRect();
+  const seconds = ((clientX - box.left - MARGIN.left) / (box.width - MARGIN.left - MARGIN.right)) * span;
+  let best = -1;
+  invocation.bars.forEach((bar, index) => {
+    if (best < 0 || Math.abs(bar[0] - seconds) < Math.abs(invocation.bars[best][0] - seconds)) best = index;
+  });
+  return best;
+}

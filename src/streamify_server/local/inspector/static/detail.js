@@ -1,0 +1,173 @@
+// The selected invocation: its figures, its chart, its chunks and what they say.
+
+import { drawChart, nearestBar } from "./chart.js";
+import { byId, element, markSelected, roveRows, setText } from "./dom.js";
+import { bytes, clock, count, pretty, time } from "./format.js";
+import { statusOf } from "./invocations.js";
+
+const MODES = { streaming: "InvokeWithResponseStream", buffered: "Invoke (buffered)", event: "Invoke (Event)" };
+
+export class Detail {
+  constructor() {
+    this.invocation = null;
+    this.span = 1;
+    this.longGap = 1;
+    this.highlighted = -1;
+    this.shownBars = 0;
+    this.shownFrom = null;
+    this.chunks = byId("chunks");
+    this.text = byId("text");
+    this.chart = byId("chart");
+    roveRows(this.chunks, (row) => this.highlight(row.sectionRowIndex, { scroll: "text" }));
+    this.text.addEventListener("pointerover", (event) => this.#pointAt(event.target.dataset?.bar));
+    this.chunks.addEventListener("pointerover", (event) => this.#pointAt(event.target.closest("tr")?.sectionRowIndex));
+    this.chart.addEventListener("pointermove", (event) => {
+      if (this.invocation) this.#pointAt(nearestBar(this.chart, this.invocation, this.span, event.clientX));
+    });
+    this.chart.addEventListener("click", () => this.chunks.rows[this.highlighted]?.focus());
+    new ResizeObserver(() => this.#draw()).observe(this.chart);
+  }
+
+  show(invocation, span) {
+    const another = this.invocation?.number !== invocation?.number;
+    this.invocation = invocation;
+    byId("nothing").hidden = invocation !== null;
+    byId("selected").hidden = invocation === null;
+    if (invocation === null) return;
+    if (another) this.highlighted = -1;
+    this.span = span;
+    this.#heading();
+    this.#metrics();
+    this.#notes();
+    this.#bars(another);
+    this.#boxes();
+    this.#draw();
+  }
+
+  highlight(index, { scroll = null } = {}) {
+    this.highlighted = index;
+    markSelected(this.chunks, this.chunks.rows[index]);
+    for (const span of this.text.querySelectorAll(".marked")) span.classList.remove("marked");
+    const span = this.text.children[index];
+    span?.classList.add("marked");
+    if (scroll === "text") span?.scrollIntoView({ block: "nearest" });
+    this.#draw();
+  }
+
+  #pointAt(index) {
+    if (index !== undefined && Number(index) >= 0 && Number(index) !== this.highlighted) this.highlight(Number(index));
+  }
+
+  #heading() {
+    const { function: name, id, contentType, mode, started, verified } = this.invocation;
+    const { kind, text, symbol } = statusOf(this.invocation);
+    setText(byId("detail-title"), name);
+    const badges = [element("span", { class: "status", "data-kind": kind }, `${symbol} ${text}`)];
+    if (verified) badges.push(element("span", { class: "badge", title: "The stream says itself how it ended" }, "verified"));
+    badges.push(element("span", { class: "badge" }, MODES[mode] ?? mode));
+    byId("badges").replaceChildren(...badges);
+    setText(byId("facts"), [clock(started), contentType || "no content type", `request ${id}`].join("  ·  "));
+  }
+
+  #metrics() {
+    const { firstByte, lastByte, duration, bytes: size, chunks, gap } = this.invocation;
+    const sending = lastByte - firstByte;
+    const metrics = [
+      ["First byte", time(firstByte)],
+      ["Duration", time(duration ?? this.span)],
+      ["Size", bytes(size)],
+      ["Chunks", count(chunks)],
+      ["Longest gap", gap ? time(gap.end - gap.start) : "–"],
+      ["Rate", chunks > 1 && sending > 0 ? `${bytes(Math.round(size / sending))}/s` : "–"],
+    ];
+    const list = byId("metrics");
+    if (list.children.length !== metrics.length) {
+      list.replaceChildren(...metrics.map(([name]) => element("div", {}, element("dt", {}, name), element("dd"))));
+    }
+    metrics.forEach(([, value], index) => setText(list.children[index].lastChild, value));
+  }
+
+  #notes() {
+    const { error, hint } = this.invocation;
+    byId("error").hidden = !error;
+    setText(byId("error-type"), error?.type ?? "");
+    setText(byId("error-message"), error?.message ?? "");
+    setText(byId("error-trace"), error?.trace ?? "");
+    byId("error-trace").hidden = !error?.trace;
+    byId("hint").hidden = !hint;
+    byId("hint").dataset.kind = hint?.kind ?? "";
+    setText(byId("hint"), hint?.text ?? "");
+  }
+
+  #bars(another) {
+    const { bars, replaced } = this.invocation;
+    if (another || replaced !== this.shownFrom) {
+      this.chunks.replaceChildren();
+      this.text.replaceChildren();
+      this.shownBars = 0;
+      this.shownFrom = replaced;
+    }
+    const rows = [];
+    const spans = [];
+    for (let index = this.shownBars; index < bars.length; index++) {
+      rows.push(this.#row(index, index ? bars[index - 1] : null, bars[index]));
+      const span = element("span", {}, bars[index][4]);
+      span.dataset.bar = index;
+      spans.push(span);
+    }
+    this.shownBars = bars.length;
+    this.chunks.append(...rows);
+    this.text.append(...spans);
+    this.chunks.style.setProperty("--span", this.span);
+  }
+
+  #row(index, previous, [at, until, size, merged]) {
+    const after = at - (previous ? previous[1] : 0);
+    const wait = element("i", { class: "wait" });
+    wait.style.setProperty("--from", previous ? previous[1] : 0);
+    wait.style.setProperty("--to", at);
+    const mark = element("i", { class: "mark" });
+    mark.style.setProperty("--from", at);
+    mark.style.setProperty("--to", until);
+    const number = (text) => element("td", { class: "number" }, text);
+    const row = element(
+      "tr",
+      { tabindex: index ? "-1" : "0", "aria-selected": "false" },
+      number(merged > 1 ? `×${merged}` : String(index + 1)),
+      number(time(at)),
+      number(`+${time(after)}`),
+      number(bytes(size)),
+      element("td", { class: "track" }, wait, mark),
+    );
+    if (previous && after >= this.longGap) row.dataset.gap = "long";
+    return row;
+  }
+
+  #boxes() {
+    const { payload, payloadTruncated, httpHeaders, textTruncated, bars } = this.invocation;
+    const hidden = payload === null;
+    const notes = [
+      hidden && "Payloads and text are switched off (--no-payloads).",
+      textTruncated && "Only the beginning is kept.",
+      !hidden && bars.some((bar) => bar[3] > 1) && "Neighbouring chunks are drawn as one.",
+    ];
+    setText(byId("text-note"), notes.filter(Boolean).join(" "));
+    byId("payload-box").hidden = hidden;
+    setText(byId("payload"), hidden ? "" : payloadTruncated ? `${payload}…` : pretty(payload));
+    byId("headers-box").hidden = !httpHeaders;
+    setText(byId("headers"), Object.entries(httpHeaders ?? {}).map(([name, value]) => `${name}: ${value}`).join("\n"));
+  }
+
+  #draw() {
+    const { invocation, highlighted, longGap } = this;
+    if (!invocation) return;
+    drawChart(this.chart, invocation, this.span, { longGap, highlighted });
+    const bar = invocation.bars[highlighted];
+    const previous = invocation.bars[highlighted - 1];
+    const gap = bar && bar[0] - (previous ? previous[1] : 0);
+    setText(byId("pointer"), bar ? `#${highlighted + 1} · ${time(bar[0])} · +${time(gap)} · ${bytes(bar[2])}` : "");
+    const { firstByte, lastByte, bytes: size, chunks } = invocation;
+    const when = chunks ? `the first after ${time(firstByte)}, the last after ${time(lastByte)}` : "none so far";
+    this.chart.setAttribute("aria-label", `${count(chunks)} chunks, ${bytes(size)}: ${when}.`);
+  }
+}

@@ -1,0 +1,110 @@
+// The page: keeps what the server tells of invocations, and shows it.
+
+import { Detail } from "./detail.js";
+import { byId, element, setText } from "./dom.js";
+import { InvocationTable } from "./invocations.js";
+
+const invocations = new Map();
+const detail = new Detail();
+const table = new InvocationTable((number) => select(number, { byHand: true }));
+let selected = null;
+let following = true;
+let drawing = false;
+const stale = new Set();
+
+// How long the axis of an invocation is: until its end, or until now.
+function span(invocation) {
+  const known = Math.max(invocation.duration ?? 0, invocation.lastByte ?? 0);
+  if (invocation.status !== "running") return Math.max(known, 0.001);
+  return Math.max(known, (performance.now() - invocation.noticed) / 1000 + invocation.elapsed, 0.001);
+}
+
+function draw() {
+  drawing = false;
+  for (const number of stale) {
+    const invocation = invocations.get(number);
+    if (!invocation) continue;
+    table.update(invocation, span(invocation));
+    if (number === selected) detail.show(invocation, span(invocation));
+  }
+  stale.clear();
+}
+
+function drawSoon() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(draw);
+}
+
+function select(number, { byHand = false } = {}) {
+  if (byHand && number !== selected) follow(number === newest());
+  selected = number;
+  table.select(number);
+  detail.show(invocations.get(number) ?? null, number === null ? 1 : span(invocations.get(number)));
+}
+
+const newest = () => (invocations.size ? Math.max(...invocations.keys()) : null);
+
+function follow(on) {
+  following = on;
+  byId("follow").setAttribute("aria-pressed", String(on));
+}
+
+function take(change, now) {
+  const known = invocations.get(change.number);
+  const bars = change.from && known ? known.bars.concat(change.bars) : change.bars;
+  const replaced = change.from && known ? known.replaced : (known?.replaced ?? 0) + 1;
+  invocations.set(change.number, {
+    ...change, bars, replaced, noticed: performance.now(), elapsed: Math.max(0, now - change.started),
+  });
+  stale.add(change.number);
+}
+
+function onChanges({ kept, invocations: changed, now }) {
+  for (const change of changed) take(change, now);
+  const left = new Set(kept);
+  for (const number of invocations.keys()) if (!left.has(number)) invocations.delete(number);
+  table.keep(kept);
+  draw();
+  if (!invocations.size) select(null);
+  else if ((following && newest() !== selected) || !invocations.has(selected)) select(newest());
+}
+
+function onHello({ endpoint, region, longGap }) {
+  invocations.clear();
+  table.keep([]);
+  select(null);
+  detail.longGap = longGap;
+  byId("about").replaceChildren("Lambda API ", element("code", {}, endpoint), ` ${region}`);
+  connection("live", "Live");
+}
+
+function connection(state, text) {
+  byId("connection").dataset.state = state;
+  setText(byId("connection"), text);
+}
+
+function listen() {
+  const source = new EventSource("events");
+  source.addEventListener("hello", (event) => onHello(JSON.parse(event.data)));
+  source.addEventListener("message", (event) => onChanges(JSON.parse(event.data)));
+  source.addEventListener("error", () => {
+    const ended = source.readyState === EventSource.CLOSED;
+    connection("lost", ended ? "Ended: open the URL that the next start prints" : "Connection lost, trying again");
+  });
+}
+
+byId("follow").addEventListener("click", () => {
+  follow(!following);
+  if (following && invocations.size) select(newest());
+});
+byId("clear").addEventListener("click", () => fetch("clear", { method: "POST" }).catch(() => {}));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "f" && !event.ctrlKey && !event.metaKey && !event.altKey) byId("follow").click();
+});
+// The clock of what is running ticks on between its chunks.
+setInterval(() => {
+  for (const [number, { status }] of invocations) if (status === "running") stale.add(number);
+  if (stale.size) drawSoon();
+}, 100);
+listen();

@@ -1,0 +1,93 @@
+import json
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamify_server.frames import encode_frame
+from streamify_server.local.inspector.content import HTTP_RESPONSE, VERIFIED, Content, Head, shown
+
+PRELUDE = json.dumps({"statusCode": 201, "headers": {"Content-Type": "text/css"}}).encode() + bytes(8)
+
+
+def read(
+    content_type: str, data: bytes, cuts: list[int] | None = None, max_text: int = 10_000
+) -> tuple[str, Content]:
+    content = Content(content_type, max_text)
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts or []), len(data)]
+    text = "".join(content.feed(data[start:end]) for start, end in pairwise(edges))
+    return text + content.finish(), content
+
+
+def verified(*events: tuple[str, bytes]) -> bytes:
+    return b"".join(encode_frame([(":event-type", kind)], payload) for kind, payload in events)
+
+
+def test_a_character_belongs_to_the_chunk_that_completes_it() -> None:
+    content = Content("text/plain", 100)
+    raw = "né".encode()
+    assert [content.feed(raw[:2]), content.feed(raw[2:])] == ["n", "é"]
+
+
+def test_bytes_that_are_not_utf_8_are_shown_as_escapes() -> None:
+    assert read("text/plain", b"a\xffb\xc3")[0] == "a\\xffb\\xc3"
+
+
+def test_control_characters_are_shown_as_pictures() -> None:
+    assert read("text/plain", b"a\x00\x1b[31m\r\n\tb\x7f")[0] == "a␀␛[31m␍\n\tb␡"
+
+
+def test_text_is_kept_up_to_a_bound() -> None:
+    text, content = read("text/plain", b"abcdef", [3, 4], max_text=4)
+    assert (text, content.truncated) == ("abcd", True)
+
+
+def test_text_that_fits_exactly_is_not_truncated() -> None:
+    text, content = read("text/plain", b"abcd", [2], max_text=4)
+    assert (text, content.truncated) == ("abcd", False)
+
+
+@given(st.lists(st.integers(0, 90)))
+def test_the_prelude_is_no_text_wherever_it_is_cut(cuts: list[int]) -> None:
+    text, content = read(HTTP_RESPONSE, PRELUDE + b"body{}", cuts)
+    assert text == "body{}"
+    assert content.head == Head(201, {"content-type": "text/css"})
+    assert content.content_type == "text/css"
+
+
+@given(st.lists(st.integers(0, 400)))
+def test_verified_streams_are_shown_without_their_frames_wherever_they_are_cut(cuts: list[int]) -> None:
+    head = json.dumps({"contentType": "text/markdown"}).encode()
+    error = json.dumps({"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["a\n"]}).encode()
+    stream = verified(("head", head), ("data", b"# hel"), ("data", "lo ☃".encode()), ("error", error))
+    text, content = read(VERIFIED, stream, cuts)
+    assert text == "# hello ☃"
+    assert content.content_type == "text/markdown"
+    assert content.error == {"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["a\n"]}
+
+
+def test_a_verified_stream_may_follow_a_prelude() -> None:
+    prelude = json.dumps({"statusCode": 200, "headers": {"content-type": VERIFIED}}).encode() + bytes(8)
+    head = json.dumps({"contentType": "text/html"}).encode()
+    text, content = read(HTTP_RESPONSE, prelude + verified(("head", head), ("data", b"<p>"), ("end", b"{}")))
+    assert (text, content.content_type, content.verified) == ("<p>", "text/html", True)
+
+
+def test_a_prelude_that_never_ends_is_shown_as_it_came() -> None:
+    assert read(HTTP_RESPONSE, b'{"statusCode"')[0] == '{"statusCode"'
+    assert read(HTTP_RESPONSE, b"x" * 20_000, max_text=30_000)[0] == "x" * 20_000
+
+
+@given(
+    st.sampled_from([HTTP_RESPONSE, VERIFIED, "text/plain", ""]),
+    st.binary(max_size=200),
+    st.lists(st.integers(0, 200)),
+)
+def test_any_bytes_are_shown_the_same_wherever_they_are_cut(kind: str, data: bytes, cuts: list[int]) -> None:
+    assert read(kind, data, cuts)[0] == read(kind, data)[0]
+
+
+def test_payloads_are_shown_up_to_a_bound() -> None:
+    assert shown(b"abc", 3) == ("abc", False)
+    assert shown(b"abcd", 3) == ("abc", True)
+    assert shown(b"\x00\xff", 10) == ("␀\\xff", False)

@@ -1,0 +1,98 @@
+"""Invocations of every shape, as the emulator's events."""
+
+import json
+from collections.abc import Iterator
+
+from streamify_server.local.events import (
+    ChunkProduced,
+    Event,
+    InvocationEnded,
+    InvocationStarted,
+    Mode,
+    ResponseStarted,
+    Status,
+)
+
+TEXT = "text/plain; charset=utf-8"
+
+
+def invocation(
+    number: int,
+    start: float,
+    chunks: list[tuple[float, bytes]],
+    *,
+    function: str = "assistant",
+    mode: Mode = "streaming",
+    payload: bytes = b'{"prompt": "hi"}',
+    content_type: str = TEXT,
+    status: Status = "success",
+    error_type: str | None = None,
+    duration: float | None = None,
+) -> Iterator[Event]:
+    """The events of one invocation; times of chunks are seconds since its start."""
+    request_id = f"{number:08x}-5b0d-4c8e-9a59-0d6f3b1c7e42"
+    yield InvocationStarted(function, request_id, start, mode, payload)
+    if chunks:
+        yield ResponseStarted(function, request_id, start + chunks[0][0], content_type)
+    for at, data in chunks:
+        yield ChunkProduced(function, request_id, start + at, len(data), data)
+    if status != "running":
+        over = duration if duration is not None else (chunks[-1][0] if chunks else 0.0) + 0.004
+        size = sum(len(data) for _, data in chunks)
+        yield InvocationEnded(function, request_id, start + over, status, error_type, size, len(chunks), over)
+
+
+def http(status: int, content_type: str) -> bytes:
+    """An HTTP prelude."""
+    return json.dumps({"statusCode": status, "headers": {"content-type": content_type}}).encode() + bytes(8)
+
+
+ANSWER = (
+    "Response streaming sends each part of an answer as soon as it is made, so a reader sees the first"
+    " words after a few hundred milliseconds and not after the last one. Auf Deutsch, στα ελληνικά, "
+    "по-русски. A function that collects its rows before it yields them looks like a cliff here, however"
+    " it is deployed; one that truly streams looks like a staircase. <script>alert('a chunk is"
+    " text')</script> is five tokens."
+)
+HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
+
+
+def tokens(text: str) -> list[bytes]:
+    """A text in pieces of about a word, as a language model sends it."""
+    words = text.split(" ")
+    return [(word + " ").encode() for word in words[:-1]] + [words[-1].encode()]
+
+
+def answer() -> list[tuple[float, bytes]]:
+    """The text above as a model sends it, with one long pause for thought."""
+    at, chunks = 0.412, []
+    for index, token in enumerate(tokens(ANSWER)):
+        chunks.append((at, token))
+        at += 0.021 + 0.013 * (index * 7 % 5) + (1.34 if index == 27 else 0)
+    return chunks
+
+
+def gallery(now: float) -> Iterator[Event]:
+    """What an afternoon of development looks like: every shape once."""
+    rows = [(2.31 + index * 0.0004, b"%d,LHR,51.4775,-0.4614\n" % index) for index in range(40)]
+    yield from invocation(1, now - 95, rows, function="report", content_type="text/csv")
+    whole = [(1.84, b'{"answer": 42}' * 300)]
+    yield from invocation(2, now - 71, whole, function="classic", content_type="application/json")
+    page = [(0.031, http(200, "text/html")), (0.034, b"<!doctype html>")]
+    page += [(0.05 + 0.06 * index, b"<li>row</li>" * 90) for index in range(14)]
+    yield from invocation(3, now - 55, page, function="page", content_type=HTTP_RESPONSE)
+    yield from invocation(
+        4, now - 47, [], function="report", status="error", error_type="Function.ValueError", duration=0.052
+    )
+    ticks = [(0.2 * index, b"tick\n") for index in range(1, 11)]
+    yield from invocation(
+        5, now - 40, ticks, function="ticker", status="timeout", error_type="Sandbox.Timedout", duration=3.0
+    )
+    missing = [(0.02, http(404, "text/plain")), (0.021, b"no such page\n")]
+    yield from invocation(6, now - 33, missing, function="page", content_type=HTTP_RESPONSE)
+    blocks = [(0.01 + 0.002 * index, b"x" * 4096) for index in range(400)]
+    yield from invocation(
+        7, now - 25, blocks, function="export", mode="buffered", content_type="application/octet-stream"
+    )
+    yield from invocation(8, now - 12, answer())
+    yield from invocation(9, now - 1.2, answer()[:12], status="running")
