@@ -1,0 +1,28 @@
+"""The commands behind `streamify`, on click; those of the server half are loaded when they are called."""
+
+import importlib
+
+import click
+
+_ELSEWHERE = {"demo": ("streamify_server.cli", "demo")}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands may live in modules that are imported only when a command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = _ELSEWHERE[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="streamify")
+def streamify() -> None:
+    """Stream responses out of AWS Lambda functions, and try it all out on this machine."""

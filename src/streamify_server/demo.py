@@ -1,0 +1,83 @@
+"""`streamify demo`: both halves and LocalLambda, on real examples, in about five seconds."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .local import LocalLambda
+
+if TYPE_CHECKING:
+    from streamify_client import StreamClient
+
+TOKEN_DELAY = 0.008  # seconds; 500 tokens make a few seconds of text
+
+
+def run_demo() -> None:
+    """Stream a multilingual text to the terminal, then a 3 MB data set into a file, through a LocalLambda."""
+    try:
+        import airportsdata  # noqa: F401
+        import rich  # noqa: F401
+
+        from streamify_client import StreamClient
+    except ModuleNotFoundError as missing:
+        raise click.ClickException(f"the demo needs {missing.name}: pip install 'streamify[demo]'") from None
+    with LocalLambda() as aws, tempfile.TemporaryDirectory(prefix="streamify-demo-") as folder:
+        aws.add_function("tokens", handler="tokens.handler", code=_examples(), timeout=60)
+        aws.add_function("airports", handler="airports.handler", code=_examples(), timeout=60)
+        client = StreamClient(**aws.client_kwargs)
+        try:
+            _stream_text(client)
+            _stream_file(client, Path(folder) / "airports.csv")
+        finally:
+            client.close()
+
+
+def _stream_text(client: "StreamClient") -> None:
+    click.secho('for chunk in client.stream("tokens", {...}): print(chunk, end="")\n', fg="cyan")
+    with client.stream("tokens", {"delay": TOKEN_DELAY}) as stream:
+        for chunk in stream.iter_text():
+            sys.stdout.write(chunk)
+            sys.stdout.flush()
+    result = stream.result
+    click.echo(
+        f"\n{result.chunks} chunks, {result.bytes_received:,} bytes, "
+        f"first byte after {_seconds(result.time_to_first_byte)}, all after {_seconds(result.duration)}\n"
+    )
+
+
+def _stream_file(client: "StreamClient", path: Path) -> None:
+    click.secho('client.stream_to_file("airports", None, "airports.csv", progress=True)\n', fg="cyan")
+    result = client.stream_to_file("airports", None, path, progress=True)
+    click.echo(f"rows                {_count_rows(path):>12,}")
+    click.echo(f"bytes               {result.bytes_received:>12,}")
+    click.echo(f"time to first byte  {_seconds(result.time_to_first_byte):>12}")
+    click.echo(f"total time          {_seconds(result.duration):>12}")
+
+
+def _count_rows(path: Path) -> int:
+    import csv
+
+    with path.open(newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.DictReader(file))
+
+
+def _seconds(duration: float | None) -> str:
+    return "-" if duration is None else f"{duration:.3f} s"
+
+
+def _examples() -> Path:
+    """The examples' folder: beside this module in a wheel, at the project's root in a checkout."""
+    for folder in _candidates():
+        if (folder / "tokens.py").is_file():
+            return folder
+    raise click.ClickException("the demo's examples are not installed: reinstall streamify")
+
+
+def _candidates() -> Iterator[Path]:
+    here = Path(__file__).resolve().parent
+    yield here / "examples"
+    yield here.parent.parent / "examples"
