@@ -1,8 +1,8 @@
 """What the code of a documentation page finds around it.
 
 Each page runs in a scratch folder that holds a copy of examples/, with a started LocalLambda under the name
-`aws`. The environment points boto3 at it, so that `StreamClient()` on a page is what a user would write. A hidden
-block, `<!--- invisible-code-block: python`, adds the functions that a page assumes.
+`aws`. The environment points boto3 at it, so that `StreamClient()` on a page is what a user would write. A
+hidden block, `<!--- invisible-code-block: python`, adds the functions that a page assumes.
 """
 
 import contextlib
