@@ -1,0 +1,14 @@
+"""The README's function."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamify_server import streaming_handler
+
+
+@streaming_handler
+def handler(event: dict[str, Any], context: Any) -> Iterator[str]:
+    """Greet, a word at a time."""
+    yield f"Hello {event['name']}, "
+    for word in ["one", "word", "at", "a", "time"]:
+        yield word + " "
