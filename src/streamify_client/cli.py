@@ -12,3 +12,7 @@ def main() -> None:
             raise
         sys.exit("streamify: the command line needs click: pip install 'streamify[cli]'")
     streamify()
+
+
+if __name__ == "__main__":
+    main()
