@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .layers import python_paths, search_paths
 from .names import LATEST
 
 # Nothing else of the caller's environment reaches a function: least of all its AWS credentials and profiles.
@@ -42,6 +43,8 @@ class Function:
     aliases: tuple[str, ...] = ()
     description: str = ""
     last_modified: str = ""
+    opt: Path | None = None  # the folder that stands for /opt
+    wrapped: bool = False  # an exec wrapper starts the runtime
 
     @property
     def log_group(self) -> str:
@@ -91,11 +94,16 @@ def process_environment(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
     environment = {**inherited, **conveniences, **function.environment, **reserved}
-    return {**environment, "PYTHONPATH": _python_path(function, environment.get("PYTHONPATH"))}
+    if function.opt:
+        environment.update(search_paths(function.opt, environment))
+    if function.wrapped:  # it finds the packages as on Lambda, and nothing helps it
+        return environment | {"LAMBDA_RUNTIME_DIR": "/var/runtime"}
+    return environment | {"PYTHONPATH": _python_path(function, environment.get("PYTHONPATH"))}
 
 
 def _python_path(function: Function, own: str | None) -> str:
-    paths = [str(function.code), *([own] if own else [])]
+    layered = python_paths(function.opt) if function.opt else []
+    paths = [str(function.code), *layered, *([own] if own else [])]
     package_root = Path(__file__).resolve().parent.parent.parent
     # Never site-packages itself: in front of the standard library its backports would shadow it.
     if package_root.name not in ("site-packages", "dist-packages"):

@@ -3,9 +3,11 @@
 import asyncio
 import re
 import shlex
+import shutil
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from .events import Event, InvocationRecord, LogWritten, Observer
 from .faults import Fault
 from .functions import DUMMY_CREDENTIALS, Function, python_command
+from .layers import unpack_layers, wrapped_command
 from .names import LATEST, function_arn
 
 if TYPE_CHECKING:
@@ -100,6 +103,7 @@ class LocalLambda:
         handler: str = "",
         code: str | Path = ".",
         command: Sequence[str] | str | None = None,
+        layers: Sequence[str | Path] = (),
         environment: Mapping[str, str] | None = None,
         timeout: float = 3.0,
         memory_size: int = 128,
@@ -115,7 +119,10 @@ class LocalLambda:
             code: The directory that the process starts in and finds its code in.
             command: The command that runs any other Runtime API client; without it a Python runtime runs the
                 handler.
-            environment: Variables of the function; nothing but PATH, HOME and the like is inherited.
+            layers: Zip archives that are unpacked into a folder which stands for /opt.
+            environment: Variables of the function; nothing but PATH, HOME and the like is inherited. With
+                AWS_LAMBDA_EXEC_WRAPPER a Python function starts as on Lambda: the wrapper, `/opt/...` or
+                `/var/task/...`, runs in place of the runtime.
             timeout: Seconds until an invocation is ended and its process killed, up to 900.
             memory_size: In MB; reported to the function, not enforced.
             concurrency: The function's reserved concurrency: one more concurrent invocation is refused with
@@ -128,13 +135,16 @@ class LocalLambda:
         """
         directory = Path(code).resolve()
         _check(name, handler, directory, command, timeout)
+        variables = dict(environment or {})
+        opt = self._unpacked(layers)
+        wrapped = None if command else wrapped_command(variables, directory, opt)
         function = Function(
             name=name,
             arn=function_arn(self._region, self._account, name),
             handler=handler,
             code=directory,
-            command=_argv(command) or python_command(handler),
-            environment=dict(environment or {}),
+            command=_argv(command) or wrapped or python_command(handler),
+            environment=variables,
             timeout=timeout,
             memory_size=memory_size,
             concurrency=concurrency,
@@ -142,10 +152,19 @@ class LocalLambda:
             aliases=tuple(aliases),
             description=description,
             last_modified=time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime()),
+            opt=opt,
+            wrapped=wrapped is not None,
         )
         self._functions[name] = function
         if self._service:
             self._run(_call(self._service.add, function))
+
+    def _unpacked(self, layers: Sequence[str | Path]) -> Path | None:
+        if not layers:
+            return None
+        opt = unpack_layers(layers)
+        weakref.finalize(self, shutil.rmtree, opt, ignore_errors=True)
+        return opt
 
     def restart_function(self, name: str) -> None:
         """Let the next invocations start on new processes, with the code as it is now.

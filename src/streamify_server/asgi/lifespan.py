@@ -1,0 +1,133 @@
+"""The lifespan of an ASGI application: its startup once per process, before the first request."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Literal
+
+Message = MutableMapping[str, Any]
+App = Callable[[Any, Any, Any], Awaitable[Any]]
+Mode = Literal["auto", "on", "off"]
+
+# How long an application may take to stop when the interpreter ends, in seconds.
+_STOP_WITHIN = 2.0
+
+_log = logging.getLogger("streamify_server.asgi")
+
+
+class LifespanError(RuntimeError):
+    """The application could not start."""
+
+
+class Lifespan:
+    """Starts an application before its first request, and stops it when the interpreter ends.
+
+    Everything happens on the event loop of the requests. A process has one; tests may have several, and start
+    the application on each.
+    """
+
+    def __init__(self, app: App, mode: Mode) -> None:
+        self._app = app
+        self._mode = mode
+        self._cycles: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Cycle] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def state(self) -> dict[str, Any]:
+        """A copy for one request of the state that the application made on startup.
+
+        Raises:
+            LifespanError: The application says that it could not start; the next request tries again.
+        """
+        if self._mode == "off":
+            return {}
+        loop = asyncio.get_running_loop()
+        if loop not in self._cycles:
+            cycle = _Cycle(self._app, required=self._mode == "on")
+            self._cycles[loop] = cycle
+            atexit.register(cycle.stop_at_exit)
+        cycle = self._cycles[loop]
+        try:
+            # Shielded: a deadline that ends this request must not end the application's startup.
+            await asyncio.shield(cycle.started)
+        except LifespanError:
+            if self._cycles.get(loop) is cycle:
+                del self._cycles[loop]
+                atexit.unregister(cycle.stop_at_exit)
+            raise
+        return dict(cycle.state)
+
+
+class _Cycle:
+    """One lifespan: a task that stays inside the application between startup and shutdown."""
+
+    def __init__(self, app: App, required: bool) -> None:
+        self.state: dict[str, Any] = {}
+        self._app = app
+        self._required = required
+        self._loop = asyncio.get_running_loop()
+        self.started: asyncio.Future[None] = self._loop.create_future()
+        self._stopping = asyncio.Event()
+        self._told_to_start = False
+        self._task = self._loop.create_task(self._run())
+
+    def stop_at_exit(self) -> None:
+        """Run the application's shutdown, if its loop can still run."""
+        if self._loop.is_closed() or self._task.done():
+            return
+        if self._loop.is_running():  # on a thread of its own, as the process's loop does
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_STOP_WITHIN)
+        else:
+            self._loop.run_until_complete(self._stop())
+
+    async def _stop(self) -> None:
+        self._stopping.set()
+        await self._task
+
+    async def _run(self) -> None:
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self.state,
+        }
+        try:
+            await self._app(scope, self._receive, self._send)
+        except Exception as error:
+            self._ended(error)
+        else:
+            self._ended(None)
+
+    def _ended(self, error: Exception | None) -> None:
+        if self.started.done():
+            if error is not None and not self.started.exception():
+                _log.error("The ASGI application's lifespan failed after startup", exc_info=error)
+        elif self._required:
+            failure = LifespanError(f"The ASGI application did not start (lifespan='on'): {error!r}")
+            failure.__cause__ = error
+            self.started.set_exception(failure)
+        else:
+            _log.info("The ASGI application has no lifespan: %r", error)
+            self.started.set_result(None)
+
+    async def _receive(self) -> Message:
+        if not self._told_to_start:
+            self._told_to_start = True
+            return {"type": "lifespan.startup"}
+        await self._stopping.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "lifespan.startup.complete" and not self.started.done():
+            self.started.set_result(None)
+        elif kind == "lifespan.startup.failed" and not self.started.done():
+            reason = message.get("message") or "it gave no reason"
+            self.started.set_exception(LifespanError(f"The ASGI application did not start: {reason}"))
+        elif kind == "lifespan.shutdown.failed":
+            _log.error("The ASGI application did not stop well: %s", message.get("message"))
+        elif kind != "lifespan.shutdown.complete":
+            raise RuntimeError(f"The ASGI message {kind!r} does not belong here in a lifespan.")

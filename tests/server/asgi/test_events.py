@@ -1,0 +1,101 @@
+"""Every kind of HTTP event becomes the connection scope that an ASGI server would make of the request."""
+
+import base64
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from streamify_server.asgi.events import http_request
+from support.http_events import function_url, load_balancer, rest_api
+
+EVENTS = {
+    "function url": function_url("/items/1", query="q=a%20b&q=c"),
+    "rest api": rest_api("/items/1", query={"q": ["a b", "c"]}),
+    "load balancer": load_balancer("/items/1", query={"q": "a%20b"}),
+}
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_every_event_says_what_was_asked(kind: str) -> None:
+    context = object()
+    scope, body = http_request(EVENTS[kind], context)
+    assert (scope["type"], scope["method"], scope["path"], body) == ("http", "GET", "/items/1", b"")
+    assert scope["query_string"].startswith((b"q=a%20b", b"q=a+b"))
+    assert scope["client"] == ("203.0.113.7", 0)
+    assert scope["scheme"] == ("http" if kind == "load balancer" else "https")
+    assert scope["aws.event"] == EVENTS[kind]
+    assert scope["aws.context"] is context
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_a_scope_promises_an_oserror_from_send(kind: str) -> None:
+    """The HTTP specification's version 2.4 introduced that (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
+    scope, _ = http_request(EVENTS[kind], None)
+    assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_headers_are_lower_case_bytes(kind: str) -> None:
+    scope, _ = http_request(EVENTS[kind], None)
+    headers = dict(scope["headers"])
+    assert headers[b"host"]
+    assert all(
+        isinstance(part, bytes) and name == name.lower() for name in headers for part in (name, headers[name])
+    )
+
+
+@pytest.mark.parametrize("make", [function_url, rest_api])
+def test_a_base64_body_arrives_as_the_bytes_it_was(make: Any) -> None:
+    every_byte = bytes(range(256))
+    event = make(method="POST", body=base64.b64encode(every_byte).decode(), base64=True)
+    assert http_request(event, None)[1] == every_byte
+
+
+@pytest.mark.parametrize("make", [function_url, rest_api])
+def test_a_text_body_arrives_as_utf_8(make: Any) -> None:
+    assert http_request(make(method="POST", body="grüße"), None)[1] == "grüße".encode()
+
+
+def test_cookies_of_format_2_become_one_header() -> None:
+    scope, _ = http_request(function_url(cookies=["a=1", "b=2"]), None)
+    assert dict(scope["headers"])[b"cookie"] == b"a=1; b=2"
+
+
+def test_cookies_of_format_1_become_one_header() -> None:
+    scope, _ = http_request(rest_api(headers={"Cookie": ["a=1", "b=2"]}), None)
+    assert dict(scope["headers"])[b"cookie"] == b"a=1; b=2"
+
+
+def test_the_raw_path_is_kept_where_the_event_has_it() -> None:
+    event = function_url("/a%2Fb")
+    event["requestContext"]["http"]["path"] = "/a/b"
+    scope, _ = http_request(event, None)
+    assert (scope["raw_path"], scope["path"]) == (b"/a%2Fb", "/a/b")
+    assert http_request(rest_api("/a"), None)[0]["raw_path"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "full"),
+    [("/items", "/v1/items"), ("/v1/items", "/v1/items"), ("/v1", "/v1"), ("/v10", "/v1/v10")],
+)
+def test_a_path_includes_the_root_path(path: str, full: str) -> None:
+    scope, _ = http_request(function_url(path), None, "/v1")
+    assert (scope["path"], scope["root_path"]) == (full, "/v1")
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}, [], None, "text", {"prompt": "hi"}])
+def test_an_event_that_is_no_http_request_is_refused(event: Any) -> None:
+    with pytest.raises(ValueError, match=r"answers HTTP requests: events of a Function URL, of API Gateway"):
+        http_request(event, None)
+
+
+def test_a_missing_mangum_is_one_sentence() -> None:
+    script = (
+        "import sys; sys.modules['mangum'] = sys.modules['mangum.handlers'] = None\n"
+        "from streamify_server.asgi.events import http_request\n"
+        "try:\n    http_request({}, None)\nexcept ImportError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "streamify_server.asgi reads events with Mangum: pip install 'streamify[asgi]'\n"

@@ -1,0 +1,309 @@
+"""One request to an ASGI application: the messages, the order of things, and what the application is told."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from streamify_server.asgi.exchange import CallerGoneError, Exchange
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+
+
+def part(body: bytes, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+@asynccontextmanager
+async def exchange(app: Any, body: bytes = b"", method: str = "GET") -> AsyncIterator[Exchange]:
+    running = Exchange(app, {"type": "http", "method": method}, body)
+    try:
+        yield running
+    finally:
+        await running.aclose()
+        await running.settle()
+
+
+async def test_status_and_headers_are_there_before_the_body() -> None:
+    release = asyncio.Event()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send({**START, "status": 203})
+        await release.wait()
+        await send(part(b"late", more=False))
+
+    async with exchange(app) as running:
+        response = await running.response()
+        assert (response.status, dict(response.headers)) == (203, {"content-type": "text/plain"})
+        release.set()
+        assert [chunk async for chunk in running] == [b"late"]
+
+
+async def test_each_message_is_one_chunk_and_empty_ones_are_none() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        for body in (b"one", b"", b"two", b"three"):
+            await send(part(body))
+        await send(part(b"", more=False))
+
+    async with exchange(app) as running:
+        await running.response()
+        assert [chunk async for chunk in running] == [b"one", b"two", b"three"]
+
+
+async def test_an_application_is_at_most_one_chunk_ahead() -> None:
+    sent: list[int] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        for number in range(10):
+            await send(part(b"%d" % number))
+            sent.append(number)
+        await send(part(b"", more=False))
+
+    async with exchange(app) as running:
+        await running.response()
+        async for chunk in running:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert len(sent) <= int(chunk) + 2
+
+
+async def test_the_request_comes_once_and_the_disconnect_only_after_the_response() -> None:
+    heard: list[str] = []
+
+    async def listen(receive: Receive) -> None:
+        heard.append((await receive())["type"])
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        assert await receive() == {"type": "http.request", "body": b"question", "more_body": False}
+        listener = asyncio.create_task(listen(receive))
+        await send(START)
+        await send(part(b"answer"))
+        await asyncio.sleep(0)
+        heard.append("still sending")
+        await send(part(b"", more=False))
+        await listener
+
+    async with exchange(app, b"question") as running:
+        await running.response()
+        assert [chunk async for chunk in running] == [b"answer"]
+        await running.settle()
+    assert heard == ["still sending", "http.disconnect"]
+
+
+async def test_an_application_that_fails_before_its_response_gives_a_500(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        raise KeyError("no such thing")
+
+    async with exchange(app) as running:
+        response = await running.response()
+    assert (response.status, response.body) == (500, "Internal Server Error")
+    assert "KeyError: 'no such thing'" in caplog.text
+
+
+async def test_an_application_that_answers_nothing_gives_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        return None
+
+    async with exchange(app) as running:
+        assert (await running.response()).status == 500
+    assert "returned without completing its response" in caplog.text
+
+
+async def test_an_error_in_mid_stream_comes_out_after_what_was_sent() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"begun"))
+        raise ZeroDivisionError("in the middle")
+
+    async with exchange(app) as running:
+        await running.response()
+        assert await anext(running) == b"begun"
+        with pytest.raises(ZeroDivisionError, match="in the middle"):
+            await anext(running)
+
+
+async def test_a_response_that_is_never_completed_is_an_error() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"begun"))
+
+    async with exchange(app) as running:
+        await running.response()
+        assert await anext(running) == b"begun"
+        with pytest.raises(RuntimeError, match="without completing its response"):
+            await anext(running)
+
+
+async def test_a_lost_caller_is_an_oserror_from_send_and_a_disconnect_from_receive() -> None:
+    heard: list[Any] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await receive()
+        await send(START)
+        try:
+            while True:
+                await send(part(b"on and on"))
+        except OSError as error:
+            heard.append(error)
+            heard.append(await receive())
+            raise
+
+    async with exchange(app) as running:
+        await running.response()
+        await anext(running)
+    assert isinstance(heard[0], CallerGoneError)
+    assert heard[1] == {"type": "http.disconnect"}
+
+
+async def test_an_application_that_waits_for_something_else_is_cancelled_and_cleans_up() -> None:
+    cleaned: list[bool] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            await send(START)
+            await send(part(b"begun"))
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    async with exchange(app) as running:
+        await running.response()
+        await anext(running)
+    assert cleaned == [True]
+
+
+async def test_a_cancelled_request_cancels_the_application() -> None:
+    cleaned = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    async with exchange(app) as running:
+        request = asyncio.create_task(running.response())
+        await begun.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        assert cleaned.is_set()
+
+
+async def test_work_after_the_response_does_not_hold_its_end_but_is_waited_for() -> None:
+    release, done = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"answer", more=False))
+        await release.wait()
+        done.set()
+
+    async with exchange(app) as running:
+        await running.response()
+        assert [chunk async for chunk in running] == [b"answer"]
+        assert not done.is_set()
+        release.set()
+        await running.settle()
+        assert done.is_set()
+
+
+async def test_a_failure_after_the_response_is_logged_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"answer", more=False))
+        raise ValueError("in a background task")
+
+    async with exchange(app) as running:
+        await running.response()
+        assert [chunk async for chunk in running] == [b"answer"]
+    assert "ValueError: in a background task" in caplog.text
+
+
+async def test_a_lost_caller_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Starlette raises its own ClientDisconnect while it handles our OSError."""
+
+    class DisconnectError(Exception):
+        pass
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            while True:
+                await send(part(b"on and on"))
+        except OSError:
+            raise DisconnectError  # noqa: B904
+
+    async with exchange(app) as running:
+        await running.response()
+        await anext(running)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_head_request_gets_no_body() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"what GET would get", more=False))
+
+    async with exchange(app, method="HEAD") as running:
+        assert (await running.response()).status == 200
+        assert [chunk async for chunk in running] == []
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [part(b"before the start")],
+        [START, START],
+        [START, part(b"", more=False), part(b"after the end")],
+        [{"type": "websocket.accept"}],
+    ],
+)
+async def test_a_message_out_of_turn_is_refused(messages: list[dict[str, Any]]) -> None:
+    refused: list[RuntimeError] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        for message in messages[:-1]:
+            await send(message)
+        try:
+            await send(messages[-1])
+        except RuntimeError as error:
+            refused.append(error)
+
+    async with exchange(app) as running:
+        await running.response()
+        if messages[1:]:
+            await running.settle()
+    assert messages[-1]["type"] in str(refused[0])
+
+
+async def test_memoryviews_and_repeated_headers_travel() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        cookies = [
+            (b"set-cookie", b"a=1"),
+            (b"Set-Cookie", b"b=2; Path=/"),
+            (b"x-latin", "é".encode("latin-1")),
+        ]
+        await send({**START, "headers": cookies})
+        await send({"type": "http.response.body", "body": memoryview(b"view")})
+
+    async with exchange(app) as running:
+        response = await running.response()
+        assert response.headers.get_all("set-cookie") == ["a=1", "b=2; Path=/"]
+        assert response.headers["x-latin"] == "é"
+        assert [chunk async for chunk in running] == [b"view"]

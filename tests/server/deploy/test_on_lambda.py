@@ -1,0 +1,251 @@
+"""Functions started as Lambda starts them from the layer: the wrapper, an unpacked /opt, its environment."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from support.layer import BARE_PYTHON, build_layer, unpack
+from support.runtime_api import PATIENCE, RuntimeApi
+
+ROOT = Path(__file__).parents[3]
+
+STREAMING = """
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    yield "one "
+    yield event["second"]
+"""
+WHERE = """
+import sys
+
+def handler(event, context):
+    names = ("streamify_server", "awslambdaric", "simplejson", "snapshot_restore_py")
+    found = {name: sys.modules[name].__file__ for name in names if name in sys.modules}
+    return {"modules": found, "accelerated": "simplejson._speedups" in sys.modules}
+"""
+
+
+@pytest.fixture(scope="module")
+def opt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lambda")
+    return unpack(build_layer(folder / "layer.zip"), folder / "opt")
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    """The folder that stands for /var/task, beside one for /var/runtime."""
+    for name in ("task", "runtime"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "task"
+
+
+def lambda_environment(api: RuntimeApi, task: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and nothing of the test's."""
+    return {
+        "_HANDLER": "app.handler",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_" + Path(BARE_PYTHON).name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_FUNCTION_NAME": "fn",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/fn",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+        "AWS_LAMBDA_RUNTIME_API": api.address,
+        "AWS_REGION": "us-east-1",
+        "LAMBDA_RUNTIME_DIR": str(task.parent / "runtime"),
+        "LAMBDA_TASK_ROOT": str(task),
+        "LANG": "en_US.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "TZ": ":UTC",
+        **more,
+    }
+
+
+@contextmanager
+def started(
+    api: RuntimeApi, opt: Path, task: Path, source: str, *command: str | Path, **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """A function's process; its output goes to the test's own."""
+    (task / "app.py").write_text(source, encoding="utf-8")
+    process = subprocess.Popen(
+        [
+            str(part)
+            for part in command or (opt / "streamify-wrapper", BARE_PYTHON, "/var/runtime/bootstrap.py")
+        ],
+        cwd=task,
+        env=lambda_environment(api, task, environment),
+        text=True,
+        start_new_session=True,  # so that what it has forked ends with it
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_function_streams_from_the_layer(opt: Path, task: Path) -> None:
+    with RuntimeApi() as api, started(api, opt, task, STREAMING):
+        post = api.invoke({"second": "two"}).result()
+        assert post.header("lambda-runtime-function-response-mode") == "streaming"
+        assert post.chunks == [b"one ", b"two"]
+
+
+def test_all_that_runs_comes_from_the_layer(opt: Path, task: Path) -> None:
+    with RuntimeApi() as api, started(api, opt, task, WHERE):
+        found = json.loads(api.invoke({}).result().body)
+    assert {"streamify_server", "awslambdaric", "simplejson"} <= found["modules"].keys()
+    assert all(Path(file).is_relative_to(opt / "python") for file in found["modules"].values())
+    assert found["accelerated"]
+
+
+def test_the_managed_runtimes_own_client_is_never_loaded(opt: Path, task: Path) -> None:
+    """What /var/runtime holds may be older than what the layer needs, its native extension too."""
+    runtime = task.parent / "runtime"
+    (runtime / "awslambdaric").mkdir()
+    for name in ("awslambdaric/__init__", "runtime_client", "simplejson"):
+        (runtime / f"{name}.py").write_text(f"raise SystemExit('{name} of /var/runtime was loaded')")
+    with RuntimeApi() as api, started(api, opt, task, STREAMING):
+        assert api.invoke({"second": "two"}).result().body == b"one two"
+
+
+def test_a_function_finds_its_own_packages_first_and_the_runtimes_last(opt: Path, task: Path) -> None:
+    for folder, word in ((task, "task"), (task.parent / "runtime", "runtime")):
+        (folder / "colour.py").write_text(f"value = {word!r}")
+    (task.parent / "runtime" / "boto3.py").write_text("value = 'the managed one'")
+    source = "import boto3, colour\ndef handler(event, context):\n    return [colour.value, boto3.value]\n"
+    with RuntimeApi() as api, started(api, opt, task, source):
+        assert json.loads(api.invoke({}).result().body) == ["task", "the managed one"]
+
+
+def test_nothing_is_written_below_opt(opt: Path, task: Path) -> None:
+    """/opt is read-only on Lambda: bytecode has to be there, and valid."""
+    before = files(opt)
+    with RuntimeApi() as api, started(api, opt, task, STREAMING):
+        api.invoke({"second": "two"}).result()
+    assert files(opt) == before
+    assert any(path.suffix == ".pyc" for path in before)
+
+
+def test_a_handler_without_the_decorator_answers_as_before(opt: Path, task: Path) -> None:
+    source = "def handler(event, context):\n    return {'sum': event['a'] + event['b']}\n"
+    with RuntimeApi() as api, started(api, opt, task, source):
+        post = api.invoke({"a": 1, "b": 2}).result()
+    assert (json.loads(post.body), post.header("content-type")) == ({"sum": 3}, "application/json")
+
+
+def test_a_handler_that_cannot_be_imported_is_an_init_error(opt: Path, task: Path) -> None:
+    with RuntimeApi() as api, started(api, opt, task, "import not_there") as process:
+        error = json.loads(api.init_errors.get(timeout=PATIENCE).body)
+        assert process.wait(PATIENCE) == 1
+    assert error["errorType"] == "Runtime.ImportModuleError"
+    assert "not_there" in error["errorMessage"]
+
+
+SNAP_START = """
+import os
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+from streamify_server import streaming_handler
+
+done = []
+
+@register_before_snapshot
+def before():
+    done.append("before snapshot")
+    if os.environ.get("BREAK") == "before":
+        raise ValueError("cannot be frozen")
+
+@register_after_restore
+def after():
+    done.append("after restore")
+    if os.environ.get("BREAK") == "after":
+        raise ValueError("cannot be thawed")
+
+@streaming_handler
+def handler(event, context):
+    yield ", ".join(done)
+"""
+
+
+def test_snapstart_hooks_run_around_the_snapshot(opt: Path, task: Path) -> None:
+    environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    with RuntimeApi() as api, started(api, opt, task, SNAP_START, **environment):
+        assert api.invoke({}).result().body == b"before snapshot, after restore"
+        assert api.other_requests == ["/2018-06-01/runtime/restore/next"]
+
+
+@pytest.mark.parametrize(("where", "status"), [("before", 64), ("after", 65)])
+def test_a_snapstart_hook_that_fails_ends_the_process_as_awslambdaric_does(
+    opt: Path, task: Path, where: str, status: int
+) -> None:
+    environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", "BREAK": where}
+    with RuntimeApi() as api, started(api, opt, task, SNAP_START, **environment) as process:
+        error = json.loads(api.init_errors.get(timeout=PATIENCE).body)
+        assert process.wait(PATIENCE) == status
+    assert error["errorType"] == "ValueError"
+
+
+MANAGED_INSTANCE = """
+import os, pathlib
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    yield f"{os.getpid()} "
+    with open(event["wait_for"], "rb") as gate:  # a FIFO: opens when the other side does
+        gate.read()
+    yield "done"
+"""
+
+
+def test_a_managed_instance_streams_from_several_workers_at_a_time(opt: Path, task: Path) -> None:
+    gates = [task / "gate-0", task / "gate-1"]
+    for gate in gates:
+        os.mkfifo(gate)
+    with RuntimeApi() as api, started(api, opt, task, MANAGED_INSTANCE, AWS_LAMBDA_MAX_CONCURRENCY="2"):
+        both = [api.invoke({"wait_for": str(gate)}) for gate in gates]
+        for invocation in both:
+            invocation.wait_for(b" ")  # both have begun, none has ended
+        for gate in gates:
+            gate.write_bytes(b"")
+        workers = {invocation.result().body.split()[0] for invocation in both}
+    assert len(workers) == 2
+
+
+def dockerfile_list(instruction: str) -> list[str]:
+    text = (ROOT / "examples" / "deploy" / "image" / "Dockerfile").read_text(encoding="utf-8")
+    found = re.search(rf"^{instruction} (\[.*\])$", text, re.MULTILINE)
+    assert found
+    return list(json.loads(found[1]))
+
+
+def test_the_images_entry_point_starts_the_function(opt: Path, task: Path) -> None:
+    """The example's ENTRYPOINT and CMD; pip installed the packages, so no wrapper sets a path."""
+    source = (ROOT / "examples" / "deploy" / "image" / "app.py").read_text(encoding="utf-8")
+    interpreter, *arguments = [*dockerfile_list("ENTRYPOINT"), *dockerfile_list("CMD")]
+    assert interpreter == "python"
+    command = [BARE_PYTHON, *arguments]
+    with RuntimeApi() as api, started(api, opt, task, source, *command, PYTHONPATH=str(opt / "python")):
+        assert api.invoke({"prompt": "a b"}).result().chunks == [b"a ", b"b "]
+
+
+def test_the_bootstrap_of_an_os_only_runtime_starts_the_function(opt: Path, task: Path) -> None:
+    with (
+        RuntimeApi() as api,
+        started(api, opt, task, STREAMING, opt / "bootstrap", STREAMIFY_PYTHON=BARE_PYTHON),
+    ):
+        assert api.invoke({"second": "two"}).result().chunks == [b"one ", b"two"]

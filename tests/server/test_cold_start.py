@@ -1,0 +1,73 @@
+"""What the runtime imports before it asks for its first invocation: each module costs every cold start."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.runtime_api import RuntimeApi, running
+
+# Beyond what awslambdaric imports by itself. Add to it only what cannot wait until it is needed.
+STANDARD_LIBRARY = {
+    "_socket",
+    "_struct",
+    "_typing",
+    "array",
+    "base64",
+    "binascii",
+    "errno",
+    "select",
+    "selectors",
+    "socket",
+    "struct",
+    "typing",
+}
+OURS = {
+    "streamify_server",
+    "streamify_server._answer",
+    "streamify_server._body",
+    "streamify_server._buffered",
+    "streamify_server._events",
+    "streamify_server._lifecycle",
+    "streamify_server._production",
+    "streamify_server._runtime_api",
+    "streamify_server._trace",
+    "streamify_server._trailers",
+    "streamify_server.handler",
+    "streamify_server.onion",
+    "streamify_server.posting",
+    "streamify_server.response",
+}
+PLAIN = """
+import sys
+
+def handler(event, context):
+    return sorted(sys.modules)
+"""
+STREAMING = """
+import json, sys
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    return json.dumps(sorted(sys.modules))
+"""
+
+
+def imported(module: str, source: str, folder: Path) -> set[str]:
+    """The modules that are loaded when the first invocation has come."""
+    folder.mkdir()
+    (folder / "app.py").write_text(source)
+    with RuntimeApi() as api, running(api, folder, module=module):
+        return set(json.loads(api.invoke({}).result().body))
+
+
+@pytest.mark.parametrize("source", [PLAIN, STREAMING], ids=["plain handler", "streaming handler"])
+def test_the_runtime_imports_these_modules_before_the_first_invocation_and_no_other(
+    source: str, tmp_path: Path
+) -> None:
+    ours = imported("streamify_server.runtime", source, tmp_path / "ours")
+    theirs = imported("awslambdaric", PLAIN, tmp_path / "theirs")
+    more = {name for name in ours - theirs if not name.startswith("typing.")}
+    assert more <= STANDARD_LIBRARY | OURS
+    assert {name for name in more if name.startswith("streamify_server")} == OURS
