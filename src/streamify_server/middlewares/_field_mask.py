@@ -1,0 +1,93 @@
+"""Field masks of partial responses: `items(id,author/name),next` picks those members of a JSON value.
+
+The language is that of Google's partial responses
+(https://developers.google.com/gmail/api/guides/performance#partial): commas between fields, `a/b` or `a(b)`
+for members of members, `*` for every member; arrays are looked through.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+FIELDS_LIMIT = 2048  # characters
+DEPTH_LIMIT = 100
+
+# A field's name, and the mask of what is to be kept in it: None keeps all of it.
+Mask = dict[str, "Mask | None"]
+
+_TOKEN = re.compile(r"[,/()]|[^,/()\s]+|\s+")
+
+
+def parse(fields: str) -> Mask:
+    """The mask that this text describes.
+
+    Raises:
+        ValueError: It is too long, nested too deeply, or no mask.
+    """
+    if len(fields) > FIELDS_LIMIT:
+        raise ValueError(f"a field mask has at most {FIELDS_LIMIT} characters")
+    tokens = [token for token in _TOKEN.findall(fields) if not token.isspace()]
+    mask, end = _members(tokens, 0, 0)
+    if end != len(tokens):
+        raise ValueError(f"a field mask has no {tokens[end]!r} here")
+    return mask
+
+
+def apply(mask: Mask, value: Any) -> Any:
+    """The part of a JSON value that the mask picks."""
+    if isinstance(value, list):
+        return [apply(mask, item) for item in value if isinstance(item, dict | list)]
+    if not isinstance(value, dict):
+        return value
+    every = mask.get("*", _ABSENT)
+    picked = {}
+    for key, member in value.items():
+        inner = mask.get(key, every)
+        if inner is None:
+            picked[key] = member
+        elif inner is not _ABSENT and isinstance(member, dict | list):
+            picked[key] = apply(inner, member)
+    return picked
+
+
+_ABSENT: Any = object()
+
+
+def _members(tokens: list[str], at: int, depth: int) -> tuple[Mask, int]:
+    mask: Mask = {}
+    while True:
+        name, inner, at = _member(tokens, at, depth)
+        mask[name] = _joined(mask[name], inner) if name in mask else inner
+        if at == len(tokens) or tokens[at] != ",":
+            return mask, at
+        at += 1
+
+
+def _member(tokens: list[str], at: int, depth: int) -> tuple[str, Mask | None, int]:
+    if depth > DEPTH_LIMIT:
+        raise ValueError(f"a field mask is at most {DEPTH_LIMIT} levels deep")
+    if at == len(tokens) or tokens[at] in ",/()":
+        raise ValueError(
+            "a field mask needs a name " + (f"before {tokens[at]!r}" if at < len(tokens) else "at its end")
+        )
+    name = tokens[at]
+    following = tokens[at + 1] if at + 1 < len(tokens) else ""
+    if following == "/":
+        inner_name, inner, at = _member(tokens, at + 2, depth + 1)
+        return name, {inner_name: inner}, at
+    if following == "(":
+        mask, at = _members(tokens, at + 2, depth + 1)
+        if at == len(tokens) or tokens[at] != ")":
+            raise ValueError("a field mask has a ( without its )")
+        return name, mask, at + 1
+    return name, None, at + 1
+
+
+def _joined(one: Mask | None, other: Mask | None) -> Mask | None:
+    if one is None or other is None:
+        return None
+    joined = dict(one)
+    for name, inner in other.items():
+        joined[name] = _joined(joined[name], inner) if name in joined else inner
+    return joined

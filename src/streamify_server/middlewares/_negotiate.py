@@ -1,0 +1,153 @@
+"""Content negotiation (RFC 9110, 12.5): what a client prefers, as a sorted list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from streamify_server.errors import HttpError
+
+HEADER_LIMIT = 8192  # characters
+
+
+class Preference:
+    """One element of an Accept field: a range, its weight, its place."""
+
+    __slots__ = ("place", "range", "weight")
+
+    def __init__(self, range: str, weight: float, place: int) -> None:
+        self.range = range
+        self.weight = weight
+        self.place = place
+
+
+# How exactly a range says what is offered: None if it does not say it at all.
+Matcher = Callable[[str, str], int | None]
+
+
+def preferences(field: str) -> list[Preference]:
+    """The elements of an Accept field, in the order in which they stand there; malformed ones left out.
+
+    Raises:
+        HttpError: 400 if the field is longer than 8,192 characters.
+    """
+    if len(field) > HEADER_LIMIT:
+        raise HttpError(400, f"An Accept header is longer than {HEADER_LIMIT} characters")
+    found = []
+    for place, element in enumerate(field.split(",")):
+        name, weight = _weighed(element)
+        if name and weight is not None:
+            found.append(Preference(name, weight, place))
+    return found
+
+
+def media_types(field: str | None, available: Sequence[str] | None) -> list[str]:
+    """Media types, best first. Without the header anything goes."""
+    return _sorted("*/*" if field is None else field, available, _media_match)
+
+
+def charsets(field: str | None, available: Sequence[str] | None) -> list[str]:
+    """Charsets, best first."""
+    return _sorted("*" if field is None else field, available, _plain_match)
+
+
+def languages(field: str | None, available: Sequence[str] | None) -> list[str]:
+    """Languages, best first; a range matches what it is a prefix of, and the other way round (RFC 4647,
+    3.4).
+    """
+    return _sorted("*" if field is None else field, available, _language_match)
+
+
+def encodings(field: str | None, available: Sequence[str] | None) -> list[str]:
+    """Content codings, best first; `identity` is among them unless the client refused it (RFC 9110,
+    12.5.3).
+    """
+    wanted = preferences(field or "")
+    if _refuses(wanted, "identity"):
+        return _best(wanted, available, _plain_match)
+    named = any(preference.range == "identity" for preference in wanted)
+    if not named:
+        lowest = min((p.weight for p in wanted if p.weight > 0), default=1.0)
+        wanted.append(Preference("identity", lowest, len(wanted)))
+    found = _best(wanted, available, _plain_match)
+    if not named and "identity" in found:
+        # Last even among equals, because a client that asks for codings wants one of them.
+        found.remove("identity")
+        found.append("identity")
+    return found
+
+
+def _refuses(wanted: Sequence[Preference], coding: str) -> bool:
+    weights = {preference.range: preference.weight for preference in wanted}
+    return weights.get(coding, weights.get("*", 1.0)) == 0
+
+
+def _sorted(field: str, available: Sequence[str] | None, match: Matcher) -> list[str]:
+    return _best(preferences(field), available, match)
+
+
+def _best(wanted: Sequence[Preference], available: Sequence[str] | None, match: Matcher) -> list[str]:
+    if not available:
+        liked = [preference for preference in wanted if preference.weight > 0]
+        return [p.range for p in sorted(liked, key=lambda p: (-p.weight, p.place))]
+    ranked = []
+    for position, offer in enumerate(available):
+        best = _most_exact(wanted, offer, match)
+        if best is not None and best[1].weight > 0:
+            exactness, preference = best
+            ranked.append((-preference.weight, -exactness, preference.place, position, offer))
+    return [offer for *_, offer in sorted(ranked)]
+
+
+def _most_exact(wanted: Sequence[Preference], offer: str, match: Matcher) -> tuple[int, Preference] | None:
+    matches = [(exact, p) for p in wanted if (exact := match(p.range, offer)) is not None]
+    return max(matches, key=lambda found: (found[0], found[1].weight), default=None)
+
+
+def _weighed(element: str) -> tuple[str, float | None]:
+    name, *parameters = (part.strip() for part in element.split(";"))
+    kept = [name.lower()]
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "q":
+            return ";".join(kept), _weight(value.strip())
+        if parameter:
+            kept.append(parameter.replace(" ", "").lower())
+    return ";".join(kept), 1.0
+
+
+def _weight(value: str) -> float | None:
+    try:
+        weight = float(value)
+    except ValueError:
+        return None
+    return weight if 0 <= weight <= 1 else None
+
+
+def _plain_match(range: str, offer: str) -> int | None:
+    if range == offer.lower():
+        return 1
+    return 0 if range == "*" else None
+
+
+def _language_match(range: str, offer: str) -> int | None:
+    offered = offer.lower()
+    if range == offered:
+        return 4
+    if offered.startswith(range + "-"):
+        return 3
+    if range.startswith(offered + "-"):
+        return 2
+    return 0 if range == "*" else None
+
+
+def _media_match(range: str, offer: str) -> int | None:
+    wanted, _, wanted_parameters = range.partition(";")
+    offered, _, offered_parameters = offer.lower().replace(" ", "").partition(";")
+    if wanted == offered:
+        if not wanted_parameters:
+            return 4
+        return 6 if set(wanted_parameters.split(";")) <= set(offered_parameters.split(";")) else None
+    kind, _, subtype = wanted.partition("/")
+    if subtype == "*" and (kind == offered.partition("/")[0] or kind == "*"):
+        return 0 if kind == "*" else 2
+    return None

@@ -1,0 +1,127 @@
+"""The body of a request as bytes, within bounds, and what its Content-Type says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from streamify_server.errors import HttpError
+
+from ._http_event import header_of
+
+BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
+
+
+_PARAMETER = re.compile(r""";[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)""")
+
+# The decoders of Python also hold quadratic ones (punycode, idna), so a caller may not choose among all of
+# them.
+_CHARSETS = frozenset(
+    {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252", "utf-16"}
+)
+
+
+class MediaType:
+    """A Content-Type: `essence` in lower case, and its parameters."""
+
+    __slots__ = ("essence", "parameters")
+
+    def __init__(self, value: str) -> None:
+        self.essence = value.partition(";")[0].strip().lower()
+        self.parameters = {name.lower(): _unquoted(text) for name, text in _PARAMETER.findall(value)}
+
+    @property
+    def charset(self) -> str:
+        """The charset parameter; UTF-8 if there is none."""
+        return self.parameters.get("charset") or "utf-8"
+
+
+def content_type_of(event: Any) -> str:
+    """The request's Content-Type, empty if it has none."""
+    return header_of(event, "content-type") or ""
+
+
+def body_bytes(event: Any, max_bytes: int) -> bytes | None:
+    """The request's body, out of its base64 and its gzip; None if the request has none.
+
+    Raises:
+        HttpError: 413 if it is, or unpacks to, more than `max_bytes`; 400 if it is not the base64 or gzip
+            that it says it is; 415 for another content coding.
+    """
+    body = event.get("body") if isinstance(event, Mapping) else None
+    if body is None:
+        return None
+    if not isinstance(body, str | bytes):
+        raise HttpError(400, "The body was parsed already")
+    encoded = bool(event.get("isBase64Encoded") or event.get("is_base64_encoded"))
+    if len(body) > (max_bytes * 4 // 3 + 4 if encoded else max_bytes):
+        raise HttpError(413)
+    data = (
+        _from_base64(body)
+        if encoded
+        else body.encode("utf-8", "surrogatepass")
+        if isinstance(body, str)
+        else body
+    )
+    data = _decoded(data, (header_of(event, "content-encoding") or "identity").strip().lower(), max_bytes)
+    if len(data) > max_bytes:
+        raise HttpError(413)
+    return data
+
+
+def with_body(event: Mapping[str, Any], parsed: Any) -> dict[str, Any]:
+    """The event with its body parsed; the caller's event stays as it was."""
+    changed = {**event, "body": parsed}
+    for key in ("isBase64Encoded", "is_base64_encoded"):
+        if key in changed:
+            changed[key] = False
+    return changed
+
+
+def text_of(data: bytes, charset: str) -> str:
+    """These bytes as text.
+
+    Raises:
+        HttpError: 415 if the charset is unknown, 422 if the bytes are not in it.
+    """
+    if charset.lower() not in _CHARSETS:
+        raise HttpError(415, "The charset of the request is not supported")
+    try:
+        return data.decode(charset)
+    except UnicodeError:
+        raise HttpError(422, f"The body is not {charset}") from None
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1])
+
+
+def _from_base64(body: str | bytes) -> bytes:
+    import base64
+
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError:
+        raise HttpError(400, "The body is not valid base64") from None
+
+
+def _decoded(data: bytes, coding: str, max_bytes: int) -> bytes:
+    if coding in ("", "identity"):
+        return data
+    if coding not in ("gzip", "x-gzip"):
+        raise HttpError(
+            415, "The content coding of the request is not supported", headers={"accept-encoding": "gzip"}
+        )
+    import zlib
+
+    decompressor = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = decompressor.decompress(data, max_bytes + 1)
+    except zlib.error:
+        raise HttpError(400, "The body is not valid gzip") from None
+    if len(unpacked) <= max_bytes and (not decompressor.eof or decompressor.unused_data):
+        raise HttpError(400, "The body is not valid gzip")
+    return unpacked
