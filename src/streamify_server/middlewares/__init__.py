@@ -1,0 +1,79 @@
+"""Middlewares for `@streaming_handler(middlewares=[...])`; each is imported when its name is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .content_encoding import http_content_encoding
+    from .content_negotiation import http_content_negotiation
+    from .cors import http_cors
+    from .error_handler import http_error_handler
+    from .error_log import error_logger
+    from .event_normalizer import http_event_normalizer
+    from .header_normalizer import http_header_normalizer
+    from .input_output_log import input_output_logger
+    from .json_body_parser import http_json_body_parser
+    from .multipart_body_parser import FilePart, http_multipart_body_parser
+    from .partial_response import http_partial_response
+    from .response_serializer import http_response_serializer
+    from .router import http_router
+    from .security_headers import http_security_headers
+    from .urlencode_body_parser import http_urlencode_body_parser
+    from .validation import validator
+    from .warming import warmup
+
+# No module may have the name of what it holds: importing it would put the module in that name's place here.
+_MODULES = {
+    "FilePart": "multipart_body_parser",
+    "error_logger": "error_log",
+    "http_content_encoding": "content_encoding",
+    "http_content_negotiation": "content_negotiation",
+    "http_cors": "cors",
+    "http_error_handler": "error_handler",
+    "http_event_normalizer": "event_normalizer",
+    "http_header_normalizer": "header_normalizer",
+    "http_json_body_parser": "json_body_parser",
+    "http_multipart_body_parser": "multipart_body_parser",
+    "http_partial_response": "partial_response",
+    "http_response_serializer": "response_serializer",
+    "http_router": "router",
+    "http_security_headers": "security_headers",
+    "http_urlencode_body_parser": "urlencode_body_parser",
+    "input_output_logger": "input_output_log",
+    "validator": "validation",
+    "warmup": "warming",
+}
+
+__all__ = [
+    "FilePart",
+    "error_logger",
+    "http_content_encoding",
+    "http_content_negotiation",
+    "http_cors",
+    "http_error_handler",
+    "http_event_normalizer",
+    "http_header_normalizer",
+    "http_json_body_parser",
+    "http_multipart_body_parser",
+    "http_partial_response",
+    "http_response_serializer",
+    "http_router",
+    "http_security_headers",
+    "http_urlencode_body_parser",
+    "input_output_logger",
+    "validator",
+    "warmup",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,176 @@
+"""Events and responses in the log, within bounds."""
+
+from __future__ import annotations
+
+import json
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from streamify_server.response import HttpResponse
+
+from ._redact import path_tree, redacted
+
+if TYPE_CHECKING:
+    from streamify_server.onion import Request
+
+_LAMBDA_CONTEXT = (
+    "function_name",
+    "function_version",
+    "invoked_function_arn",
+    "memory_limit_in_mb",
+    "aws_request_id",
+    "log_group_name",
+    "log_stream_name",
+    "identity",
+    "client_context",
+)
+_EXECUTION_CONTEXT = ("tenant_id",)
+_TAP = "streamify.input_output_logger"
+
+
+class input_output_logger:
+    """Logs every event, and every response once its body has ended; the body is streamed past, not kept.
+
+    Of an event and of a body at most `max_bytes` are seen; what is longer is logged as the beginning of its
+    text, and the message says `"truncated": true`.
+
+    Args:
+        logger: Called with each message, a dict: `{"event": ...}`, then `{"response": ...}`; False logs
+            nothing. By default a message is printed as one line of JSON.
+        execution_context: Add `tenant_id` of the context.
+        lambda_context: Add the other attributes of the context, such as `aws_request_id`.
+        omit_paths: What is left out, such as "event.headers.authorization", "event.items.[].token" or
+            "response.body.password", upper or lower case. A path into a body of JSON text is followed; a body
+            that was cut or is no JSON is withheld, because nobody can tell what stands in it.
+        mask: Stands in place of what is left out; None drops the key as well.
+        max_bytes: Bytes of a body, and of an event as JSON, that are logged.
+
+    Example:
+        >>> from streamify_server import streaming_handler
+        >>> from streamify_server.middlewares import input_output_logger
+        >>> log = input_output_logger(omit_paths=["event.token"], mask="***", max_bytes=100)
+        >>> @streaming_handler(middlewares=[log])
+        ... def handler(event, context):
+        ...     yield "row 1, "
+        ...     yield "row 2"
+        >>> handler({"token": "s3cret"}, None)
+        {"event": {"token": "***"}}
+        {"response": "row 1, row 2", "bytes": 12}
+        b'row 1, row 2'
+    """
+
+    def __init__(
+        self,
+        *,
+        logger: Callable[[dict[str, Any]], Any] | Literal[False] | None = None,
+        execution_context: bool = False,
+        lambda_context: bool = False,
+        omit_paths: Sequence[str] = (),
+        mask: str | None = None,
+        max_bytes: int = 16 * 1024,
+    ) -> None:
+        if isinstance(omit_paths, str):
+            raise TypeError(f"omit_paths is a list, not the string {omit_paths!r}.")
+        self._log: Callable[[dict[str, Any]], Any] | None = logger or (None if logger is False else _print)
+        self._keys = (
+            *(_EXECUTION_CONTEXT if execution_context else ()),
+            *(_LAMBDA_CONTEXT if lambda_context else ()),
+        )
+        self._tree = path_tree(omit_paths)
+        self._mask = mask
+        self._max_bytes = max_bytes
+
+    def before(self, request: Request) -> None:
+        """Log the event."""
+        event = redacted(request.event, self._tree.get("event", {}), self._mask)
+        logged, truncated = _bounded(event, self._max_bytes)
+        self._tell(request, {"event": logged}, truncated)
+
+    def after(self, request: Request) -> None:
+        """Follow the body."""
+        tap = request.internal[_TAP] = _Tap(self._max_bytes)
+        request.transform_body(tap)
+
+    def on_error(self, request: Request) -> None:
+        """Follow the body of what answers the error, in place of the one that failed."""
+        request.internal.pop(_TAP, None)
+        if request.response is not None:
+            self.after(request)
+
+    def on_stream_end(self, request: Request) -> None:
+        """Log the response."""
+        tap = request.internal.get(_TAP)
+        if tap is None:
+            return
+        response: Any = tap.text()
+        if isinstance(request.response, HttpResponse):
+            status, headers = request.response.status, dict(request.response.headers)
+            response = {"statusCode": status, "headers": headers, "body": response}
+        message = {
+            "response": redacted(response, self._tree.get("response", {}), self._mask),
+            "bytes": tap.total,
+        }
+        if request.stream_end is not None and request.stream_end.error is not None:
+            message["error"] = repr(request.stream_end.error)
+        self._tell(request, message, tap.total > self._max_bytes)
+
+    def _tell(self, request: Request, message: dict[str, Any], truncated: bool) -> None:
+        if self._log is None:
+            return
+        if truncated:
+            message["truncated"] = True
+        context = {
+            key: value for key in self._keys if (value := getattr(request.context, key, None)) is not None
+        }
+        if context:
+            message["context"] = context
+        self._log(message)
+
+
+class _Tap:
+    """A transform that changes nothing and keeps the beginning."""
+
+    __slots__ = ("_kept", "_limit", "total")
+
+    def __init__(self, limit: int) -> None:
+        self._kept = bytearray()
+        self._limit = limit
+        self.total = 0
+
+    def feed(self, chunk: bytes, /) -> bytes:
+        self.total += len(chunk)
+        if (room := self._limit - len(self._kept)) > 0:
+            self._kept += chunk[:room]
+        return chunk
+
+    def finish(self) -> bytes:
+        return b""
+
+    def text(self) -> str:
+        decoder = getincrementaldecoder("utf-8")()
+        try:
+            return decoder.decode(self._kept, final=self.total <= self._limit)
+        except UnicodeDecodeError:
+            return f"[{self.total} bytes, not text]"
+
+
+def _bounded(value: Any, limit: int) -> tuple[Any, bool]:
+    """The value if its JSON has at most `limit` characters, else the beginning of that JSON; and whether
+    it was cut.
+    """
+    kept: list[str] = []
+    room = limit
+    try:
+        for piece in json.JSONEncoder(default=str).iterencode(value):
+            kept.append(piece[:room])
+            room -= len(piece)
+            if room < 0:
+                return "".join(kept), True
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"[not JSON: {error}]", False
+    return value, False
+
+
+def _print(message: dict[str, Any]) -> None:
+    print(json.dumps(message, default=str), flush=True)

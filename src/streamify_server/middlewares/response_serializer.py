@@ -1,0 +1,108 @@
+"""Values as bodies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from streamify_server.response import HttpResponse
+
+from . import _negotiate
+from ._bodies import is_stream
+from ._http_event import header_of, is_http
+from ._options import known
+
+if TYPE_CHECKING:
+    from streamify_server.onion import Request
+
+Serialize = Callable[[HttpResponse], Any]
+Serializer = Mapping[str, Any] | tuple["str | re.Pattern[str]", Serialize]
+
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*/[A-Za-z0-9][A-Za-z0-9.+-]*")
+_LONGEST = 128  # characters
+
+
+class http_response_serializer:
+    """Turns the body of an HTTP response, a value, into text or bytes as the caller accepts it.
+
+    Left alone are streams, bytes, empty bodies and responses with a Content-Type. A dict that an HTTP handler
+    returned bare is taken for a body with status 200.
+
+    Args:
+        serializers: In order of preference: `{"regex": ..., "serializer": ...}` or `(regex, serializer)`. The
+            regex is searched for in the media types that the caller accepts, best first; the serializer is
+            called with the `HttpResponse` and returns the body, or another `HttpResponse`.
+        default_content_type: Tried after what the caller accepts.
+
+    Raises:
+        TypeError: A serializer is not of this form.
+
+    Example:
+        >>> import json
+        >>> from streamify_server import HttpResponse, streaming_handler
+        >>> from streamify_server.middlewares import http_response_serializer
+        >>> from streamify_server.testing import invoke
+        >>> as_json = ("^application/json$", lambda response: json.dumps(response.body))
+        >>> values = http_response_serializer(serializers=[as_json], default_content_type="application/json")
+        >>> @streaming_handler(middlewares=[values])
+        ... def handler(event, context):
+        ...     return HttpResponse(200, body={"rows": 3})
+        >>> answer = invoke(handler, {})
+        >>> answer.headers["content-type"], answer.chunks
+        ('application/json', [b'{"rows": 3}'])
+    """
+
+    def __init__(
+        self, *, serializers: Sequence[Serializer] = (), default_content_type: str | None = None
+    ) -> None:
+        self._serializers = [_pair(serializer) for serializer in serializers]
+        self._default = default_content_type
+
+    def after(self, request: Request) -> None:
+        """Serialize the body."""
+        response = request.response
+        if isinstance(response, Mapping) and is_http(request.event):
+            response = HttpResponse(200, body=response)
+        if not isinstance(response, HttpResponse) or not _is_value(response):
+            return
+        for media_type in self._wanted(request):
+            for pattern, serialize in self._serializers:
+                if len(media_type) <= _LONGEST and pattern.search(media_type):
+                    request.response = _serialized(response, media_type, serialize)
+                    return
+
+    on_error = after
+
+    def _wanted(self, request: Request) -> list[str]:
+        preferred = request.internal.get("preferred_media_types")
+        if preferred is None:
+            preferred = _negotiate.media_types(header_of(request.event, "accept"), None)
+        return [*preferred, *([self._default] if self._default else [])]
+
+
+def _is_value(response: HttpResponse) -> bool:
+    body = response.body
+    whole = body is None or isinstance(body, bytes | bytearray | memoryview)
+    return not whole and not is_stream(body) and "content-type" not in response.headers
+
+
+def _serialized(response: HttpResponse, media_type: str, serialize: Serialize) -> HttpResponse:
+    if _MEDIA_TYPE.fullmatch(media_type):
+        response.headers["Content-Type"] = media_type
+    result = serialize(response)
+    if isinstance(result, HttpResponse):
+        return result
+    response.body = result
+    return response
+
+
+def _pair(serializer: Serializer) -> tuple[re.Pattern[str], Serialize]:
+    if isinstance(serializer, Mapping):
+        known("A serializer", serializer, ("regex", "serializer"))
+        pattern, serialize = serializer.get("regex"), serializer.get("serializer")
+    else:
+        pattern, serialize = serializer
+    if not isinstance(pattern, str | re.Pattern) or not callable(serialize):
+        raise TypeError(f"A serializer is a regex and a function of the response, not {serializer!r}.")
+    return re.compile(pattern), serialize
