@@ -22,7 +22,7 @@ from .lifespan import App, Lifespan, LifespanError
 
 __all__ = ["CallerGoneError", "LifespanError", "streaming_asgi"]
 
-_under_way: ContextVar[list[Exchange]] = ContextVar("streamify_asgi_exchanges")
+_under_way: ContextVar[list[Exchange] | None] = ContextVar("streamify_asgi_exchanges", default=None)
 
 
 def streaming_asgi(
@@ -66,7 +66,8 @@ def streaming_asgi(
         scope, body = http_request(event, context, root_path)
         scope["state"] = await started.state()
         exchange = Exchange(app, scope, body)
-        _under_way.get().append(exchange)
+        if (under_way := _under_way.get()) is not None:
+            under_way.append(exchange)
         return await exchange.response()
 
     return _waiting_for_work_after_responses(streaming_handler(**options)(asgi))

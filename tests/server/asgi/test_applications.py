@@ -153,6 +153,15 @@ def test_bytes_travel_unchanged_in_both_directions() -> None:
     assert "content-length" not in wire.head["headers"]
 
 
+def test_headers_of_one_connection_only_do_not_travel() -> None:
+    async def endpoint(request: Any) -> Response:
+        ours = {"connection": "keep-alive, x-hop", "keep-alive": "timeout=5", "x-hop": "1", "x-end": "2"}
+        return StreamingResponse(iter(["body"]), headers=ours | {"transfer-encoding": "chunked"})
+
+    wire = answer(streaming_asgi(Starlette(routes=[Route("/", endpoint)])), function_url())
+    assert wire.head["headers"] == {"x-end": "2"}
+
+
 def test_cookies_come_and_go() -> None:
     wire = answer(streaming_asgi(fast), function_url("/cookies", cookies=["seen=yes", "lang=de"]))
     assert json.loads(wire.body) == {"seen": "yes", "lang": "de"}
