@@ -9,6 +9,8 @@ awslambdaric itself.
 
 from __future__ import annotations
 
+import os
+import site
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -226,6 +228,8 @@ def _why(error: Exception) -> str:
 def main(arguments: list[str]) -> None:
     """Run `arguments[1]`, a handler such as `app.handler`, until the platform ends the process."""
     config = LambdaConfigProvider(arguments)
+    if root := os.environ.get("LAMBDA_TASK_ROOT"):
+        site.addsitedir(root)  # for its .pth files, which the managed bootstrap reads as well
     if config.is_multi_concurrent:
         _run_workers(config)
     else:

@@ -132,6 +132,15 @@ def test_a_function_finds_its_own_packages_first_and_the_runtimes_last(opt: Path
         assert json.loads(api.invoke({}).result().body) == ["task", "the managed one"]
 
 
+def test_pth_files_of_the_functions_package_are_read(opt: Path, task: Path) -> None:
+    (task / "vendored.pth").write_text("vendor\n")
+    (task / "vendor").mkdir()
+    (task / "vendor" / "shape.py").write_text("value = 'vendored'")
+    source = "import shape\ndef handler(event, context):\n    return shape.value\n"
+    with RuntimeApi() as api, started(api, opt, task, source):
+        assert json.loads(api.invoke({}).result().body) == "vendored"
+
+
 def test_nothing_is_written_below_opt(opt: Path, task: Path) -> None:
     """/opt is read-only on Lambda: bytecode has to be there, and valid."""
     before = files(opt)
