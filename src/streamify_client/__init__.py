@@ -22,11 +22,15 @@ from .errors import (
 if TYPE_CHECKING:
     from ._attempts import Attempts
     from ._core import StreamResult
+    from .aio import AsyncStreamClient
+    from .aio_response import AsyncResponseStream
     from .client import StreamClient
     from .item_views import ServerSentEvent
     from .response import ResponseStream
 
 _LAZY = {
+    "AsyncResponseStream": "aio_response",
+    "AsyncStreamClient": "aio",
     "Attempts": "_attempts",
     "ResponseStream": "response",
     "ServerSentEvent": "item_views",
@@ -35,6 +39,8 @@ _LAZY = {
 }
 
 __all__ = [
+    "AsyncResponseStream",
+    "AsyncStreamClient",
     "Attempts",
     "ConfigurationError",
     "ConnectError",

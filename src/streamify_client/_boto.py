@@ -1,10 +1,11 @@
 """The transport on boto3: it signs, connects and pools; we take the response's bytes as they come."""
 
 import itertools
+import json
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ._boto_errors import translate
@@ -21,9 +22,8 @@ _ids = itertools.count(1)
 class Call:
     """One of our calls of a boto client, as its hooks see it."""
 
-    first_byte_timeout: float | None
+    opening: Opening
     http_response: Any = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 current_call: ContextVar[Call | None] = ContextVar("streamify_call", default=None)
@@ -32,7 +32,7 @@ current_call: ContextVar[Call | None] = ContextVar("streamify_call", default=Non
 class Hooks:
     """Our event handlers on a boto client; they act inside our own calls only."""
 
-    def __init__(self, client: Any, before_send: Callable[..., Any] | None) -> None:
+    def __init__(self, client: Any, before_send: Callable[..., Any] | None = None) -> None:
         self._events = client.meta.events
         self._id = f"streamify-{next(_ids)}"
         self._registered: list[str] = []
@@ -61,10 +61,9 @@ def _veto_retry(**_: Any) -> bool | None:
 
 def _set_read_timeout(context: dict[str, Any], **_: Any) -> None:
     call = current_call.get()
-    if call is not None and call.first_byte_timeout is not None:
-        context["read_timeout"] = (
-            call.first_byte_timeout
-        )  # botocore reads it since 1.43; older ones ignore it
+    if call is not None and call.opening.first_byte_timeout is not None:
+        # botocore reads it since 1.43; older ones ignore it
+        context["read_timeout"] = call.opening.first_byte_timeout
 
 
 def _keep_response(http_response: Any, **_: Any) -> None:
@@ -91,7 +90,7 @@ class BotoTransport:
 
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Invoke the function once."""
-        exchange, call = Exchange(opening), Call(opening.first_byte_timeout)
+        exchange, call = Exchange(opening), Call(opening)
         tokens = current_exchange.set(exchange), current_call.set(call)
         try:
             response = self._client.invoke_with_response_stream(**parameters(invocation))
@@ -160,16 +159,18 @@ class EventsResponse:
         metadata = response.get("ResponseMetadata", {})
         headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
         self.head = ResponseHead("eventstream", int(response.get("StatusCode") or 200), headers)
-        self._source: Any = response.get("EventStream", ())
-        self._events: Iterator[Mapping[str, Any]] = iter(self._source)
+        self.source: Any = response.get("EventStream", ())
+        self._events: Iterator[Mapping[str, Any]] | None = None
 
     def read(self, timeout: float | None) -> bytes:
         """Return the next event as a frame."""
         try:
+            if self._events is None:
+                self._events = iter(self.source)
             event = next(self._events, None)
         except Exception as error:
             raise ConnectionError from error
-        return b"" if event is None else b"".join(_event_frames(event))
+        return b"" if event is None else event_frames(event)
 
     def finish(self) -> None:
         """There is no connection to give back."""
@@ -177,16 +178,17 @@ class EventsResponse:
 
     def close(self) -> None:
         """Close what gave the events, if it can be closed."""
-        if callable(close := getattr(self._source, "close", None)):
+        if callable(close := getattr(self.source, "close", None)):
             close()
 
 
-def _event_frames(event: Mapping[str, Any]) -> Iterable[bytes]:
-    import json
-
+def event_frames(event: Mapping[str, Any]) -> bytes:
+    """Make the frames again that botocore made an event of."""
+    frames = []
     for name, fields in event.items():
         body = fields.get("Payload", b"") if name == "PayloadChunk" else json.dumps(fields).encode()
-        yield encode_frame({":event-type": name, ":message-type": "event"}, body)
+        frames.append(encode_frame({":event-type": name, ":message-type": "event"}, body))
+    return b"".join(frames)
 
 
 def make_client(session: Any, options: Mapping[str, Any], connect_timeout: float | None) -> Any:

@@ -2,6 +2,7 @@
 
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import (
     ConfigurationError,
@@ -53,7 +54,7 @@ def translate(
 def _connection_error(error: Any, connected: bool) -> StreamifyError:
     import botocore.exceptions as boto
 
-    url = error.kwargs.get("endpoint_url") or "the endpoint"
+    url = _origin(error.kwargs.get("endpoint_url"))
     inner = error.kwargs.get("error")
     if isinstance(error, boto.SSLError):
         return ConnectError(f"No TLS connection to {url}: {_reason(inner)}. verify= takes a CA bundle.")
@@ -61,17 +62,28 @@ def _connection_error(error: Any, connected: bool) -> StreamifyError:
         return ConnectError(
             f"No connection through the proxy {error.kwargs.get('proxy_url')}: {_reason(inner)}."
         )
-    if isinstance(error, boto.EndpointConnectionError) and not connected:
-        if _find(inner, socket.gaierror) or "resolve" in type(inner).__name__.lower():
+    if isinstance(error, boto.EndpointConnectionError) and _never_connected(inner):
+        if _find(inner, socket.gaierror) or "dns" in type(inner).__name__.lower():
             return ConnectError(f"{url} cannot be resolved: check the region and the network.")
         refused = _find(inner, ConnectionRefusedError) is not None
         why = "the connection was refused" if refused else _reason(inner)
         return ConnectError(f"No connection to {url}: {why}.", refused=refused)
-    if connected or isinstance(error, boto.ConnectionClosedError):
+    if connected or isinstance(error, boto.ConnectionClosedError | boto.EndpointConnectionError):
         return TruncatedStreamError(
             f"The connection to {url} was lost before an answer came: {_reason(inner)}."
         )
     return ConnectError(f"No connection to {url}: {_reason(inner) if inner else error}.")
+
+
+def _origin(url: str | None) -> str:
+    parts = urlsplit(url or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else "the endpoint"
+
+
+def _never_connected(error: object) -> bool:
+    """Whether a client library says so: aiobotocore raises the same for a connection that broke later."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"NewConnectionError", "ClientConnectorError", "gaierror"})
 
 
 def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

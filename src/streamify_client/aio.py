@@ -1,0 +1,94 @@
+"""AsyncStreamClient: streamed responses of Lambda functions, by asyncio, on aiobotocore."""
+
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from ._aiobotocore import AiobotocoreTransport
+from ._client_context import ClientContext
+from ._core import StreamCore
+from ._options import CallOptions, Options, check_encoding
+from ._payload import Payload
+from ._request import build_invocation
+from .aio_response import AsyncResponseStream
+from .client import ClientOptions, split_options
+from .errors import ConfigurationError
+from .transport import AsyncTransport
+
+
+class AsyncStreamClient:
+    """Reads streamed responses of Lambda functions; the same names as `StreamClient`, with ``await``.
+
+    Args:
+        client: An aiobotocore Lambda client to use. It stays yours: its own calls keep their retries and
+            timeouts, and `close` does not close it. Without one, a client is made on first use.
+        session: An aiobotocore session to make the client from.
+        **options: As for `StreamClient`.
+
+    Raises:
+        ConfigurationError: An argument is unknown or wrong, or the client uses another backend than aiohttp.
+
+    Example:
+        >>> async with AsyncStreamClient() as client:  # doctest: +SKIP
+        ...     async for chunk in client.stream("chat", {"prompt": "hi"}):
+        ...         print(chunk, end="", flush=True)
+    """
+
+    def __init__(self, client: Any = None, *, session: Any = None, **options: Unpack[ClientOptions]) -> None:
+        ours, theirs = split_options(options)
+        self._options = Options().but(ours)
+        if client is not None and (session is not None or theirs):
+            given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
+            raise ConfigurationError(f"A client that is passed in is used as it is: it cannot take {given}.")
+        self._transport: AsyncTransport = AiobotocoreTransport(client, session=session, options=theirs)
+
+    def stream(
+        self,
+        function: str,
+        payload: Payload = None,
+        *,
+        qualifier: str | None = None,
+        client_context: ClientContext = None,
+        tenant_id: str | None = None,
+        log_tail: bool = False,
+        encoding: str = "utf-8",
+        errors: str = "strict",
+        raise_for_status: bool = True,
+        **options: Unpack[CallOptions],
+    ) -> AsyncResponseStream:
+        """Return a function's response as a stream; arguments as for `StreamClient.stream`.
+
+        Arguments are checked now; the function is invoked on first use: ``await``, ``async with``,
+        ``async for`` or a view.
+
+        Raises:
+            ConfigurationError: An argument is wrong; the message names it.
+        """
+        check_encoding(encoding, errors)
+        invocation = build_invocation(
+            function,
+            payload,
+            qualifier=qualifier,
+            client_context=client_context,
+            tenant_id=tenant_id,
+            log_tail=log_tail,
+            defaults=self._options,
+            changes=options,
+        )
+        core = StreamCore(invocation, raise_for_status=raise_for_status)
+        return AsyncResponseStream(core, self._transport, encoding=encoding, errors=errors)
+
+    async def close(self) -> None:
+        """Close the client that was made here; one that was passed in stays open, without our hooks."""
+        await self._transport.close()
+
+    async def aclose(self) -> None:
+        """The same as `close`."""
+        await self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
