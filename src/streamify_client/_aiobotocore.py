@@ -176,10 +176,20 @@ class AiohttpResponse:
         except RuntimeError:
             here = False
         if here:
-            self._raw.close()
-        elif not self._loop.is_closed():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._raw.close)
+            self._abort()
+            return
+        with contextlib.suppress(Exception):
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._abort)
+            elif self._raw.connection is not None:
+                self._raw.connection.close()  # its transport went with the loop
+
+    def _abort(self) -> None:
+        """Close without TLS's farewell, for which asyncio would keep the descriptor up to 30 seconds."""
+        transport = getattr(self._raw.connection, "transport", None)
+        if transport is not None:
+            transport.abort()
+        self._raw.close()
 
 
 class AsyncEventsResponse:

@@ -8,9 +8,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
-from ._attributes import StreamAttributes, parse_json
+from ._attributes import parse_json
 from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
 from .errors import DecodeError, StreamClosedError, TimeoutPhase
+from .item_views import AsyncItemViews
 from .transport import AsyncRawResponse, AsyncTransport, Opening
 from .views import AsyncView, BytesDecoder, Progress, ViewSlot
 from .wire.text import TextDecoder
@@ -195,7 +196,7 @@ async def _sleep(core: StreamCore, seconds: float) -> bool:
     return True
 
 
-class AsyncResponseStream(StreamAttributes):
+class AsyncResponseStream(AsyncItemViews):
     """A function's response as it arrives; what `AsyncStreamClient.stream` returns.
 
     As `ResponseStream`, by ``await``, ``async with`` and ``async for``. A cancelled task frees the
@@ -207,6 +208,8 @@ class AsyncResponseStream(StreamAttributes):
         ...     async for chunk in stream.iter_bytes():
         ...         print(len(chunk))
     """
+
+    _reader: AsyncStreamReader
 
     def __init__(
         self, core: StreamCore, transport: AsyncTransport, *, encoding: str = "utf-8", errors: str = "strict"
