@@ -39,6 +39,12 @@ class StreamAttributes:
         return self._head().cookies
 
     @property
+    def content_length(self) -> int | None:
+        """How many bytes the body has, if the function said so; most streams do not."""
+        value = self._head().headers.get("content-length", "")
+        return int(value) if value.isascii() and value.isdigit() else None
+
+    @property
     def request_id(self) -> str | None:
         """AWS's id of the request."""
         self._head()

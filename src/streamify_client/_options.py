@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypedDict, get_args
 
+from ._client_context import ClientContext
 from .errors import ConfigurationError
 
 Verified = Literal["auto", "require", "off"]
@@ -31,6 +32,18 @@ class CallOptions(TypedDict, total=False):
     total_timeout: float | None
     retries: int
     verified: Verified
+
+
+class StreamOptions(CallOptions, total=False):
+    """What `StreamClient.stream` takes by name."""
+
+    qualifier: str | None
+    client_context: ClientContext
+    tenant_id: str | None
+    log_tail: bool
+    encoding: str
+    errors: str
+    raise_for_status: bool
 
 
 @dataclass(frozen=True, slots=True)

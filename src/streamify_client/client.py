@@ -1,18 +1,19 @@
 """StreamClient: streamed responses of Lambda functions, by blocking calls, on boto3."""
 
-import os
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
 from ._boto import BotoTransport, make_client
 from ._client_context import ClientContext
+from ._compression import Compression
 from ._core import StreamCore, StreamResult
-from ._options import CallOptions, Options, check_encoding
+from ._options import CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
+from ._progress import Progress, meter
 from ._request import build_invocation
 from .errors import ConfigurationError
 from .response import ResponseStream
-from .sinks import write_file
+from .sinks import Target, name_of, opened_sink
 from .transport import Transport
 
 
@@ -29,18 +30,6 @@ class BotoOptions(TypedDict, total=False):
     aws_session_token: str
     aws_account_id: str
     config: Any
-
-
-class StreamOptions(CallOptions, total=False):
-    """What `StreamClient.stream` takes by name."""
-
-    qualifier: str | None
-    client_context: ClientContext
-    tenant_id: str | None
-    log_tail: bool
-    encoding: str
-    errors: str
-    raise_for_status: bool
 
 
 class ClientOptions(BotoOptions, CallOptions, total=False):
@@ -134,7 +123,11 @@ class StreamClient:
         self,
         function: str,
         payload: Payload,
-        path: str | os.PathLike[str],
+        target: Target,
+        *,
+        overwrite: bool = True,
+        compression: Compression | None = "infer",
+        progress: Progress = False,
         **options: Unpack[StreamOptions],
     ) -> StreamResult:
         """Stream a function's response into a file, which is whole or not there.
@@ -142,15 +135,30 @@ class StreamClient:
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            path: The file. It is replaced when the last byte has come; on any error it stays as it was.
+            target: A path, a URL of fsspec's (``s3://...``, ``memory://...``), or a file object, binary or
+                text. A path or an object gets its name when the last byte has come; on any error it stays
+                as it was. What has come stays in a file object, which is flushed and not closed.
+            overwrite: Whether the target may exist. If not, this is checked before the function is invoked
+                and again at the end.
+            compression: How a path or a URL is compressed: "gzip", "bz2", "xz", "zstd", None for not at
+                all, or "infer": by its suffix (``.gz``, ``.bz2``, ``.xz``, ``.zst``). A body that has that
+                format already is written as it comes.
+            progress: True for a bar on stderr, if that is a terminal; or a function that is called with the
+                bytes so far and the total, or None where that is not known.
             **options: As for `stream`.
 
         Raises:
             StreamifyError: See `streamify_client.errors`.
-            OSError: The file cannot be written.
+            OSError: The target cannot be written; FileExistsError: it exists, and `overwrite` is False.
         """
-        with self.stream(function, payload, **options) as stream:
-            write_file(stream.iter_bytes(), path)
+        with (
+            opened_sink(target, overwrite=overwrite, compression=compression) as sink,
+            self.stream(function, payload, **options) as stream,
+            meter(progress, name_of(target), stream.content_length) as advance,
+        ):
+            for chunk in stream.iter_text() if sink.text else stream.iter_bytes():
+                sink.write(chunk)
+                advance(chunk)
         return stream.result
 
     def close(self) -> None:
