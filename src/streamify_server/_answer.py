@@ -1,4 +1,4 @@
-"""How one request is answered: streamed or whole, with which head, and with what if the body is empty."""
+"""How one request is answered: streamed or whole, verified or not, and with which head."""
 
 from __future__ import annotations
 
@@ -6,53 +6,84 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from . import _verified
 from ._body import BINARY
-from ._events import ALWAYS_BUFFERED, FUNCTION_URL, REST_API, kind_of
+from ._events import ALWAYS_BUFFERED, FUNCTION_URL, REST_API, kind_of, method_of
 from .response import PRELUDE_CONTENT_TYPE, HttpResponse, prelude
 
 RESPOND = ("auto", "stream", "buffered")
 
+# What a Function URL answers for a function that failed.
+_FAILED_STATUS = 502
+
 
 class Head:
-    """The head of a response: Content-Type of the message, prelude (empty for a bare body), what they say."""
+    """The head of a response: what it says, and how that is posted (an empty prelude for a bare body)."""
 
-    __slots__ = ("content_type", "prelude", "response", "wire_type")
+    __slots__ = ("content_encoding", "content_type", "prelude", "response", "verified", "wire_type")
 
-    def __init__(
-        self, response: HttpResponse | None, content_type: str, wire_type: str, encoded: bytes
-    ) -> None:
+    def __init__(self, response: HttpResponse | None, content_type: str | None) -> None:
         self.response = response
         self.content_type = content_type
-        self.wire_type = wire_type
-        self.prelude = encoded
+        self.content_encoding: str | None = None
+        self.wire_type = ""
+        self.prelude = b""
+        self.verified = False
 
 
 class Answer:
     """The way in which a response to one event travels."""
 
-    def __init__(self, event: Any, *, respond: str, empty_body: bytes, can_stream: bool) -> None:
+    def __init__(
+        self, event: Any, *, respond: str, empty_body: bytes, can_stream: bool, offered: bool
+    ) -> None:
         self.kind = kind_of(event)
         self.streams = can_stream and _wants_stream(respond, self.kind)
+        self._offered = offered and self.streams
+        self._method = method_of(event)
         self._empty_body = empty_body if self.kind in (FUNCTION_URL, REST_API) else b""
 
     def head(self, response: HttpResponse | None, content_type: str | None) -> Head:
         """Make the head; raises if it cannot be sent."""
         if response is not None and content_type and "content-type" not in response.headers:
             response.headers["content-type"] = content_type
-        if not self.streams:
-            return Head(response, content_type or BINARY, "", b"")
-        if response is None and self.kind == REST_API:
+        if response is None and self.kind == REST_API and self.streams:
             # A REST API reads no stream without a prelude
             # (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html).
             response = HttpResponse(200, {"content-type": content_type or BINARY})
-        if response is None:
-            return Head(None, content_type or BINARY, content_type or BINARY, b"")
-        encoded = prelude(response, multi_value=self.kind == REST_API)
-        own_type = response.headers.get("content-type", BINARY)
-        return Head(response, own_type, PRELUDE_CONTENT_TYPE, encoded)
+        head = Head(response, content_type)
+        if response is not None:
+            head.content_type = response.headers.get("content-type")
+            head.content_encoding = response.headers.get("content-encoding")
+        if self.streams:
+            self._put_on_the_wire(head)
+        return head
 
-    def body(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def body(self, head: Head, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """The body as it is posted."""
+        if head.verified:
+            return _verified.framed(head.content_type, head.content_encoding, chunks)
+        return self._or_else(chunks)
+
+    def failure(self) -> Head | None:
+        """The head of a response that fails before its first byte; None if the caller offered nothing."""
+        if not self._offered or not _verified.may_carry(self._method, None):
+            return None
+        return self.head(HttpResponse(_FAILED_STATUS) if self.kind else None, None)
+
+    def farewell(self, head: Head | None, error: BaseException) -> bytes:
+        """What is still to be said in a body that ends with this error."""
+        return _verified.error_frame(error) if head is not None and head.verified else b""
+
+    def _put_on_the_wire(self, head: Head) -> None:
+        head.verified = self._offered and _verified.may_carry(self._method, head.response)
+        head.wire_type = _verified.CONTENT_TYPE if head.verified else head.content_type or BINARY
+        if head.response is not None:
+            shown = _verified.outer(head.response) if head.verified else head.response
+            head.prelude = prelude(shown, multi_value=self.kind == REST_API)
+            head.wire_type = PRELUDE_CONTENT_TYPE
+
+    def _or_else(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         empty = True
         for chunk in chunks:
             empty = False
@@ -65,7 +96,7 @@ def _wants_stream(respond: str, kind: str | None) -> bool:
     if kind in ALWAYS_BUFFERED:
         return False
     if respond == "auto":
-        respond = os.environ.get("STREAMIFY_RESPOND", "stream")
+        respond = os.environ.get("STREAMIFY_RESPOND") or "stream"
         if respond not in RESPOND:
             raise ValueError(f"STREAMIFY_RESPOND is {respond!r}; it takes {', '.join(RESPOND)}.")
     return respond != "buffered"

@@ -70,13 +70,10 @@ class Production:
             except Exception:
                 return
 
-    def cancel(self, reason: BaseException) -> bool:
-        """From any thread: interrupt what is being awaited. False if the lifecycle is not in a task."""
-        self.interrupt = reason
-        if self._task is None:
-            return False
-        self._task.cancel()
-        return True
+    def cancel(self) -> None:
+        """Cancel what is being awaited; from any thread, `interrupt` being set."""
+        if self._task is not None:
+            self._task.cancel()
 
     @property
     def over(self) -> bool:

@@ -112,11 +112,14 @@ class StreamedPost:
                 raise ConnectionAbortedError("the response has been ended")
             self._send(b"%x\r\n%b\r\n" % (len(data), data))
 
-    def end(self, trailers: Mapping[str, str] | None = None, *, patience: float = -1) -> bool:
+    def end(
+        self, trailers: Mapping[str, str] | None = None, *, farewell: bytes = b"", patience: float = -1
+    ) -> bool:
         """Send the terminator and see what the Runtime API says.
 
         Args:
             trailers: Header fields after the last chunk.
+            farewell: A last chunk; may be empty.
             patience: Seconds to wait for a chunk that another thread is sending; negative waits for ever.
 
         Returns:
@@ -129,7 +132,8 @@ class StreamedPost:
                 return False
             self.ended = True
             lines = "".join(f"{name}: {value}\r\n" for name, value in (trailers or {}).items())
-            self._send(f"0\r\n{lines}\r\n".encode())
+            last = b"%x\r\n%b\r\n" % (len(farewell), farewell) if farewell else b""
+            self._send(last + f"0\r\n{lines}\r\n".encode())
             self._connection.setblocking(True)
             answer = _read_answer(self._connection)
         finally:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol, cast, overload
 
-from . import posting
-from ._answer import RESPOND, Answer
-from ._buffered import check_size, whole
-from ._lifecycle import Lifecycle
-from ._production import Production
+from ._answer import RESPOND
+from ._handling import Handling, Options
 from ._trace import of_application
 from .onion import Onion, Request
 from .response import checked_content_type
+from .writer import as_handler
 
 Function = Callable[..., Any]
 
@@ -43,19 +41,6 @@ class StreamingHandler(Protocol):
         """Replace the function in the middle."""
 
 
-class _Options:
-    """The checked options of one handler."""
-
-    __slots__ = ("content_type", "empty_body", "respond")
-
-    def __init__(self, content_type: str | None, respond: str, empty_body: bytes | str) -> None:
-        if respond not in RESPOND:
-            raise ValueError(f"respond takes {', '.join(RESPOND)}, not {respond!r}.")
-        self.respond = respond
-        self.content_type = None if content_type is None else checked_content_type(content_type)
-        self.empty_body = empty_body.encode() if isinstance(empty_body, str) else bytes(empty_body)
-
-
 @overload
 def streaming_handler(function: Function, /) -> StreamingHandler: ...
 @overload
@@ -65,7 +50,9 @@ def streaming_handler(
     respond: str = "auto",
     middlewares: Any = (),
     hooks: Any = None,
+    deadline_margin: float = 0.5,
     empty_body: bytes | str = b"\n",
+    writer: bool | None = None,
 ) -> Callable[[Function], StreamingHandler]: ...
 def streaming_handler(
     function: Function | None = None,
@@ -75,7 +62,9 @@ def streaming_handler(
     respond: str = "auto",
     middlewares: Any = (),
     hooks: Any = None,
+    deadline_margin: float = 0.5,
     empty_body: bytes | str = b"\n",
+    writer: bool | None = None,
 ) -> StreamingHandler | Callable[[Function], StreamingHandler]:
     """Make a function a streaming Lambda handler.
 
@@ -91,9 +80,13 @@ def streaming_handler(
             anyway.
         middlewares: Middlewares in the order of their `before`.
         hooks: An object with some of the hooks of `streamify_server.onion.HOOKS`.
+        deadline_margin: Seconds before Lambda's timeout at which the producer is stopped and the caller told.
         empty_body: Sent in place of an empty body to a Function URL or an API Gateway, which would keep the
         caller
             waiting; b"" sends nothing.
+        writer: Whether the function takes a third argument to write to, `(event, context, stream)`; by
+        default as it
+            has exactly three required positional parameters.
 
     Raises:
         TypeError: An option is unknown, or a middleware is none.
@@ -107,25 +100,25 @@ def streaming_handler(
         >>> handler({"name": "world"}, None)
         b'hello world'
     """
-    options = _Options(content_type, respond, empty_body)
+    options = _checked(content_type, respond, deadline_margin, empty_body)
 
     def decorate(function: Function) -> StreamingHandler:
         if not callable(function):
             raise TypeError(f"@streaming_handler decorates a function, not {function!r}.")
-        onion = Onion(function, hooks)
+        onion = Onion(as_handler(function, writer), hooks)
         onion.use(middlewares)
         if (prefetch := onion.hook("before_prefetch")) is not None:
             prefetch()
-        return _decorated(function, onion, options)
+        return _decorated(function, onion, options, writer)
 
     return decorate if function is None else decorate(function)
 
 
-def _decorated(function: Function, onion: Onion, options: _Options) -> StreamingHandler:
+def _decorated(function: Function, onion: Onion, options: Options, writer: bool | None) -> StreamingHandler:
     @functools.wraps(function)
     def handle(event: Any, context: Any) -> Any:
         try:
-            return _handle(onion, options, event, context)
+            return Handling(onion, options, event, context).run()
         except Exception as error:
             raise error.with_traceback(of_application(error.__traceback__)) from error.__cause__
 
@@ -141,33 +134,20 @@ def _decorated(function: Function, onion: Onion, options: _Options) -> Streaming
     handler.use = registering(onion.use)
     for phase in ("before", "after", "on_error", "on_stream_end"):
         setattr(handler, phase, registering(onion.add, phase))
-    handler.handler = registering(functools.partial(setattr, onion, "handler"))
+    handler.handler = registering(lambda function: setattr(onion, "handler", as_handler(function, writer)))
     return cast(StreamingHandler, handler)
 
 
-def _handle(onion: Onion, options: _Options, event: Any, context: Any) -> Any:
-    poster = posting.take(context)
-    answer = Answer(
-        event, respond=options.respond, empty_body=options.empty_body, can_stream=poster is not None
+def _checked(
+    content_type: str | None, respond: str, deadline_margin: float, empty_body: bytes | str
+) -> Options:
+    if respond not in RESPOND:
+        raise ValueError(f"respond takes {', '.join(RESPOND)}, not {respond!r}.")
+    if not deadline_margin > 0:
+        raise ValueError(f"deadline_margin takes a number of seconds above 0, not {deadline_margin!r}.")
+    return Options(
+        None if content_type is None else checked_content_type(content_type),
+        respond,
+        empty_body.encode() if isinstance(empty_body, str) else bytes(empty_body),
+        deadline_margin,
     )
-    lifecycle = Lifecycle(onion, Request(event, context), answer.head, options.content_type)
-    production = Production(lifecycle.run)
-    head = next(production)
-    if poster is None or not answer.streams:
-        return whole(
-            head.response, head.content_type, _collected(production, answer.kind), event, answer.kind
-        )
-    try:
-        poster.post(head.wire_type, head.prelude, answer.body(production))
-    except BaseException as error:
-        production.stop(error)
-        raise
-    return None
-
-
-def _collected(production: Iterable[bytes], kind: str | None) -> bytes:
-    body = bytearray()
-    for chunk in production:
-        body += chunk
-        check_size(len(body), kind)
-    return bytes(body)

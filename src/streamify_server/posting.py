@@ -8,8 +8,8 @@ Python streaming, a test) is a `Poster` too, and takes over inside `posting_thro
     >>> class Printer:
     ...     def post(self, content_type, prelude, body):
     ...         print(content_type, [*body])
-    ...     def fail(self, error):
-    ...         return False
+    ...     def fail(self, error, farewell):
+    ...         pass
     >>> @streaming_handler
     ... def handler(event, context):
     ...     yield "hello"
@@ -40,11 +40,14 @@ class Poster(Protocol):
             body: Chunks, none of them empty.
         """
 
-    def fail(self, error: BaseException) -> bool:
-        """End the response with this error at once, from any thread, because its producer cannot be stopped.
+    def fail(self, error: BaseException, farewell: bytes) -> None:
+        """End the response with this error now, from any thread, because its producer cannot be stopped.
 
-        Returns:
-            Whether it was done. A poster that cannot do it returns False.
+        A poster that cannot do this may do nothing.
+
+        Args:
+            error: What the caller is to be told.
+            farewell: Body bytes to send first; may be empty.
         """
 
 

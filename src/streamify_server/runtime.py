@@ -9,15 +9,17 @@ awslambdaric itself.
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from . import posting
 from ._runtime_api import Answer, RuntimeApi, RuntimeApiError, StreamedPost
-from ._trailers import BODY, TYPE, error_trailers
+from ._trailers import BODY, TYPE, error_json, error_trailers
 
 # awslambdaric would load its native extension, and behind a layer that of the managed runtime, whatever its
 # version. What talks to the Runtime API is ours.
@@ -34,7 +36,7 @@ finally:
     del sys.modules["runtime_client"]
 
 _XRAY_LIMIT = 1024 * 1024
-_WATCHDOG_PATIENCE = 1.0
+_PATIENCE = 1.0  # seconds for a chunk that is on its way
 
 
 class ResponseRefusedError(ConnectionError):
@@ -42,13 +44,19 @@ class ResponseRefusedError(ConnectionError):
 
 
 class ResponsePoster:
-    """Posts the streamed response of one invocation; `begun` once its first byte is on the way."""
+    """Posts the streamed response of one invocation."""
 
     def __init__(self, api: RuntimeApi, request: Any) -> None:
         self._api = api
         self._request = request
+        self._lock = threading.Lock()
         self._post: StreamedPost | None = None
-        self.begun = False
+        self._given_up: BaseException | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a response, or the beginning of one."""
+        return self._post is not None or self._given_up is not None
 
     def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
         """Post the response.
@@ -59,23 +67,37 @@ class ResponsePoster:
         """
         failure: BaseException | None = None
         try:
-            post = self._post = self._api.stream(self._request.invoke_id, self._headers(content_type))
-            self.begun = True
+            post = self._begin(content_type)
             try:
                 failure = self._send(post, prelude, body)
             finally:
                 post.close()
         except (OSError, RuntimeApiError) as error:
-            raise ResponseRefusedError(_why(error)) from error
+            failure = self._given_up or ResponseRefusedError(_why(error))
         if failure is not None:
             raise failure
 
-    def fail(self, error: BaseException) -> bool:
-        """End the response with this error at once."""
-        post = self._post
-        if post is None:
-            return False
-        return post.end(error_trailers(error), patience=_WATCHDOG_PATIENCE)
+    def fail(self, error: BaseException, farewell: bytes) -> None:
+        """End the response with this error now; without a response, it becomes the answer itself."""
+        with self._lock:
+            post = self._post
+            self._given_up = error
+            if post is None:
+                self._api.send(*self._error(error))
+                return
+        post.end(error_trailers(error), farewell=farewell, patience=_PATIENCE)
+
+    def _begin(self, content_type: str) -> StreamedPost:
+        with self._lock:
+            if self._given_up is not None:
+                raise ConnectionAbortedError("the response has been given up")
+            self._post = self._api.stream(self._request.invoke_id, self._headers(content_type))
+            return self._post
+
+    def _error(self, error: BaseException) -> tuple[str, dict[str, str], bytes]:
+        headers = {"content-type": "application/json", **self._echo()}
+        body = json.dumps({**error_json(error), "requestId": self._request.invoke_id}).encode()
+        return f"{self._request.invoke_id}/error", headers, body
 
     def _send(self, post: StreamedPost, prelude: bytes, body: Iterator[bytes]) -> BaseException | None:
         if prelude:
@@ -92,15 +114,17 @@ class ResponsePoster:
             post.chunk(chunk)
 
     def _headers(self, content_type: str) -> dict[str, str]:
-        headers = {
+        return {
             "Content-Type": content_type,
             "Lambda-Runtime-Function-Response-Mode": "streaming",
             "Transfer-Encoding": "chunked",
             "Trailer": f"{TYPE}, {BODY}",
+            **self._echo(),
         }
-        if self._request.invocation_id:
-            headers["Lambda-Runtime-Invocation-Id"] = self._request.invocation_id
-        return headers
+
+    def _echo(self) -> dict[str, str]:
+        invocation_id = self._request.invocation_id
+        return {"Lambda-Runtime-Invocation-Id": invocation_id} if invocation_id else {}
 
 
 class _Streaming:
@@ -137,7 +161,7 @@ class _Streaming:
 
     def _streamed(self) -> bool:
         posting.seat(None)
-        return self._poster is not None and self._poster.begun
+        return self._poster is not None and self._poster.answered
 
     def _send(self, path: str, headers: dict[str, str], body: bytes, invocation_id: str | None) -> None:
         if invocation_id:

@@ -1,0 +1,111 @@
+"""One call of a streaming handler, from the event to the last byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from . import posting
+from ._answer import Answer, Head
+from ._buffered import check_size, whole
+from ._lifecycle import Lifecycle
+from ._production import Production
+from ._verified import take_offer
+from .onion import Onion, Request
+
+
+class Options:
+    """The checked options of one handler."""
+
+    __slots__ = ("content_type", "deadline_margin", "empty_body", "respond")
+
+    def __init__(
+        self, content_type: str | None, respond: str, empty_body: bytes, deadline_margin: float
+    ) -> None:
+        self.content_type = content_type
+        self.respond = respond
+        self.empty_body = empty_body
+        self.deadline_margin = deadline_margin
+
+
+class Handling:
+    """One call: asks the lifecycle for the head, then posts or collects the body."""
+
+    def __init__(self, onion: Onion, options: Options, event: Any, context: Any) -> None:
+        self._poster = posting.take(context)
+        event, offered = take_offer(event, context)
+        self._event = event
+        self._context = context
+        self._margin = options.deadline_margin
+        self._answer = Answer(
+            event,
+            respond=options.respond,
+            empty_body=options.empty_body,
+            can_stream=self._poster is not None,
+            offered=offered,
+        )
+        lifecycle = Lifecycle(onion, Request(event, context), self._answer.head, options.content_type)
+        self._production = Production(lifecycle.run)
+        self._head: Head | None = None
+
+    def run(self) -> Any:
+        """Answer; the value to return to whoever called the handler: None if the answer has been posted."""
+        with self._deadline():
+            if self._poster is not None and self._answer.streams:
+                return self._post(self._poster)
+            return self._collect()
+
+    def _post(self, poster: posting.Poster) -> None:
+        try:
+            head = next(self._production)
+            body = self._answer.body(head, self._production)
+        except Exception as error:
+            failure = self._answer.failure()
+            if failure is None:
+                raise
+            head, body = failure, self._answer.body(failure, _raising(error))
+        self._head = head
+        try:
+            poster.post(head.wire_type, head.prelude, body)
+        except BaseException as error:
+            self._production.stop(error)
+            raise
+
+    def _collect(self) -> Any:
+        head = next(self._production)
+        kind = self._answer.kind
+        try:
+            body = _joined(self._production, kind)
+        except ValueError as error:
+            self._production.stop(error)
+            raise
+        return whole(head.response, head.content_type, body, self._event, kind)
+
+    def _deadline(self) -> AbstractContextManager[Any]:
+        # Contexts made up for a unit test say anything; only a runtime's tell the time.
+        if self._poster is None and not type(self._context).__module__.startswith("awslambdaric"):
+            return nullcontext()
+        from .deadline import Deadline, remaining_seconds
+
+        remaining = remaining_seconds(self._context)
+        if remaining is None:
+            return nullcontext()
+        return Deadline(self._production, remaining, self._margin, self._give_up)
+
+    def _give_up(self, error: BaseException) -> None:
+        if self._poster is not None:
+            self._poster.fail(error, self._answer.farewell(self._head, error))
+
+
+def _joined(production: Iterable[bytes], kind: str | None) -> bytes:
+    body = bytearray()
+    for chunk in production:
+        body += chunk
+        check_size(len(body), kind)
+    return bytes(body)
+
+
+def _raising(error: BaseException) -> Iterator[bytes]:
+    yield from ()
+    raise error

@@ -1,0 +1,129 @@
+"""The door for unit tests: call a streaming handler and look at what it would send.
+
+>>> from streamify_server import streaming_handler
+>>> from streamify_server.testing import invoke
+>>> @streaming_handler
+... def handler(event, context):
+...     yield "one"
+...     raise ValueError("in the middle")
+>>> result = invoke(handler, {})
+>>> result.chunks, result.content_type, result.error
+([b'one'], 'text/plain; charset=utf-8', ValueError('in the middle'))
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .posting import posting_through
+from .response import PRELUDE_END
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a handler sent.
+
+    Attributes:
+        chunks: The chunks of the body, as they would leave.
+        content_type: Content type of the response; None if it failed before its first byte.
+        status_code: HTTP status; None for a bare stream.
+        headers: HTTP headers, names as the handler wrote them.
+        cookies: Whole Set-Cookie values.
+        error: What the handler, a middleware or a body raised; None if the response is whole.
+        value: What the handler returned where it answers in one piece, as for an event of a load balancer.
+    """
+
+    chunks: list[bytes] = field(default_factory=list)
+    content_type: str | None = None
+    status_code: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    value: Any = None
+
+    @property
+    def body(self) -> bytes:
+        """All chunks together."""
+        return b"".join(self.chunks)
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8 text."""
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A Lambda context with made-up values, and a clock that runs."""
+
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+    function_name: str = "test"
+    function_version: str = "$LATEST"
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    memory_limit_in_mb: str = "128"
+    log_group_name: str = "/aws/lambda/test"
+    log_stream_name: str = "test"
+    client_context: Any = None
+    identity: Any = None
+    tenant_id: str | None = None
+    timeout: float = 60.0
+    started: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda would kill the function."""
+        return max(0, int((self.started + self.timeout - time.monotonic()) * 1000))
+
+
+class _Recorder:
+    """A poster that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.content_type: str | None = None
+        self.prelude = b""
+        self.chunks: list[bytes] = []
+
+    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+        self.content_type = content_type
+        self.prelude = prelude
+        self.chunks.extend(body)
+
+    def fail(self, error: BaseException, farewell: bytes) -> None:
+        pass
+
+
+def invoke(handler: Callable[[Any, Any], Any], event: Any = None, context: Any = None) -> Result:
+    """Call a streaming handler as the runtime would, and collect what it sends.
+
+    Args:
+        handler: What `@streaming_handler` made.
+        event: The event.
+        context: The Lambda context; by default one with a minute left (`Context(timeout=...)` for another).
+
+    Returns:
+        Everything that was sent, and the error that ended it, if any; this function does not raise it.
+    """
+    recorder = _Recorder()
+    error: Exception | None = None
+    value = None
+    try:
+        with posting_through(recorder):
+            value = handler(event, Context() if context is None else context)
+    except Exception as raised:
+        error = raised
+    metadata = json.loads(recorder.prelude.removesuffix(PRELUDE_END)) if recorder.prelude else {}
+    headers = dict(metadata.get("headers", {}))
+    several = {name: list(values) for name, values in metadata.get("multiValueHeaders", {}).items()}
+    cookies = metadata.get("cookies", []) + several.pop("set-cookie", [])
+    headers |= {name: ", ".join(values) for name, values in several.items()}
+    kind = recorder.content_type
+    if metadata:
+        kind = next((text for name, text in headers.items() if name.lower() == "content-type"), None)
+    return Result(recorder.chunks, kind, metadata.get("statusCode"), headers, cookies, error, value)
