@@ -47,8 +47,8 @@ class Wire:
         self.ended = True
         self.on_end()
 
-    def fail(self, error: BaseException) -> bool:
-        return False
+    def fail(self, error: BaseException, farewell: bytes) -> None:
+        pass
 
     @property
     def body(self) -> bytes:
