@@ -1,12 +1,19 @@
 """Make streamed AWS Lambda responses."""
 
-from .formats import csv_rows, ndjson, sse
+from typing import TYPE_CHECKING, Any
+
 from .handler import StreamingHandler, streaming_handler
 from .onion import Request, StreamEnd
 from .response import Headers, HttpResponse
-from .writer import StreamWriter
+
+if TYPE_CHECKING:
+    from .asgi import streaming_asgi
+    from .deadline import DeadlineExceededError
+    from .formats import csv_rows, ndjson, sse
+    from .writer import StreamWriter
 
 __all__ = [
+    "DeadlineExceededError",
     "Headers",
     "HttpResponse",
     "Request",
@@ -16,5 +23,24 @@ __all__ = [
     "csv_rows",
     "ndjson",
     "sse",
+    "streaming_asgi",
     "streaming_handler",
 ]
+
+_LATER = {
+    "DeadlineExceededError": "deadline",
+    "StreamWriter": "writer",
+    "csv_rows": "formats",
+    "ndjson": "formats",
+    "sse": "formats",
+    "streaming_asgi": "asgi",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # What few functions use is imported when it is used: a cold start pays for every module.
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ._trailers import error_json
-from .frames import encode_frame
 from .response import Headers, HttpResponse
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
@@ -65,6 +64,8 @@ def framed(
     content_type: str | None, content_encoding: str | None, chunks: Iterator[bytes]
 ) -> Iterator[bytes]:
     """Head, chunks and end as frames; or an error frame, and the error."""
+    from .frames import encode_frame  # with a codec for its checksums, which only a caller who asked needs
+
     yield _frame("head", {"contentType": content_type, "contentEncoding": content_encoding})
     total = count = 0
     try:
@@ -84,6 +85,8 @@ def error_frame(error: BaseException) -> bytes:
 
 
 def _frame(kind: str, content: Mapping[str, Any]) -> bytes:
+    from .frames import encode_frame
+
     return encode_frame(((":event-type", kind),), json.dumps(content).encode())
 
 

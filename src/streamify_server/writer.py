@@ -16,7 +16,6 @@ async code, `await` the `write`.
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
@@ -224,6 +223,8 @@ def as_handler(function: Callable[..., Any], writer: bool | None) -> Callable[[A
         if _flags(function) & _COROUTINE:
             _run_on_loop(stream, function(event, context, stream))
         else:
+            import contextvars
+
             caller = contextvars.copy_context()
             thread = threading.Thread(
                 target=caller.run,
