@@ -9,12 +9,14 @@ from .response import Headers, HttpResponse
 if TYPE_CHECKING:
     from .asgi import streaming_asgi
     from .deadline import DeadlineExceededError
+    from .errors import HttpError
     from .formats import csv_rows, ndjson, sse
     from .writer import StreamWriter
 
 __all__ = [
     "DeadlineExceededError",
     "Headers",
+    "HttpError",
     "HttpResponse",
     "Request",
     "StreamEnd",
@@ -29,6 +31,7 @@ __all__ = [
 
 _LATER = {
     "DeadlineExceededError": "deadline",
+    "HttpError": "errors",
     "StreamWriter": "writer",
     "csv_rows": "formats",
     "ndjson": "formats",
