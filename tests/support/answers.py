@@ -26,8 +26,8 @@ class Answer:
         for chunk in body:
             self.chunks.append(chunk)
 
-    def fail(self, error: BaseException) -> bool:
-        return False
+    def fail(self, error: BaseException, farewell: bytes) -> None:
+        pass
 
     @property
     def bare(self) -> bool:
