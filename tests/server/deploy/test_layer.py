@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamify_server.deploy import layer
-from support.layer import BARE_PYTHON, build_layer, wheels_of_what_is_installed
+from support.layer import BARE_PYTHON, build_layer, unpack, wheels_of_what_is_installed
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,6 +61,19 @@ def test_every_module_has_bytecode_that_needs_no_look_at_its_source(built: Path,
             folder, _, name = module.rpartition("/")
             bytecode = opened.read(f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc")
             assert int.from_bytes(bytecode[4:8], "little") == 0b01, module
+
+
+def test_every_module_in_the_layer_imports_with_nothing_but_the_layer(built: Path, tmp_path: Path) -> None:
+    opt = unpack(built, tmp_path / "opt")
+    modules = sorted(
+        str(path.relative_to(opt / "python").with_suffix("")).replace("/", ".").removesuffix(".__init__")
+        for path in (opt / "python" / "streamify_server").rglob("*.py")
+    )
+    script = f"import sys; sys.path.insert(0, {str(opt / 'python')!r})\n"
+    script += "\n".join(f"import {module}" for module in modules)
+    done = subprocess.run([BARE_PYTHON, "-I", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "streamify_server.runtime" in modules
 
 
 def test_wheels_of_other_versions_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""A function package made by `pip install --target`: the wrapper in it starts the function, without a layer."""
+
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from streamify_server.local import LocalLambda
+from support.layer import wheels_of_what_is_installed
+from support.local import boto3_client, invoke
+
+ROOT = Path(__file__).parents[3]
+APP = """
+import os, sys
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    yield os.path.dirname(sys.modules["streamify_server"].__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("streamify-*.whl")
+    return wheel
+
+
+def test_the_wheel_carries_the_scripts_executable(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for script in ("streamify-wrapper", "bootstrap"):
+            entry = archive.getinfo(f"streamify_server/deploy/{script}")
+            assert entry.external_attr >> 16 & 0o111 == 0o111
+
+
+def test_a_function_streams_from_its_own_package(wheel: Path, tmp_path: Path) -> None:
+    code = tmp_path / "package"
+    wheels = [wheel, *wheels_of_what_is_installed(tmp_path)]
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(code)]
+    subprocess.run([*pip, *map(str, wheels)], check=True, capture_output=True)
+    (code / "app.py").write_text(APP)
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/streamify_server/deploy/streamify-wrapper"}
+    with LocalLambda() as aws, closing(boto3_client(aws)) as client:
+        aws.add_function("fn", handler="app.handler", code=code, environment=wrapper, timeout=30)
+        answer = invoke(client, name="fn")
+    assert answer["Payload"].decode() == str(code / "streamify_server")
