@@ -1,4 +1,4 @@
-"""A function package made by `pip install --target`: the wrapper in it starts the function, without a layer."""
+"""A package made by `pip install --target`: the wrapper in it starts the function, without a layer."""
 
 import subprocess
 import sys
