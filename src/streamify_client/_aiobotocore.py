@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import weakref
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from ._boto import Call, EventsResponse, Hooks, current_call, event_frames, parameters, response_head
@@ -32,6 +32,7 @@ class AiobotocoreTransport:
         self._hooks: Hooks | None = None
         self._stack = contextlib.AsyncExitStack()
         self._making: asyncio.Lock | None = None
+        self._found: Callable[[Any], object] | None = None
         if client is not None:
             self._adopt(client)
 
@@ -56,6 +57,12 @@ class AiobotocoreTransport:
             return AsyncEventsResponse(response)
         return AiohttpResponse(response_head(call.http_response), raw)
 
+    def on_client(self, found: Callable[[Any], object]) -> None:
+        """Show the aiobotocore client to somebody, as soon as there is one."""
+        self._found = found
+        if self._client is not None:
+            found(self._client)
+
     async def close(self) -> None:
         """Take our hooks off the client; close it if it is ours."""
         if self._hooks is not None:
@@ -70,6 +77,8 @@ class AiobotocoreTransport:
                 client = await self._stack.enter_async_context(make_client(self._session, self._options))
                 self._adopt(client)
                 self._client = client
+                if self._found is not None:
+                    self._found(client)
         return self._client
 
     def _adopt(self, client: Any) -> None:

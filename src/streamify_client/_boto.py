@@ -108,6 +108,10 @@ class BotoTransport:
         region = getattr(getattr(self._client, "meta", None), "region_name", None)
         return translate(error, invocation, region=region, connected=exchange.connected)
 
+    def on_client(self, found: Callable[[Any], object]) -> None:
+        """Show the boto3 client to somebody."""
+        found(self._client)
+
     def close(self) -> None:
         """Take our hooks off the client; close it if it is ours."""
         if self._hooks is not None:

@@ -83,7 +83,7 @@ def _origin(url: str | None) -> str:
 def _never_connected(error: object) -> bool:
     """Whether a client library says so: aiobotocore raises the same for a connection that broke later."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"NewConnectionError", "ClientConnectorError", "gaierror"})
+    return bool(names & {"NewConnectionError", "ClientConnectorError", "ConnectionRefusedError", "gaierror"})
 
 
 def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
