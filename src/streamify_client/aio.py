@@ -5,13 +5,17 @@ from typing import Any, Self, Unpack
 
 from ._aiobotocore import AiobotocoreTransport
 from ._client_context import ClientContext
-from ._core import StreamCore
-from ._options import CallOptions, Options, check_encoding
+from ._compression import Compression
+from ._core import StreamCore, StreamResult
+from ._options import CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
+from ._progress import Progress, meter
 from ._request import build_invocation
+from ._threads import entered_in_thread, in_thread
 from .aio_response import AsyncResponseStream
 from .client import ClientOptions, split_options
 from .errors import ConfigurationError
+from .sinks import Target, name_of, opened_sink
 from .transport import AsyncTransport
 
 
@@ -76,6 +80,36 @@ class AsyncStreamClient:
         )
         core = StreamCore(invocation, raise_for_status=raise_for_status)
         return AsyncResponseStream(core, self._transport, encoding=encoding, errors=errors)
+
+    async def stream_to_file(
+        self,
+        function: str,
+        payload: Payload,
+        target: Target,
+        *,
+        overwrite: bool = True,
+        compression: Compression | None = "infer",
+        progress: Progress = False,
+        **options: Unpack[StreamOptions],
+    ) -> StreamResult:
+        """Stream a function's response into a file, as `StreamClient.stream_to_file`.
+
+        The target is written in a worker thread, chunk by chunk, so that no disk holds up the event loop.
+
+        Raises:
+            StreamifyError: See `streamify_client.errors`.
+            OSError: The target cannot be written; FileExistsError: it exists, and `overwrite` is False.
+        """
+        sink_context = opened_sink(target, overwrite=overwrite, compression=compression)
+        async with (
+            entered_in_thread(sink_context) as sink,
+            self.stream(function, payload, **options) as stream,
+        ):
+            with meter(progress, name_of(target), stream.content_length) as advance:
+                async for chunk in stream.iter_text() if sink.text else stream.iter_bytes():
+                    await in_thread(sink.write, chunk)
+                    advance(chunk)
+        return stream.result
 
     async def close(self) -> None:
         """Close the client that was made here; one that was passed in stays open, without our hooks."""

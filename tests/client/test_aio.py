@@ -37,7 +37,7 @@ from support.wire_server import Peer, WireServer, free_port, full_backlog, whole
 
 # the surface
 
-SYNC_ONLY = {"as_file", "to_arrow", "stream_to_file"}
+SYNC_ONLY = {"as_file", "to_arrow"}
 ASYNC_ONLY = {"aclose"}
 
 
@@ -314,6 +314,54 @@ async def test_a_double_that_is_no_client_of_aiobotocore_works_too() -> None:
             return {"EventStream": events(), "StatusCode": 200}
 
     assert await AsyncStreamClient(Double()).stream("fn").text() == "a"
+
+
+# files
+
+
+async def test_a_stream_goes_to_a_file_that_is_whole_or_not_there(tmp_path: Path) -> None:
+    def cut(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"some")
+        peer.fin()
+
+    seen: list[int] = []
+    target = tmp_path / "out.csv"
+    with WireServer(whole(b"a,b\n", b"1,2\n"), cut) as server:
+        async with own_client(server.url) as client:
+            result = await client.stream_to_file(
+                "fn", None, target, progress=lambda done, total: seen.append(done)
+            )
+            assert (target.read_bytes(), result.bytes_received, seen) == (b"a,b\n1,2\n", 8, [4, 8])
+            with pytest.raises(TruncatedStreamError):
+                await client.stream_to_file("fn", None, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]  # noqa: ASYNC240
+    assert target.read_bytes() == b"a,b\n1,2\n"
+
+
+async def test_a_cancelled_transfer_leaves_no_file(tmp_path: Path) -> None:
+    with WireServer(stops_after_a_chunk) as server:
+        async with own_client(server.url) as client:
+            begun = asyncio.Event()
+            task = asyncio.create_task(
+                client.stream_to_file("fn", None, tmp_path / "out", progress=lambda *_: begun.set())
+            )
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await closed(server)
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+
+
+async def test_a_target_that_exists_costs_no_invocation(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.touch()
+    with WireServer(whole()) as server:
+        async with own_client(server.url) as client:
+            with pytest.raises(FileExistsError):
+                await client.stream_to_file("fn", None, target, overwrite=False)
+        assert not server.requests
 
 
 # what is left behind
