@@ -98,6 +98,6 @@ def test_the_bare_interpreter_sees_nothing_of_the_environment() -> None:
 
 def test_a_size_in_the_docs_is_the_size_of_the_layer(built: Path) -> None:
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    stated = re.search(r"one Python version and one architecture takes (\d+) kB", page)
+    stated = re.search(r"one Python version and one architecture takes less than (\d+) kB", page)
     assert stated
-    assert int(stated[1]) * 1000 == pytest.approx(built.stat().st_size, rel=0.3)
+    assert 0.5 < built.stat().st_size / (int(stated[1]) * 1000) < 1
