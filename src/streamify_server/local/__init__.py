@@ -1,5 +1,6 @@
 """A whole streaming Lambda on 127.0.0.1: the Lambda API, the Runtime API, and function processes."""
 
+from .cors import Cors
 from .events import (
     ChunkProduced,
     Event,
@@ -14,6 +15,7 @@ from .local_lambda import LocalLambda
 
 __all__ = [
     "ChunkProduced",
+    "Cors",
     "Event",
     "Fault",
     "InvocationEnded",

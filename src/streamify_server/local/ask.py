@@ -7,8 +7,9 @@ import json
 from .api_errors import ApiError
 from .events import Mode
 from .functions import Function
-from .http1 import BodyTooLargeError, Connection, Request
+from .http1 import BodyTooLargeError, Connection
 from .invocation import Call
+from .request import Request
 from .trace import trace_header
 
 CLIENT_CONTEXT_LIMIT = 3583

@@ -1,12 +1,16 @@
 """What is known of a function: its configuration, and the environment that its process starts in."""
 
 import os
+import re
+import shlex
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .layers import python_paths, search_paths
+from .layers import python_paths, search_paths, wrapped_command
 from .names import LATEST
 
 # Nothing else of the caller's environment reaches a function: least of all its AWS credentials and profiles.
@@ -19,6 +23,8 @@ _INHERITED = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
+
+_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 DUMMY_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIALOCALLAMBDA00000",
@@ -52,6 +58,37 @@ class Function:
 
     def has_qualifier(self, qualifier: str | None) -> bool:
         return qualifier is None or qualifier in (LATEST, self.version, *self.aliases)
+
+
+def make_function(
+    *, code: str | Path, command: Sequence[str] | str | None, handler: str, opt: Path | None, **fields: Any
+) -> Function:
+    """Check the configuration of a function and fill in what was left out.
+
+    Raises:
+        ValueError: A name, directory, timeout or handler that cannot be.
+    """
+    name, timeout, directory = fields["name"], fields["timeout"], Path(code).resolve()
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"A function's name has 1 to 64 letters, digits, - and _: {name!r}.")
+    if not handler and not command:
+        raise ValueError(f"The function {name} needs handler='module.function', or a command that runs it.")
+    if not directory.is_dir():
+        raise ValueError(f"The code of the function {name} is a directory, and {directory} is none.")
+    if not 0 < timeout <= 900:
+        raise ValueError(f"The timeout of {name} is more than 0 and at most 900 seconds, not {timeout}.")
+    argv = shlex.split(command) if isinstance(command, str) else command
+    wrapped = None if argv else wrapped_command(fields["environment"], directory, opt)
+    modified = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+    return Function(
+        handler=handler,
+        code=directory,
+        command=tuple(argv or wrapped or python_command(handler)),
+        last_modified=modified,
+        opt=opt,
+        wrapped=wrapped is not None,
+        **fields,
+    )
 
 
 def python_command(handler: str) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import h11
 
 from .faults import CutKind
+from .request import Request
 
 _READ_SIZE = 65536
 _MAX_HEAD = 128 * 1024
@@ -17,20 +17,6 @@ _WRITE_BUFFER = 65536
 _LINGER_SECONDS = 2.0
 
 Headers = Iterable[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The head of a request; header names are in lower case, values as they came."""
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-
-    def header(self, name: str) -> str | None:
-        """The value of a header; several of one name are joined as RFC 9110, section 5.2 says."""
-        values = [value for key, value in self.headers if key == name]
-        return ", ".join(values) if values else None
 
 
 class TruncatedBodyError(Exception):
@@ -220,14 +206,3 @@ def _readable(writer: asyncio.StreamWriter) -> bool:
 
 
 Handler = Callable[[Request, Connection], Awaitable[None]]
-
-
-def refused(request: Request, port: int, scheme: str) -> str | None:
-    """Why a request must not be served, if so: a foreign Host (DNS rebinding) or Origin (another's page)."""
-    own = (f"127.0.0.1:{port}", f"localhost:{port}")
-    if request.header("host") not in own:
-        return f"Host must be {own[0]} or {own[1]}."
-    origin = request.header("origin")
-    if origin is not None and origin not in [f"{scheme}://{host}" for host in own]:
-        return "This server answers no page of another origin."
-    return None

@@ -13,9 +13,10 @@ from .ask import Ask
 from .delivery import CutShortError, Delivery
 from .faults import Fault
 from .functions import Function
-from .http1 import Connection, Request, TruncatedBodyError
+from .http1 import Connection, TruncatedBodyError
 from .invocation import Invocation, Outcome
 from .names import function_arn, parse_function_name
+from .request import Request
 from .trace import new_request_id
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from .http1 import Connection, Handler, Request, refused
+from .http1 import Connection, Handler
+from .request import Request, refused
 
 _ACCEPT_SECONDS = 0.01
 

@@ -1,29 +1,26 @@
 """LocalLambda: the emulator as a context manager, usable from any thread."""
 
-import asyncio
-import re
-import shlex
 import shutil
 import sys
 import threading
-import time
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from .cors import Cors
 from .events import Event, InvocationRecord, LogWritten, Observer
 from .faults import Fault
-from .functions import DUMMY_CREDENTIALS, Function, python_command
-from .layers import unpack_layers, wrapped_command
-from .names import LATEST, function_arn
+from .functions import DUMMY_CREDENTIALS, Function, make_function
+from .layers import unpack_layers
+from .loop_thread import LoopThread
+from .names import function_arn
 
 if TYPE_CHECKING:
     from .service import LambdaService, StreamErrors
 
 _T = TypeVar("_T")
-_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 
 class LocalLambda:
@@ -65,8 +62,7 @@ class LocalLambda:
         self._port = port
         self._functions: dict[str, Function] = {}
         self._observers: list[Observer] = [_line_printer(log)] if log else []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
         self._service: LambdaService | None = None
         self._lock = threading.Lock()
 
@@ -133,31 +129,23 @@ class LocalLambda:
         Raises:
             ValueError: A name, directory, timeout or handler that cannot be.
         """
-        directory = Path(code).resolve()
-        _check(name, handler, directory, command, timeout)
-        variables = dict(environment or {})
-        opt = self._unpacked(layers)
-        wrapped = None if command else wrapped_command(variables, directory, opt)
-        function = Function(
+        function = make_function(
             name=name,
             arn=function_arn(self._region, self._account, name),
             handler=handler,
-            code=directory,
-            command=_argv(command) or wrapped or python_command(handler),
-            environment=variables,
+            code=code,
+            command=command,
+            environment=dict(environment or {}),
             timeout=timeout,
             memory_size=memory_size,
             concurrency=concurrency,
-            version=LATEST,
             aliases=tuple(aliases),
             description=description,
-            last_modified=time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime()),
-            opt=opt,
-            wrapped=wrapped is not None,
+            opt=self._unpacked(layers),
         )
         self._functions[name] = function
         if self._service:
-            self._run(_call(self._service.add, function))
+            self._call(self._service.add, function)
 
     def _unpacked(self, layers: Sequence[str | Path]) -> Path | None:
         if not layers:
@@ -174,7 +162,87 @@ class LocalLambda:
         """
         function = self._functions[name]
         if self._service:
-            self._run(_call(self._service.add, function))
+            self._call(self._service.add, function)
+
+    def function_url(
+        self,
+        name: str,
+        *,
+        invoke_mode: Literal["BUFFERED", "RESPONSE_STREAM"] = "BUFFERED",
+        auth_type: Literal["NONE", "AWS_IAM"] = "NONE",
+        cors: Cors | None = None,
+        empty_body: Literal["hang", "end"] = "hang",
+        port: int = 0,
+    ) -> str:
+        """Open a Function URL.
+
+        Args:
+            name: The function.
+            invoke_mode: "RESPONSE_STREAM" passes a response on as it comes; "BUFFERED", the default on AWS
+                too, expects one JSON object.
+            auth_type: "AWS_IAM" verifies that requests are signed with the keys in `client_kwargs`.
+            cors: Which other origins may call it, and how; without it, none.
+            empty_body: What becomes of a streamed prelude without a body byte: "hang", as seen on AWS, until
+                the caller hangs up, or "end".
+            port: The port to listen on; 0 takes a free one.
+
+        Returns:
+            The URL, with a slash at its end.
+
+        Raises:
+            KeyError: There is no such function.
+            ValueError: An argument that cannot be.
+        """
+        _one_of("invoke_mode", invoke_mode, "BUFFERED", "RESPONSE_STREAM")
+        _one_of("auth_type", auth_type, "NONE", "AWS_IAM")
+        _one_of("empty_body", empty_body, "hang", "end")
+        return self._open_front(
+            port,
+            function=name,
+            api="url",
+            streaming=invoke_mode == "RESPONSE_STREAM",
+            signed=auth_type == "AWS_IAM",
+            cors=cors,
+            hangs_when_empty=empty_body == "hang",
+        )
+
+    def rest_api(
+        self,
+        name: str,
+        *,
+        response_transfer_mode: Literal["BUFFERED", "STREAM"] = "BUFFERED",
+        empty_body: Literal["hang", "end"] = "hang",
+        port: int = 0,
+    ) -> str:
+        """Open a REST API of API Gateway whose every path goes to the function by proxy integration.
+
+        Args:
+            name: The function.
+            response_transfer_mode: "STREAM" passes a response on as it comes and needs a prelude in its first
+                16 KB; "BUFFERED" expects one JSON object.
+            empty_body: As for `function_url`.
+            port: The port to listen on; 0 takes a free one.
+
+        Returns:
+            The URL, with a slash at its end.
+
+        Raises:
+            KeyError: There is no such function.
+            ValueError: An argument that cannot be.
+        """
+        _one_of("response_transfer_mode", response_transfer_mode, "BUFFERED", "STREAM")
+        _one_of("empty_body", empty_body, "hang", "end")
+        streaming = response_transfer_mode == "STREAM"
+        return self._open_front(
+            port, function=name, api="rest", streaming=streaming, hangs_when_empty=empty_body == "hang"
+        )
+
+    def _open_front(self, port: int, **fields: Any) -> str:
+        from .http_front import Front
+
+        if fields["function"] not in self._functions:
+            raise KeyError(fields["function"])
+        return self._loop.run(self._running.open_front(Front(**fields), port))
 
     def inject(self, name: str, fault: Fault, times: int | None = None) -> None:
         """Let something go wrong with the next invocations of a function.
@@ -195,19 +263,19 @@ class LocalLambda:
             raise KeyError(name)
         if times is not None and times < 1:
             raise ValueError(f"A fault is injected at least once, not {times} times.")
-        self._run(_call(self._running.faults.add, name, fault, times))
+        self._call(self._running.faults.add, name, fault, times)
 
     def clear_faults(self, name: str) -> None:
         """Let the next invocations of a function go well."""
-        self._run(_call(self._running.faults.clear, name))
+        self._call(self._running.faults.clear, name)
 
     def invocations(self, name: str) -> list[InvocationRecord]:
         """The last 1,000 invocations of a function, oldest first."""
-        return self._run(_call(self._running.history.invocations, name))
+        return self._call(self._running.history.invocations, name)
 
     def logs(self, name: str) -> list[str]:
         """The last 10,000 log lines of a function, Lambda's own among them."""
-        return self._run(_call(self._running.history.logs, name))
+        return self._call(self._running.history.logs, name)
 
     def subscribe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
         """Have a function called with every event, from the emulator's thread; it must not block.
@@ -216,7 +284,7 @@ class LocalLambda:
             A function that ends the subscription.
         """
         self._observers.append(observer)
-        unsubscribe = self._run(_call(self._service.subscribe, observer)) if self._service else None
+        unsubscribe = self._call(self._service.subscribe, observer) if self._service else None
 
         def end() -> None:
             if observer in self._observers:
@@ -239,7 +307,7 @@ class LocalLambda:
         Raises:
             OSError: The port is taken.
         """
-        return self._run(self._running.open_inspector(port, payloads))
+        return self._loop.run(self._running.open_inspector(port, payloads))
 
     @property
     def endpoint_url(self) -> str:
@@ -263,15 +331,21 @@ class LocalLambda:
             raise RuntimeError("This LocalLambda is not running: use it in a with block, or call start().")
         return self._service
 
+    @property
+    def _loop(self) -> LoopThread:
+        assert self._thread is not None
+        return self._thread
+
+    def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        return self._loop.call(function, *arguments)
+
     def _begin(self) -> None:
         if sys.platform == "win32":
             raise RuntimeError("LocalLambda runs on Linux and macOS.")
         _import_h11()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="LocalLambda", daemon=True)
-        self._thread.start()
+        self._thread = LoopThread("LocalLambda")
         try:
-            self._service = self._run(self._open())
+            self._service = self._thread.run(self._open())
         except BaseException:
             self._end()
             raise
@@ -297,29 +371,14 @@ class LocalLambda:
         return service
 
     def _end(self) -> None:
-        assert self._loop is not None
-        assert self._thread is not None
+        thread, self._thread = self._thread, None
         service, self._service = self._service, None
+        assert thread is not None
         try:
             if service:
-                self._run(service.close())
+                thread.run(service.close())
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-            self._loop = self._thread = None
-
-    def _run(self, work: Awaitable[_T]) -> _T:
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(_await(work), self._loop).result()
-
-
-async def _await(work: Awaitable[_T]) -> _T:
-    return await work
-
-
-async def _call(function: Callable[..., _T], *arguments: Any) -> _T:
-    return function(*arguments)
+            thread.close()
 
 
 def _import_h11() -> None:
@@ -329,19 +388,9 @@ def _import_h11() -> None:
         raise ModuleNotFoundError("LocalLambda needs h11: pip install 'streamify[local]'") from None
 
 
-def _argv(command: Sequence[str] | str | None) -> tuple[str, ...]:
-    return tuple(shlex.split(command) if isinstance(command, str) else command or ())
-
-
-def _check(name: str, handler: str, code: Path, command: Sequence[str] | str | None, timeout: float) -> None:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"A function's name has 1 to 64 letters, digits, - and _: {name!r}.")
-    if not handler and not command:
-        raise ValueError(f"The function {name} needs handler='module.function', or a command that runs it.")
-    if not code.is_dir():
-        raise ValueError(f"The code of the function {name} is a directory, and {code} is none.")
-    if not 0 < timeout <= 900:
-        raise ValueError(f"The timeout of {name} is more than 0 and at most 900 seconds, not {timeout}.")
+def _one_of(name: str, value: str, *values: str) -> None:
+    if value not in values:
+        raise ValueError(f"{name} is {' or '.join(values)}, not {value!r}.")
 
 
 def _line_printer(log: Callable[[str], object]) -> Observer:

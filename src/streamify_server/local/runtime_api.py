@@ -6,8 +6,9 @@ import binascii
 import json
 import re
 
-from .http1 import Connection, Request, TruncatedBodyError
+from .http1 import Connection, TruncatedBodyError
 from .invocation import BUFFERED_LIMIT, Invocation, Outcome, ResponseTooLargeError, failure
+from .request import Request
 from .states import Call, InvalidTransitionError, State, valid_error_type
 from .worker import Worker
 

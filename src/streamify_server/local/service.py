@@ -2,13 +2,18 @@
 
 import asyncio
 import ssl
+import time
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from .api_errors import throttled
-from .events import Event, History, InvocationEnded, InvocationStarted, Observer
+from .events import Event, History, InvocationEnded, InvocationStarted, LogWritten, Observer
 from .faults import FaultQueue
 from .functions import Function, process_environment
+from .http_events import Endpoint
+from .http_front import Front, HttpFront
 from .invocation import Call, Invocation
 from .lambda_api import LambdaApi
 from .listener import Listener
@@ -48,6 +53,8 @@ class LambdaService:
         self.api = Listener(LambdaApi(self), tls=tls)
         self._concurrency = concurrency
         self._active: dict[str, int] = {}
+        self._tls = tls
+        self._fronts: list[Listener] = []
         self._pools: dict[str, Pool] = {}
         self._observers: list[Observer] = [self.history.observe, self._count]
         self._supervisor = Supervisor()
@@ -60,7 +67,7 @@ class LambdaService:
 
     async def close(self) -> None:
         """Answer nothing more, end every process, close every connection."""
-        await self.api.close()
+        await asyncio.gather(*(listener.close() for listener in (self.api, *self._fronts)))
         await asyncio.gather(*(inspector.close() for inspector in self._inspectors))
         self._supervisor.end()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
@@ -109,6 +116,29 @@ class LambdaService:
         invocation = Invocation(call, self._notify)
         self._pools[function.name].submit(invocation)
         return invocation
+
+    def explain(self, function: Function, line: str) -> None:
+        """Write a line of LocalLambda's own into a function's log."""
+        self._notify(LogWritten(function.name, time.time(), line))
+
+    async def open_front(self, front: Front, port: int) -> str:
+        """Put an HTTP endpoint in front of a function; return its URL."""
+        identity = uuid.uuid4().hex
+        suffix = "execute-api" if front.api == "rest" else "lambda-url"
+        tld = "amazonaws.com" if front.api == "rest" else "on.aws"
+        endpoint = Endpoint(
+            id=identity,
+            account=self.account,
+            domain=f"{identity}.{suffix}.{self.region}.{tld}",
+            stage="local" if front.api == "rest" else "$default",
+            scheme=self.api.scheme,
+        )
+        handler = HttpFront(self, front, endpoint)
+        listener = Listener(handler, tls=self._tls, guard=handler.guard)
+        await listener.open(port)
+        handler.endpoint = replace(endpoint, port=listener.port)
+        self._fronts.append(listener)
+        return f"{listener.scheme}://{listener.address}/"
 
     def _notify(self, event: Event) -> None:
         for observer in tuple(self._observers):

@@ -66,8 +66,20 @@ class Response:
         return answer.status
 
 
-def perform(headers: dict[str, str], event: dict[str, Any]) -> None:
+PRELUDE = "application/vnd.awslambda.http-integration-response"
+
+
+def instructions(event: dict[str, Any]) -> dict[str, Any]:
+    """What to do: the event, or a header of the HTTP request that it stands for."""
+    if "requestContext" not in event:
+        return event
+    told = json.loads(event["headers"].get("x-steps", "{}"))
+    return {"steps": told.get("steps", [["event"]]), "content_type": told.get("content_type", PRELUDE)}
+
+
+def perform(headers: dict[str, str], received: dict[str, Any]) -> None:
     request_id = headers["lambda-runtime-aws-request-id"]
+    event = instructions(received)
     response: Response | None = None
     for name, *arguments in event.get("steps", []):
         match name:
@@ -81,14 +93,10 @@ def perform(headers: dict[str, str], event: dict[str, Any]) -> None:
                 response = response or Response(request_id, event.get("content_type", "text/plain"))
                 print("answered", response.end(*arguments))
                 return
-            case "headers":
-                post(f"/invocation/{request_id}/response", json.dumps(headers).encode())
-                return
-            case "environment":
-                post(f"/invocation/{request_id}/response", json.dumps(dict(os.environ)).encode())
-                return
-            case "answer":
-                post(f"/invocation/{request_id}/response", arguments[0].encode())
+            case "event" | "headers" | "environment" | "answer":
+                shown = {"event": received, "headers": headers, "environment": dict(os.environ)}
+                body = json.dumps(shown[name]) if name in shown else arguments[0]
+                post(f"/invocation/{request_id}/response", body.encode())
                 return
             case "error":
                 post(f"/invocation/{request_id}/error", arguments[0].encode())

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from streamify_server.local.http1 import Connection, Request
+from streamify_server.local.http1 import Connection
 
 from .store import Cursor, Store
 

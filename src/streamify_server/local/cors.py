@@ -1,0 +1,59 @@
+"""Cross-origin requests to a Function URL, answered as its CORS configuration says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """The CORS configuration of a Function URL, as in its resource policy
+    (https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html); `max_age` is in seconds.
+    """
+
+    allow_origins: Sequence[str] = ()
+    allow_methods: Sequence[str] = ()
+    allow_headers: Sequence[str] = ()
+    expose_headers: Sequence[str] = ()
+    allow_credentials: bool = False
+    max_age: int | None = None
+
+    def allows(self, origin: str) -> bool:
+        return "*" in self.allow_origins or origin in self.allow_origins
+
+
+def is_preflight(request: Request) -> bool:
+    """Whether a browser asks if it may send a request."""
+    return (
+        request.method == "OPTIONS"
+        and request.header("origin") is not None
+        and request.header("access-control-request-method") is not None
+    )
+
+
+def cors_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
+    """The CORS headers of a response: none for an origin that is not allowed."""
+    origin = request.header("origin")
+    if origin is None or not cors.allows(origin):
+        return []
+    anyone = "*" in cors.allow_origins and not cors.allow_credentials
+    headers = [("access-control-allow-origin", "*" if anyone else origin), ("vary", "Origin")]
+    if cors.allow_credentials:
+        headers.append(("access-control-allow-credentials", "true"))
+    if cors.expose_headers:
+        headers.append(("access-control-expose-headers", ",".join(cors.expose_headers)))
+    if is_preflight(request):
+        headers += _preflight(cors, request)
+    return headers
+
+
+def _preflight(cors: Cors, request: Request) -> list[tuple[str, str]]:
+    headers = []
+    if cors.allow_methods:
+        headers.append(("access-control-allow-methods", ",".join(cors.allow_methods)))
+    if cors.allow_headers:
+        headers.append(("access-control-allow-headers", ",".join(cors.allow_headers)))
+    if cors.max_age is not None:
+        headers.append(("access-control-max-age", str(cors.max_age)))
+    return headers

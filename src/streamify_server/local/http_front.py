@@ -1,0 +1,237 @@
+"""Functions behind plain HTTP: Function URLs, and REST APIs of API Gateway."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from . import http_events, http_responses, sigv4
+from .api_errors import ApiError
+from .cors import Cors, cors_headers, is_preflight
+from .delivery import CutShortError, Delivery
+from .functions import DUMMY_CREDENTIALS, Function
+from .http1 import BodyTooLargeError, Connection, TruncatedBodyError
+from .http_events import Endpoint, Received
+from .http_responses import INTEGRATION_RESPONSE, Head, MalformedResponseError, PreludeReader
+from .invocation import Call, Invocation
+from .names import function_arn
+from .request import Request, refused
+from .trace import new_request_id, trace_header
+
+if TYPE_CHECKING:
+    from .service import LambdaService
+
+_REQUEST_LIMIT = 6 * 1024 * 1024
+_WITHOUT_BODY = (204, 205, 304)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """How a function is reached over HTTP.
+
+    `api` is "url" for a Function URL (events of format 2.0) or "rest" for a REST API (format 1.0).
+    `streaming` is the invoke mode RESPONSE_STREAM of the one, the transfer mode STREAM of the other.
+    `hangs_when_empty` says what becomes of a prelude without a body byte.
+    """
+
+    function: str
+    api: Literal["url", "rest"]
+    streaming: bool
+    signed: bool = False
+    cors: Cors | None = None
+    hangs_when_empty: bool = True
+    secrets: dict[str, str] = field(
+        default_factory=lambda: {
+            DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"]: DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+        },
+        repr=False,
+    )
+
+    @property
+    def prelude_limit(self) -> int:
+        # API Gateway wants the metadata in the first 16 KB.
+        return 16 * 1024 if self.api == "rest" else 1024 * 1024
+
+
+class RefusedError(Exception):
+    """A request that the front answers itself."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class HttpFront:
+    """Answers HTTP requests with what a function makes of them."""
+
+    def __init__(self, service: "LambdaService", front: Front, endpoint: Endpoint) -> None:
+        self._service = service
+        self._front = front
+        self.endpoint = endpoint
+
+    def guard(self, request: Request, port: int, scheme: str) -> str | None:
+        """Other origins than the configured ones have no business here."""
+        cors, origin = self._front.cors, request.header("origin")
+        if cors and origin is not None and cors.allows(origin):
+            request = Request(
+                request.method, request.target, tuple(pair for pair in request.headers if pair[0] != "origin")
+            )
+        return refused(request, port, scheme)
+
+    async def __call__(self, request: Request, connection: Connection) -> None:
+        request_id = new_request_id()
+        extra = [("x-amzn-requestid", request_id)]
+        if self._front.cors:
+            extra += cors_headers(self._front.cors, request)
+        try:
+            if self._front.cors and is_preflight(request):
+                return await connection.respond(200, extra)
+            await self._serve(request, connection, request_id, extra)
+        except ApiError as error:
+            headers = [*extra, *error.headers]
+            await connection.respond(error.status, headers, error.body)
+        except RefusedError as error:
+            await connection.skip_body(_REQUEST_LIMIT)
+            body = json.dumps({"message": str(error)}).encode()
+            await connection.respond(error.status, [("content-type", "application/json"), *extra], body)
+        except CutShortError as cut:
+            if str(cut) != "clean":
+                raise
+        except TruncatedBodyError:
+            connection.abort()
+        return None
+
+    async def _serve(
+        self, request: Request, connection: Connection, request_id: str, extra: list[tuple[str, str]]
+    ) -> None:
+        received = await self._receive(request, connection, request_id)
+        function = self._service.functions[self._front.function]
+        make = http_events.format_1_0 if self._front.api == "rest" else http_events.format_2_0
+        payload = json.dumps(make(self.endpoint, received)).encode()
+        if len(payload) > _REQUEST_LIMIT:
+            raise RefusedError(413, "Request Too Long")
+        fault = self._service.faults.take(function.name)
+        if fault and fault.error:
+            raise ApiError(fault.error, "As the fault plan says.", retry_after=fault.retry_after)
+        invocation = self._service.submit(self._call(function, received, payload))
+        delivery = Delivery(connection, fault)
+        try:
+            if self._front.streaming:
+                await self._stream(request, invocation, delivery, connection, extra)
+            else:
+                await self._buffer(invocation, delivery, extra)
+        finally:
+            invocation.detach()
+
+    async def _receive(self, request: Request, connection: Connection, request_id: str) -> Received:
+        try:
+            body = await connection.read_body(_REQUEST_LIMIT)
+        except BodyTooLargeError:
+            raise RefusedError(413, "Request Too Long") from None
+        caller = None
+        if self._front.signed:
+            caller = self._verify(request, body)
+        trace_id = trace_header(request.header("x-amzn-trace-id"))
+        return Received(request=request, body=body, request_id=request_id, trace_id=trace_id, caller=caller)
+
+    def _verify(self, request: Request, body: bytes) -> dict[str, object]:
+        url = f"{self.endpoint.scheme}://{request.header('host')}{request.target}"
+        try:
+            key = sigv4.verify(request, body, self._front.secrets, self._service.region, url)
+        except sigv4.SignatureError as error:
+            raise RefusedError(403, str(error)) from None
+        account = self.endpoint.account
+        return {
+            "accessKey": key,
+            "accountId": account,
+            "callerId": "AIDALOCALLAMBDA00000",
+            "cognitoIdentity": None,
+            "principalOrgId": None,
+            "userArn": f"arn:aws:iam::{account}:user/local",
+            "userId": "AIDALOCALLAMBDA00000",
+        }
+
+    def _call(self, function: Function, received: Received, payload: bytes) -> Call:
+        return Call(
+            function=function,
+            request_id=received.request_id,
+            invoked_arn=function_arn(self._service.region, self._service.account, function.name),
+            payload=payload,
+            trace_id=received.trace_id,
+            mode="streaming" if self._front.streaming else "buffered",
+        )
+
+    async def _buffer(self, invocation: Invocation, delivery: Delivery, extra: list[tuple[str, str]]) -> None:
+        pieces = [piece async for piece in invocation.pieces()]
+        outcome = await invocation.result()
+        if outcome.status != "success" and not outcome.in_trailers:
+            raise RefusedError(502, "Internal Server Error")
+        read = http_responses.buffered_1_0 if self._front.api == "rest" else http_responses.buffered_2_0
+        try:
+            head, body = read(b"".join(pieces))
+        except MalformedResponseError as error:
+            self._explain(invocation, str(error))
+            raise RefusedError(502, "Internal server error") from None
+        await delivery.respond(head.status, [*head.headers, *extra], body)
+
+    async def _stream(
+        self,
+        request: Request,
+        invocation: Invocation,
+        delivery: Delivery,
+        connection: Connection,
+        extra: list[tuple[str, str]],
+    ) -> None:
+        body = _Bodies(invocation.pieces())
+        head = await self._head(invocation, body)
+        await delivery.start(head.status, [*head.headers, *extra])
+        empty = True
+        async for piece in body:
+            empty = False
+            if head.status not in _WITHOUT_BODY:
+                await delivery.send(piece)
+        bodiless = request.method == "HEAD" or head.status in _WITHOUT_BODY
+        if empty and not bodiless and self._front.hangs_when_empty:
+            self._explain(invocation, "its response has a prelude and no body: that stays open for minutes")
+            await connection.wait_for_hang_up()
+        await delivery.finish()
+
+    async def _head(self, invocation: Invocation, body: "_Bodies") -> Head:
+        content_type = await invocation.content_type()
+        if content_type is None:
+            raise RefusedError(502, "Internal Server Error")
+        if content_type != INTEGRATION_RESPONSE:
+            if self._front.api == "rest":
+                self._explain(invocation, f"a streamed response needs a prelude, not {content_type}")
+                raise RefusedError(502, "Internal server error")
+            return Head(200, [("content-type", content_type)])
+        try:
+            return await body.read_head(self._front.prelude_limit)
+        except MalformedResponseError as error:
+            self._explain(invocation, str(error))
+            raise RefusedError(502, "Internal Server Error") from None
+
+    def _explain(self, invocation: Invocation, why: str) -> None:
+        self._service.explain(invocation.call.function, f"LocalLambda: {why}.")
+
+
+class _Bodies:
+    """The pieces of a response's body, once its prelude was taken off."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._first = b""
+
+    async def read_head(self, limit: int) -> Head:
+        reader = PreludeReader(limit)
+        async for piece in self._pieces:
+            self._first = reader.feed(piece)
+            if reader.head:
+                return reader.head
+        raise MalformedResponseError("The response ended within its metadata.")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield self._first
+        async for piece in self._pieces:
+            yield piece
