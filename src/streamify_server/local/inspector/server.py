@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamify_server.local.http1 import Connection
+from streamify_server.local.request import Request
 
 from .store import Cursor, Store
 
