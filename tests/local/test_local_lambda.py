@@ -40,10 +40,9 @@ def fail_while_a_function_runs(before: set[psutil.Process]) -> None:
         add_steps(aws)
         client = boto3_client(aws)
         payload = do(["write", "x"], ["hang"])
-        events = iter(
-            client.invoke_with_response_stream(FunctionName="steps", Payload=payload)["EventStream"]
-        )
-        next(events)
+        answer = client.invoke_with_response_stream(FunctionName="steps", Payload=payload)
+        next(iter(answer["EventStream"]))
+        answer["EventStream"].close()
         client.close()
         assert set(psutil.Process().children(recursive=True)) > before
         raise KeyboardInterrupt
