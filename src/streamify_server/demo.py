@@ -50,8 +50,8 @@ def _stream_text(client: "StreamClient") -> None:
 
 
 def _stream_file(client: "StreamClient", path: Path) -> None:
-    click.secho('client.stream_to_file("airports", None, "airports.csv")\n', fg="cyan")
-    result = client.stream_to_file("airports", None, path)
+    click.secho('client.stream_to_file("airports", None, "airports.csv", progress=True)\n', fg="cyan")
+    result = client.stream_to_file("airports", None, path, progress=True)
     click.echo(f"rows                {_count_rows(path):>12,}")
     click.echo(f"bytes               {result.bytes_received:>12,}")
     click.echo(f"time to first byte  {_seconds(result.time_to_first_byte):>12}")
