@@ -1,24 +1,14 @@
 """Compressors: every chunk can be read as soon as it was written, however the body is cut."""
 
-import zlib
-from collections.abc import Callable
 from typing import Any
 
-import brotli
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamify_server.middlewares import _codecs
-
-# A fresh incremental decoder: bytes in, what can be read so far out.
-DECODERS: dict[str, Callable[[], Callable[[bytes], bytes]]] = {
-    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj().decompress,
-    "br": lambda: brotli.Decompressor().process,
-    "gzip": lambda: zlib.decompressobj(31).decompress,
-    "deflate": lambda: zlib.decompressobj().decompress,
-}
+from support.decoders import DECODERS
 
 
 def test_every_coding_has_a_decoder_here() -> None:
