@@ -60,9 +60,9 @@ class Result:
         return json.loads(self.body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Context:
-    """A Lambda context with made-up values, and a clock that runs."""
+    """A Lambda context with made-up values, and a clock that runs; takes more attributes."""
 
     aws_request_id: str = "00000000-0000-0000-0000-000000000000"
     function_name: str = "test"

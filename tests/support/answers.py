@@ -2,67 +2,61 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
 
 from streamify_server import HttpResponse, streaming_handler
 from streamify_server.posting import posting_through
+from streamify_server.response import PRELUDE_END
+from streamify_server.testing import Context, Result, invoke
 
 
-@dataclass
 class Answer:
-    """A poster that keeps what it is given."""
+    """What `streamify_server.testing.invoke` gives, with the names of headers in lower case."""
 
-    content_type: str = ""
-    prelude: dict[str, Any] = field(default_factory=dict)
-    chunks: list[bytes] = field(default_factory=list)
-    error: BaseException | None = None
+    def __init__(self, result: Result) -> None:
+        self.status = result.status_code
+        self.headers = {name.lower(): value for name, value in result.headers.items()}
+        self.chunks = result.chunks
+        self.body = result.body
+        self.error = result.error
+        self.bare = result.status_code is None
+
+
+class Reader:
+    """A poster that keeps what it is given, to be looked at while the handler still produces."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.chunks: list[bytes] = []
 
     def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-        self.content_type = content_type
-        self.prelude = json.loads(prelude.removesuffix(b"\0" * 8)) if prelude else {}
+        if prelude:
+            self.headers = json.loads(prelude.removesuffix(PRELUDE_END))["headers"]
         for chunk in body:
-            self.chunks.append(chunk)
+            self.take(chunk)
+
+    def take(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
 
     def fail(self, error: BaseException, farewell: bytes) -> None:
         pass
 
-    @property
-    def bare(self) -> bool:
-        return not self.prelude
 
-    @property
-    def status(self) -> int:
-        status: int = self.prelude["statusCode"]
-        return status
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.prelude["headers"].items()}
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self.chunks)
-
-
-def context() -> Any:
+def context() -> Context:
     """A Lambda context."""
-    return SimpleNamespace(
-        function_name="fn", aws_request_id="r-1", memory_limit_in_mb=128, tenant_id="t-1", client_context=None
-    )
+    return Context(function_name="fn", aws_request_id="r-1", tenant_id="t-1")
 
 
-def answer_of(handler: Callable[[Any, Any], Any], event: Any = None, into: Answer | None = None) -> Answer:
+def answer_of(handler: Callable[[Any, Any], Any], event: Any = None) -> Answer:
     """What this handler sends for this event."""
-    answer = into or Answer()
-    with posting_through(answer):
-        try:
-            handler({} if event is None else event, context())
-        except Exception as error:
-            answer.error = error
-    return answer
+    return Answer(invoke(handler, {} if event is None else event, context()))
+
+
+def read_by(reader: Reader, middlewares: Any, response: Callable[[], Any], event: Any = None) -> None:
+    """Let this reader have the answer; raises what ends it."""
+    with posting_through(reader):
+        streaming_handler(middlewares=middlewares)(lambda event, context: response())(event, context())
 
 
 def answer_with(middlewares: Any, response: Any, event: Any = None) -> Answer:

@@ -15,7 +15,7 @@ from streamify_server.middlewares import (
     http_error_handler,
     input_output_logger,
 )
-from support.answers import BODIES, TEXT, Answer, answer_of, answer_with, generated, get, http
+from support.answers import BODIES, TEXT, Answer, Reader, answer_with, generated, get, http, read_by
 from support.decoders import DECODERS
 
 
@@ -39,33 +39,32 @@ def test_a_bare_body_stays_bare_and_as_it_is(body: Callable[[], Any]) -> None:
     assert (answer.bare, answer.body) == (True, TEXT.encode())
 
 
-def events(sent: list[str], reader: Answer) -> Iterator[str]:
+def events(readable: list[bytes], reader: Reader) -> Iterator[str]:
     """Server-sent events; each notes what the reader can read of those before it."""
-    decode = DECODERS[reader.prelude["headers"]["Content-Encoding"]]()
+    decode = DECODERS[reader.headers["Content-Encoding"]]()
     seen = 0
     for number in range(3):
         yield f"data: {number}\n\n"
-        sent.append(decode(b"".join(reader.chunks[seen:])).decode())
+        readable.append(decode(b"".join(reader.chunks[seen:])))
         seen = len(reader.chunks)
 
 
-async def events_async(sent: list[str], reader: Answer) -> AsyncIterator[str]:
-    for event in events(sent, reader):
+async def events_async(readable: list[bytes], reader: Reader) -> AsyncIterator[str]:
+    for event in events(readable, reader):
         yield event
 
 
 @pytest.mark.parametrize("coding", DECODERS)
 @pytest.mark.parametrize("produce", [events, events_async])
 def test_an_event_can_be_read_before_the_next_is_produced(coding: str, produce: Callable[..., Any]) -> None:
-    sent: list[str] = []
-    reader = Answer()
+    readable: list[bytes] = []
+    reader = Reader()
 
-    @streaming_handler(middlewares=http_content_encoding())
-    def handler(event: Any, context: Any) -> HttpResponse:
-        return http(produce(sent, reader), content_type="text/event-stream")
+    def response() -> HttpResponse:
+        return http(produce(readable, reader), content_type="text/event-stream")
 
-    answer_of(handler, get(accept_encoding=coding), into=reader)
-    assert sent == ["data: 0\n\n", "data: 1\n\n", "data: 2\n\n"]
+    read_by(reader, http_content_encoding(), response, get(accept_encoding=coding))
+    assert readable == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
 
 
 @pytest.mark.parametrize(
@@ -127,10 +126,8 @@ def test_the_choice_of_http_content_negotiation_counts() -> None:
 
 
 def test_headers_that_no_longer_hold_are_changed() -> None:
-    own = {"content_length": "240", "etag": '"abc"', "vary": "Origin"}
-    answer = answer_with(
-        http_content_encoding(), lambda: http(generated(TEXT), **own), get(accept_encoding="gzip")
-    )
+    response = http(generated(TEXT), content_length="240", etag='"abc"', vary="Origin")
+    answer = answer_with(http_content_encoding(), response, get(accept_encoding="gzip"))
     assert "content-length" not in answer.headers
     assert (answer.headers["etag"], answer.headers["vary"]) == ('W/"abc"', "Origin, Accept-Encoding")
 
@@ -167,15 +164,12 @@ def test_a_caller_who_goes_away_closes_the_producer() -> None:
         finally:
             closed.append(True)
 
-    class Leaving(Answer):
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            next(body)
+    class Leaving(Reader):
+        def take(self, chunk: bytes) -> None:
             raise ConnectionResetError
 
-    handler = streaming_handler(middlewares=http_content_encoding())(lambda event, context: http(endless()))
-    assert isinstance(
-        answer_of(handler, get(accept_encoding="gzip"), into=Leaving()).error, ConnectionResetError
-    )
+    with pytest.raises(ConnectionResetError):
+        read_by(Leaving(), http_content_encoding(), lambda: http(endless()), get(accept_encoding="gzip"))
     assert closed == [True]
 
 
@@ -193,7 +187,6 @@ def test_what_others_do_to_the_chunks_comes_first() -> None:
     middlewares = [
         http_content_encoding(),
         input_output_logger(logger=messages.append),
-
     ]
     answer = answer_with(middlewares, lambda: http(TEXT), get(accept_encoding="gzip"))
     assert gzip.decompress(answer.body) == TEXT.encode()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from streamify_server.middlewares import (
     input_output_logger,
     warmup,
 )
-from support.answers import BODIES, TEXT, Answer, answer_of, answer_with, get, http
+from support.answers import BODIES, TEXT, Answer, Reader, answer_of, answer_with, get, http, read_by
 
 
 class TeapotError(Exception):
@@ -87,8 +88,10 @@ def test_an_error_after_the_first_byte_ends_the_stream() -> None:
 
 
 async def failing_at_once() -> AsyncIterator[str]:
-    raise HttpError(404, "No such report")
-    yield ""
+    for missing in ["report"]:
+        if missing:
+            raise HttpError(404, f"No such {missing}")
+        yield missing
 
 
 def test_an_error_before_the_first_chunk_of_a_bare_stream_is_answered() -> None:
@@ -169,21 +172,17 @@ def test_no_more_of_a_body_is_kept_than_was_asked_for() -> None:
         for _ in range(1000):
             yield b"x" * 10_000
 
-    import tracemalloc
-
     messages: list[dict[str, Any]] = []
     log = input_output_logger(logger=messages.append, max_bytes=100)
 
-    class Counting(Answer):
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            self.total = sum(map(len, body))
+    class Forgetful(Reader):
+        def take(self, chunk: bytes) -> None:
+            pass
 
-    counting = Counting()
     tracemalloc.start()
-    answer_of(streaming_handler(middlewares=log)(lambda event, context: long()), into=counting)
+    read_by(Forgetful(), log, long)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert counting.total == 10_000_000
     assert messages[-1] == {"response": "x" * 100, "bytes": 10_000_000, "truncated": True}
     assert peak < 1_000_000
 
@@ -250,12 +249,8 @@ def test_an_error_that_nobody_answers_leaves_only_the_event() -> None:
 
 def test_context_is_added_on_request() -> None:
     _, messages = logged("x", execution_context=True, lambda_context=True)
-    assert messages[0]["context"] == {
-        "tenant_id": "t-1",
-        "function_name": "fn",
-        "memory_limit_in_mb": 128,
-        "aws_request_id": "r-1",
-    }
+    assert messages[0]["context"].items() >= {"tenant_id": "t-1", "aws_request_id": "r-1"}.items()
+    assert "identity" not in messages[0]["context"]  # it is None
     assert logged("x", execution_context=True)[1][0]["context"] == {"tenant_id": "t-1"}
 
 
