@@ -14,7 +14,7 @@ from .lifespan import App, Message
 _log = logging.getLogger("streamify_server.asgi")
 
 # How long an application that was told of a lost connection may clean up before it is cancelled, in seconds.
-_GRACE = 0.5
+_GRACE = 0.1
 
 
 class CallerGoneError(OSError):

@@ -57,6 +57,29 @@ async def forever(request):
             happened["closed"] += 1
     return StreamingResponse(chunks())
 
+async def waits(request):
+    async def chunks():
+        try:
+            yield "begun"
+            await asyncio.Event().wait()
+        finally:
+            happened["closed"] += 1
+    return StreamingResponse(chunks())
+
+def blocks(request):
+    def chunks():
+        yield "begun"
+        wait_at(request.query_params["gate"])
+        happened["unblocked"] += 1
+        yield "too late"
+    return StreamingResponse(chunks())
+
+async def slow(request):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        happened["closed"] += 1
+
 async def events(request):
     async def ticks():
         for number in range(3):
@@ -74,7 +97,7 @@ async def report(request):
 async def fails(request):
     raise KeyError("no such thing")
 
-endpoints = (gated, breaks, forever, events, later, report, fails)
+endpoints = (gated, breaks, forever, waits, blocks, slow, events, later, report, fails)
 app = Starlette(routes=[Route("/" + one.__name__, one) for one in endpoints], lifespan=lifespan)
 handler = streaming_asgi(app)
 """
@@ -130,6 +153,29 @@ def test_a_response_that_is_refused_as_too_large_closes_the_generator(api: Runti
     api.invoke(function_url("/forever"), script=script)
     assert report(api) == {"started": 1, "closed": 1}
     script.resume.set()
+
+
+def test_the_deadline_stops_a_stream_that_waits_and_tells_the_caller(api: RuntimeApi) -> None:
+    post = api.invoke(function_url("/waits"), seconds=1).result()
+    assert post.http_body == b"begun"
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert report(api) == {"started": 1, "closed": 1}
+
+
+def test_the_deadline_stops_an_application_that_has_not_answered_yet(api: RuntimeApi) -> None:
+    post = api.invoke(function_url("/slow"), seconds=1).result()
+    assert post.path.endswith("/error")
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert report(api) == {"started": 1, "closed": 1}
+
+
+def test_the_deadline_tells_the_caller_even_while_a_thread_is_blocked(api: RuntimeApi, code: Path) -> None:
+    gate = Gate(code)
+    post = api.invoke(function_url("/blocks", query=f"gate={gate.path}"), seconds=1).result()
+    assert post.http_body == b"begun"
+    assert post.error["errorType"] == "DeadlineExceededError"
+    gate.open()
+    assert report(api) == {"started": 1, "unblocked": 1}
 
 
 def test_background_work_is_done_before_the_next_request(api: RuntimeApi) -> None:
