@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-_ELSEWHERE = {"demo": ("streamify_server.cli", "demo")}
+_ELSEWHERE = {"demo": ("streamify_server.cli", "demo"), "dev": ("streamify_server.cli", "dev")}
 
 
 class _LazyGroup(click.Group):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamify_server.local.events import Mode, Status
+from streamify_server.local.units import seconds_text
 
 from .timeline import Timeline
 
@@ -34,10 +35,11 @@ def hint(timeline: Timeline, *, status: Status, mode: Mode) -> Hint | None:
     if ended and timeline.chunks == 1:
         return _one_piece(timeline.first)
     if ended and timeline.first >= _QUICK and spread < _BURST * timeline.first:
+        left = f"All {timeline.chunks} chunks left within {seconds_text(spread)}, after"
         return Hint(
             "burst",
-            f"All {timeline.chunks} chunks left within {_time(spread)}, after {_time(timeline.first)} of"
-            " silence: buffered? Something collects the response before it is streamed.",
+            f"{left} {seconds_text(timeline.first)} of silence: buffered?"
+            " Something collects the response before it is streamed.",
         )
     if mode == "buffered" and timeline.chunks > 1:
         return Hint(
@@ -48,20 +50,16 @@ def hint(timeline: Timeline, *, status: Status, mode: Mode) -> Hint | None:
     if gap and gap.duration >= LONG_GAP:
         return Hint(
             "gap",
-            f"Nothing left the function for {_time(gap.duration)},"
-            f" from {_time(gap.start)} to {_time(gap.end)}.",
+            f"Nothing left the function for {seconds_text(gap.duration)},"
+            f" from {seconds_text(gap.start)} to {seconds_text(gap.end)}.",
         )
     return None
 
 
 def _one_piece(first: float) -> Hint:
-    after = f", after {_time(first)} of silence" if first >= _QUICK else ""
+    after = f", after {seconds_text(first)} of silence" if first >= _QUICK else ""
     return Hint(
         "one-piece",
         f"The whole response left the function in one piece{after}: buffered?"
         " To stream, yield its parts as they are made.",
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

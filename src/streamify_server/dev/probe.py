@@ -1,0 +1,56 @@
+"""Run in a process of its own: whether a handler can be loaded, told as one line of JSON on a descriptor.
+
+python probe.py app.handler 5
+"""
+
+import difflib
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+
+def probe(handler: str) -> dict[str, Any]:
+    """What is wrong with a handler: `problem` in a sentence, `trace` if its own code failed."""
+    module_name, _, name = handler.replace("/", ".").rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            return {"problem": f"there is no module {module_name!r} in {os.getcwd()}"}
+        return _failed(module_name, error)
+    except (Exception, SystemExit) as error:
+        return _failed(module_name, error)
+    if not hasattr(module, name):
+        near = difflib.get_close_matches(
+            name, [key for key, value in vars(module).items() if callable(value)], 1
+        )
+        hint = f"; did you mean {module_name}.{near[0]}?" if near else ""
+        return {"problem": f"the module {module_name!r} has no {name!r}{hint}"}
+    if not callable(getattr(module, name)):
+        return {"problem": f"{handler} is no function, but of type {type(getattr(module, name)).__name__}"}
+    return {}
+
+
+def _failed(module_name: str, error: BaseException) -> dict[str, Any]:
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(error)
+    return {"problem": f"the module {module_name!r} does not load", "trace": "".join(lines).rstrip()}
+
+
+if __name__ == "__main__":
+    # The script's own directory is no place for the function's modules to come from.
+    del sys.path[0]
+    sys.path.insert(0, os.getcwd())
+    found = probe(sys.argv[1])
+    with open(int(sys.argv[2]), "w") as report:
+        json.dump(found, report)
+    # Threads that the module started are no reason to stay.
+    sys.stdout.flush()
+    os._exit(0)

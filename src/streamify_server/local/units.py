@@ -1,0 +1,26 @@
+"""Times and sizes as people read them."""
+
+
+def seconds_text(seconds: float) -> str:
+    """A time with the precision that matters.
+
+    >>> seconds_text(0.0041), seconds_text(0.412), seconds_text(2.3091)
+    ('4.1 ms', '412 ms', '2.31 s')
+    """
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
+def bytes_text(size: int) -> str:
+    """A size in decimal units.
+
+    >>> bytes_text(999), bytes_text(4200), bytes_text(3_400_000)
+    ('999 bytes', '4.2 kB', '3.4 MB')
+    """
+    if size < 1000:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1_000_000:.1f} MB"

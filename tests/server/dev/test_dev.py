@@ -1,0 +1,270 @@
+"""`streamify dev` as a process, as it is used."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from support.local import ONE_ATTEMPT, Gate
+
+APP = """
+import os
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    print("serving", os.environ.get("COLOUR"))
+    yield "one "
+    if event.get("gate"):
+        open(event["gate"]).close()
+    yield "VERSION"
+"""
+
+
+class Dev:
+    """A running `streamify dev`, with everything that it has printed."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [sys.executable, "-c", "from streamify_client.cli import main; main()", "dev", *arguments]
+        ports = ["--port", "0", "--url-port", "0", "--inspector-port", "0"]
+        self.process = subprocess.Popen(
+            [*command, *([] if "--port" in arguments else ports)],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.printed = self.api = self.url = self.inspector = ""
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read on until what was printed since the last call has this in it."""
+        assert self.process.stdout
+        fresh = ""
+        for line in self.process.stdout:
+            self.printed += line
+            fresh += line
+            if match := re.search(pattern, fresh):
+                return match
+        raise AssertionError(f"It ended before {pattern!r}:\n{self.printed}\n{self.end()[1]}")
+
+    def ready(self) -> "Dev":
+        """Wait until it serves; take the endpoints that it prints."""
+        self.api = self.until(r"Lambda API +(\S+)")[1]
+        self.url = self.until(r"Function URL +(\S+)")[1]
+        self.inspector = self.until(r"Inspector +(\S+)")[1]
+        self.until("Ctrl-C ends it")
+        return self
+
+    def call(self, body: bytes | None = None) -> str:
+        with urllib.request.urlopen(self.url, body, timeout=30) as response:
+            return str(response.read().decode())
+
+    def client(self) -> Any:
+        """A boto3 client that never tries twice."""
+        return boto3.client(
+            "lambda",
+            endpoint_url=self.api,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            config=ONE_ATTEMPT,
+        )
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        """Send a signal; return the exit status and what went to stderr."""
+        children = []
+        if self.process.poll() is None:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.send_signal(number)
+        rest, errors = self.process.communicate(timeout=30)
+        self.printed += rest or ""
+        psutil.wait_procs(children, timeout=10)
+        assert not [child for child in children if child.is_running()]
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+@pytest.fixture
+def dev(folder: Path) -> Iterator[Callable[..., Dev]]:
+    started: list[Dev] = []
+
+    def start(*arguments: str) -> Dev:
+        started.append(Dev(folder, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+def test_the_function_is_served_on_both_endpoints_and_each_invocation_is_a_line(
+    dev: Callable[..., Dev],
+) -> None:
+    running = dev("app.handler", "--env", "COLOUR=red").ready()
+    assert running.call() == "one VERSION"
+    running.until(r"│ serving red\n(.*\n)*ok +app  first byte .* 11 bytes in 2 chunks .* streamed\n")
+    client = running.client()
+    assert client.invoke(FunctionName="app")["Payload"].read() == b"one VERSION"
+    client.close()
+    running.until(r"ok +app .* buffered\n")
+    assert "RequestId" not in running.printed
+
+
+def test_the_inspector_is_served_under_the_url_that_was_printed(dev: Callable[..., Dev]) -> None:
+    running = dev("app.handler").ready()
+    with urllib.request.urlopen(running.inspector, timeout=30) as response:
+        assert b"Stream inspector" in response.read()
+
+
+def test_a_change_reloads_and_what_runs_ends_on_the_old_code(
+    dev: Callable[..., Dev], folder: Path, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
+    running = dev("app.handler").ready()
+    client = running.client()
+    payload = b'{"gate": "%b"}' % gate.path.encode()
+    events = iter(client.invoke_with_response_stream(FunctionName="app", Payload=payload)["EventStream"])
+    assert next(events)["PayloadChunk"]["Payload"] == b"one "
+    (folder / "app.py").write_text(APP.replace("VERSION", "second"))
+    running.until(r"Reloaded: app.py changed")
+    assert running.call() == "one second"
+    gate.open()
+    assert next(events)["PayloadChunk"]["Payload"] == b"VERSION"
+    list(events)
+    client.close()
+
+
+def test_a_broken_module_is_reported_at_once_and_mended_by_the_next_change(
+    dev: Callable[..., Dev], folder: Path
+) -> None:
+    running = dev("app.handler").ready()
+    (folder / "app.py").write_text("import nowhere\n")
+    running.until(r"does not load[^$]*line 1[^$]*ModuleNotFoundError: No module named 'nowhere'\n")
+    running.until(r"loaded again at the next change")
+    (folder / "app.py").write_text(APP)
+    running.until(r"Reloaded: app.py changed")
+    assert running.call() == "one VERSION"
+    assert "Traceback" not in running.end()[1]
+
+
+def test_a_module_that_is_broken_at_the_start_is_waited_for(dev: Callable[..., Dev], folder: Path) -> None:
+    (folder / "app.py").write_text("def (\n")
+    running = dev("app.handler").ready()
+    running.until("SyntaxError: invalid syntax")
+    (folder / "app.py").write_text(APP)
+    running.until(r"Reloaded: app.py changed")
+    assert running.call() == "one VERSION"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_quietly_and_leaves_nothing_running(
+    dev: Callable[..., Dev], tmp_path: Path, number: int
+) -> None:
+    gate = Gate(tmp_path)
+    running = dev("app.handler").ready()
+    client = running.client()
+    payload = b'{"gate": "%b"}' % gate.path.encode()
+    stream = client.invoke_with_response_stream(FunctionName="app", Payload=payload)["EventStream"]
+    running.until("serving")
+    assert running.end(number) == (0, "")
+    stream.close()
+    client.close()
+
+
+def test_it_ends_when_nobody_reads_its_output_any_more(dev: Callable[..., Dev]) -> None:
+    running = dev("app.handler").ready()
+    assert running.process.stdout
+    running.process.stdout.close()
+    running.process.stdout = None
+    running.call()
+    assert running.process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["app"], 2, "'app' is no module.function, as app.handler is one."),
+        (["app."], 2, "is no module.function"),
+        (["app.handler", "--code", "nowhere"], 2, "nowhere"),
+        (["app.handler", "--env", "COLOUR"], 2, "'COLOUR' is no NAME=VALUE."),
+        (["app.handler", "--port", "70000"], 2, "70000"),
+        (["ap.handler"], 1, "The handler ap.handler cannot be loaded: there is no module 'ap' in "),
+        (["app.handle"], 1, "the module 'app' has no 'handle'; did you mean app.handler?"),
+        (["app.os"], 1, "app.os is no function, but of type module"),
+        (["app.handler", "--timeout", "901"], 1, "The timeout of app is more than 0 and at most 900 seconds"),
+        (["app.handler", "--name", "a b"], 1, "A function's name has 1 to 64 letters"),
+    ],
+)
+def test_what_cannot_be_served_is_a_sentence(
+    dev: Callable[..., Dev], arguments: list[str], status: int, sentence: str
+) -> None:
+    running = dev(*arguments)
+    output, errors = running.process.communicate(timeout=30)
+    assert (running.process.returncode, output) == (status, "")
+    assert sentence in " ".join(re.sub(r"[│╭╰╮╯─]", "", errors).split())
+    assert "Traceback" not in errors
+
+
+def test_a_module_that_does_not_load_ends_it_when_it_cannot_reload(
+    dev: Callable[..., Dev], folder: Path
+) -> None:
+    (folder / "app.py").write_text("raise RuntimeError('no database')\n")
+    running = dev("app.handler", "--no-reload")
+    _, errors = running.process.communicate(timeout=30)
+    assert running.process.returncode == 1
+    assert "The handler app.handler cannot be loaded: the module 'app' does not load." in errors
+    assert "RuntimeError: no database" in errors
+    assert "streamify_server" not in errors
+
+
+@pytest.mark.parametrize("option", ["--port", "--url-port", "--inspector-port"])
+def test_a_taken_port_is_a_sentence_that_names_the_option(dev: Callable[..., Dev], option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        ports = {"--port": "0", "--url-port": "0", "--inspector-port": "0", option: str(number)}
+        running = dev("app.handler", *[part for pair in ports.items() for part in pair])
+        _, errors = running.process.communicate(timeout=30)
+    assert running.process.returncode == 1
+    assert f"Port {number} is taken" in errors
+    assert f"choose another with {option} (0 takes a free one)" in errors
+
+
+def test_without_reload_a_change_is_left_alone(dev: Callable[..., Dev], folder: Path) -> None:
+    running = dev("app.handler", "--no-reload").ready()
+    assert running.call() == "one VERSION"
+    (folder / "app.py").write_text(APP.replace("VERSION", "second"))
+    assert running.call() == "one VERSION"
+    assert "reloaded" not in running.printed
+
+
+def test_help_names_every_option() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from streamify_client.cli import main; main()", "dev", "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    for option in (
+        "--port",
+        "--url-port",
+        "--timeout",
+        "--stream-errors",
+        "--no-payloads",
+        "--no-reload",
+        "--env",
+    ):
+        assert option in done.stdout
