@@ -111,7 +111,9 @@ def code(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def api(code: Path) -> Iterator[RuntimeApi]:
+    """A process that has served a request, so that no deadline counts its start."""
     with RuntimeApi() as api, running(api, code):
+        report(api)
         yield api
 
 
@@ -156,14 +158,14 @@ def test_a_response_that_is_refused_as_too_large_closes_the_generator(api: Runti
 
 
 def test_the_deadline_stops_a_stream_that_waits_and_tells_the_caller(api: RuntimeApi) -> None:
-    post = api.invoke(function_url("/waits"), seconds=1).result()
+    post = api.invoke(function_url("/waits"), seconds=1.5).result()
     assert post.http_body == b"begun"
     assert post.error["errorType"] == "DeadlineExceededError"
     assert report(api) == {"started": 1, "closed": 1}
 
 
 def test_the_deadline_stops_an_application_that_has_not_answered_yet(api: RuntimeApi) -> None:
-    post = api.invoke(function_url("/slow"), seconds=1).result()
+    post = api.invoke(function_url("/slow"), seconds=1.5).result()
     assert post.path.endswith("/error")
     assert post.error["errorType"] == "DeadlineExceededError"
     assert report(api) == {"started": 1, "closed": 1}
@@ -171,7 +173,7 @@ def test_the_deadline_stops_an_application_that_has_not_answered_yet(api: Runtim
 
 def test_the_deadline_tells_the_caller_even_while_a_thread_is_blocked(api: RuntimeApi, code: Path) -> None:
     gate = Gate(code)
-    post = api.invoke(function_url("/blocks", query=f"gate={gate.path}"), seconds=1).result()
+    post = api.invoke(function_url("/blocks", query=f"gate={gate.path}"), seconds=1.5).result()
     assert post.http_body == b"begun"
     assert post.error["errorType"] == "DeadlineExceededError"
     gate.open()
@@ -196,3 +198,11 @@ def test_an_application_that_cannot_start_is_an_error_of_the_invocation(code: Pa
             assert post.path.endswith("/error")
             assert post.error["errorType"] == "LifespanError"
             assert "no database" in post.error["errorMessage"]
+
+
+def test_under_plain_awslambdaric_the_response_goes_out_whole(code: Path) -> None:
+    with RuntimeApi() as api, running(api, code, module="awslambdaric"):
+        answer = json.loads(api.invoke(function_url("/events")).result().body)
+        assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+        assert answer["body"].count("data: ") == 3
+        assert json.loads(api.invoke(function_url("/report")).result().body)["body"] == '{"started":1}'
