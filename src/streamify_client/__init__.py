@@ -21,7 +21,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from ._attempts import Attempts
-    from ._core import StreamResult
+    from ._result import StreamResult
     from .aio import AsyncStreamClient
     from .aio_response import AsyncResponseStream
     from .client import StreamClient
@@ -35,7 +35,7 @@ _LAZY = {
     "ResponseStream": "response",
     "ServerSentEvent": "item_views",
     "StreamClient": "client",
-    "StreamResult": "_core",
+    "StreamResult": "_result",
 }
 
 __all__ = [

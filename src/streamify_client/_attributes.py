@@ -3,10 +3,11 @@
 import json
 from typing import Any, NoReturn
 
-from ._core import State, StreamCore, StreamResult
+from ._core import State, StreamCore
 from ._decoding import FunctionHead
 from ._headers import Headers
 from ._options import check_encoding
+from ._result import StreamResult
 from .errors import DecodeError, StreamClosedError
 
 

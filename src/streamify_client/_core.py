@@ -5,20 +5,20 @@ came: `received`, `ended`, or an exception. Everything that is raised here is pu
 and request it was about.
 """
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
-from ._attempts import Attempts, RetryPolicy
+from ._attempts import RetryPolicy
 from ._decoding import FunctionHead, ResponseDecoder
+from ._limits import Limits
+from ._result import StreamResult
 from .errors import (
     ConfigurationError,
     CorruptStreamError,
     HttpStatusError,
     StreamClosedError,
+    StreamError,
     StreamifyError,
-    StreamTimeoutError,
     TimeoutPhase,
     TruncatedStreamError,
 )
@@ -27,31 +27,6 @@ from .wire.errors import TruncatedInputError, WireError
 
 ERROR_BODY_SIZE = 4096
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
-
-
-@dataclass(frozen=True, slots=True)
-class StreamResult:
-    """What is known once a stream is over.
-
-    Attributes:
-        bytes_received: Bytes of the body.
-        chunks: How many pieces they came in.
-        time_to_first_byte: Seconds from the opening to the body's first byte; None if none came.
-        duration: Seconds from the opening to the end.
-        verified: Whether the function's side confirmed that the stream is whole.
-        attempts: How many invocations were tried, and why.
-        log_tail: The end of the function's log, if ``log_tail=True`` asked for it.
-        request_id: AWS's id of the request.
-    """
-
-    bytes_received: int
-    chunks: int
-    time_to_first_byte: float | None
-    duration: float
-    verified: bool
-    attempts: Attempts
-    log_tail: str | None
-    request_id: str | None
 
 
 class State(Enum):
@@ -84,9 +59,9 @@ class StreamCore:
         self.invocation = invocation
         self.cancellation = Cancellation()
         self.state = State.NEW
-        self._options = invocation.options
+        self.limits = Limits(invocation.options)
         self._raise_for_status = raise_for_status
-        self._policy = RetryPolicy(self._options.retries)
+        self._policy = RetryPolicy(invocation.options.retries)
         self._raw: ResponseHead | None = None
         self._decoder: ResponseDecoder | None = None
         self._chunks: Iterator[bytes] = iter(())
@@ -94,11 +69,7 @@ class StreamCore:
         self._input_ended = False
         self._yielded = False
         self._bytes = self._count = 0
-        self._started: float | None = None
-        self._attempt_started = 0.0
         self._first_byte: float | None = None
-        self._first_read = True
-        self._over: float | None = None
         self._failure = ""
         self._position = 0  # bytes of the body that views have taken and not handed back
 
@@ -106,23 +77,14 @@ class StreamCore:
 
     def begin(self) -> Opening:
         """An attempt begins: return what the transport has to know."""
-        now = time.monotonic()
-        if self.state is State.NEW:
-            self._started = now
-            self.state = State.OPENING
-        self._attempt_started = now
+        self.state = State.OPENING
         self._policy.begin()
         self._raw = self._decoder = None
         self._chunks, self._held = iter(()), []
-        self._input_ended, self._first_read = False, True
+        self._input_ended = False
         self._bytes = self._count = 0
         self._first_byte = None
-        options, left = self._options, self._time_left()
-        return Opening(
-            _shorter(options.connect_timeout, left),
-            _shorter(options.first_byte_timeout, left),
-            self.cancellation,
-        )
+        return self.limits.begin(self.cancellation)
 
     def answered(self, raw: ResponseHead) -> None:
         """The headers are there."""
@@ -172,7 +134,7 @@ class StreamCore:
     def received(self, data: bytes) -> None:
         """Bytes came from the transport; none means that the response has ended."""
         assert self._decoder is not None
-        self._first_read = False
+        self.limits.read()
         if data:
             self._chunks = self._decoder.feed(data)
         else:
@@ -195,9 +157,8 @@ class StreamCore:
         """Whether the body is known to be whole, so that losing the connection loses nothing."""
         return self._decoder is not None and (self._decoder.complete or self._decoder.verified)
 
-    @property
-    def complete(self) -> bool:
-        """Whether all has come; decodes what is in memory to know."""
+    def decode_to_end(self) -> bool:
+        """Decode what is in memory, for nobody, and return whether all has come."""
         decoder = self._decoder
         if decoder is None or self.state in (State.FAILED, State.NEW):
             return False
@@ -208,34 +169,20 @@ class StreamCore:
             return False
         return decoder.complete or self._input_ended
 
-    def wait_limit(self) -> tuple[float | None, TimeoutPhase]:
-        """How long the next read may wait, and which limit that is."""
-        options = self._options
-        phase: TimeoutPhase = "idle"
-        limit = options.idle_timeout
-        if self._first_read:
-            passed = time.monotonic() - self._attempt_started
-            phase = "first_byte"
-            limit = None if options.first_byte_timeout is None else options.first_byte_timeout - passed
-        left = self._time_left()
-        if left is not None and (limit is None or left < limit):
-            phase, limit = "total", left
-        return (None if limit is None else max(limit, 0.0)), phase
-
     # the end
 
     def close(self) -> None:
         """Whoever reads is done."""
         if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
             self.state = State.CLOSED
-            self._stop_clock()
+            self.limits.stop()
 
     def retry_delay(self, error: StreamifyError) -> float | None:
         """After a failure: in how many seconds to try again; None: it is final, and the stream over."""
         if self.cancellation.requested:
             delay = None
         else:
-            delay = self._policy.delay_after(error, yielded=self._yielded, time_left=self._time_left())
+            delay = self._policy.delay_after(error, yielded=self._yielded, time_left=self.limits.left)
         if delay is None:
             self.fail(error)
         else:
@@ -246,21 +193,24 @@ class StreamCore:
         """The stream is over with this error."""
         self.state = State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED
         self._failure = f"{type(error).__name__}: {error.message}"
-        self._stop_clock()
+        self.limits.stop()
 
     def explain(self, error: BaseException, phase: TimeoutPhase = "first_byte") -> StreamifyError:
         """Return the public error for whatever happened, with all that is known about the call."""
         if self.cancellation.requested:
-            found: StreamifyError = StreamClosedError("The stream was cancelled.", may_have_run=True)
+            ran = self.state is not State.NEW
+            found: StreamifyError = StreamClosedError("The stream was cancelled.", may_have_run=ran)
         elif isinstance(error, StreamifyError):
-            found = self._as_total(error)
+            found = self.limits.settle(error)
         elif isinstance(error, WireError):
             kind = TruncatedStreamError if isinstance(error, TruncatedInputError) else CorruptStreamError
             found = kind(f"The response is not whole: {error.message}.")
         elif isinstance(error, TimeoutError):
-            found = self._timed_out(phase)
-        else:
+            found = self.limits.timed_out(phase)
+        elif isinstance(error, OSError):
             found = TruncatedStreamError("The connection was lost before the response was complete.")
+        else:
+            found = StreamError(f"The response could not be read: {error!r}.")
         found.function = self.invocation.function
         found.request_id = found.request_id or self.request_id
         found.bytes_received = self._bytes
@@ -323,14 +273,14 @@ class StreamCore:
     @property
     def result(self) -> StreamResult | None:
         """What is known once the stream is over."""
-        if self._over is None:
+        if self.limits.duration is None:
             return None
         decoder = self._decoder
         return StreamResult(
             self._bytes,
             self._count,
             self._first_byte,
-            self._over,
+            self.limits.duration,
             decoder is not None and decoder.verified and self.state is State.ENDED,
             self._policy.attempts,
             decoder.log_tail if decoder else None,
@@ -349,63 +299,17 @@ class StreamCore:
         self._bytes += len(chunk)
         self._count += 1
         if self._first_byte is None:
-            self._first_byte = self._elapsed()
+            self._first_byte = self.limits.elapsed
 
     def _end(self) -> None:
         self.state = State.ENDED
-        self._stop_clock()
-
-    def _stop_clock(self) -> None:
-        if self._over is None and self._started is not None:
-            self._over = self._elapsed()
-
-    def _elapsed(self) -> float:
-        return 0.0 if self._started is None else time.monotonic() - self._started
-
-    def _time_left(self) -> float | None:
-        total = self._options.total_timeout
-        return None if total is None else total - self._elapsed()
+        self.limits.stop()
 
     def _check_verified(self) -> None:
         assert self._decoder is not None
-        if self._options.verified == "require" and not self._decoder.verifiable:
+        if self.invocation.options.verified == "require" and not self._decoder.verifiable:
             raise ConfigurationError(
                 "verified='require', and the function does not answer with a verified stream: it has to run "
                 "streamify_server behind an endpoint that passes the client context on.",
                 may_have_run=True,
             )
-
-    def _as_total(self, error: StreamifyError) -> StreamifyError:
-        left = self._time_left()
-        if (
-            isinstance(error, StreamTimeoutError)
-            and error.phase != "total"
-            and left is not None
-            and left <= 0
-        ):
-            total = self._timed_out("total")
-            total.may_have_run = error.may_have_run
-            total.__cause__ = error.__cause__
-            return total
-        if isinstance(error, StreamTimeoutError) and error.limit is None:
-            timed_out = self._timed_out(error.phase)
-            timed_out.__cause__ = error.__cause__
-            return timed_out
-        return error
-
-    def _timed_out(self, phase: TimeoutPhase) -> StreamTimeoutError:
-        limit: float | None = getattr(self._options, f"{phase}_timeout")
-        what = {
-            "connect": "No connection came about",
-            "first_byte": "The function had sent nothing",
-            "idle": "Nothing more came from the function",
-            "total": "The response was not complete",
-        }[phase]
-        return StreamTimeoutError(f"{what} within {limit} s ({phase}_timeout).", phase=phase, limit=limit)
-
-
-def _shorter(limit: float | None, left: float | None) -> float | None:
-    if left is None:
-        return limit
-    left = max(left, 0.001)
-    return left if limit is None else min(limit, left)

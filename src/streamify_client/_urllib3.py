@@ -93,6 +93,7 @@ class Urllib3Response:
         self._raw = raw
         self._sock = exchange.sock or _socket_of(raw)
         self._stream: Any = None
+        self._timeout: float | None = -1.0  # as set for the headers
         self._lock = threading.Lock()
         if self._sock is not None and exchange.sock is None:
             exchange.watch(self._sock)
@@ -140,7 +141,8 @@ class Urllib3Response:
                 self._raw.release_conn()
 
     def _set_timeout(self, timeout: float | None) -> None:
-        if self._sock is not None:
+        if self._sock is not None and timeout != self._timeout:
+            self._timeout = timeout
             with contextlib.suppress(OSError):
                 self._sock.settimeout(timeout if timeout is None else max(timeout, 0.001))
 

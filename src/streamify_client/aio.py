@@ -6,11 +6,12 @@ from typing import Any, Self, Unpack
 from ._aiobotocore import AiobotocoreTransport
 from ._client_context import ClientContext
 from ._compression import Compression
-from ._core import StreamCore, StreamResult
+from ._core import StreamCore
 from ._options import CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
 from ._progress import Progress, meter
 from ._request import build_invocation
+from ._result import StreamResult
 from ._threads import entered_in_thread, in_thread
 from .aio_response import AsyncResponseStream
 from .client import ClientOptions, split_options

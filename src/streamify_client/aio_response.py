@@ -45,7 +45,7 @@ class AsyncStreamReader:
 
     async def aclose(self) -> None:
         """Free the connection: for reuse if all has come, else by closing it."""
-        if self.core.complete:
+        if self.core.decode_to_end():
             await self._finish()
         self.close()
 
@@ -127,7 +127,7 @@ class AsyncStreamReader:
                 await self._receive(at_most=ERROR_BODY_WAIT)
         except Exception:  # what has come has to do
             pass
-        if core.complete:
+        if core.decode_to_end():
             await self._finish()
         raise core.status_error()
 
@@ -140,7 +140,7 @@ class AsyncStreamReader:
 
     async def _receive(self, at_most: float | None = None) -> None:
         assert self._raw is not None
-        limit, self._phase = self.core.wait_limit()
+        limit, self._phase = self.core.limits.next_read
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
         try:

@@ -6,11 +6,12 @@ from typing import Any, Self, TypedDict, Unpack
 from ._boto import BotoTransport, make_client
 from ._client_context import ClientContext
 from ._compression import Compression
-from ._core import StreamCore, StreamResult
+from ._core import StreamCore
 from ._options import CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
 from ._progress import Progress, meter
 from ._request import build_invocation
+from ._result import StreamResult
 from .errors import ConfigurationError
 from .response import ResponseStream
 from .sinks import Target, name_of, opened_sink

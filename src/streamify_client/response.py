@@ -47,7 +47,7 @@ class StreamReader:
         if self._busy not in (None, threading.get_ident()):
             self.core.cancellation.request()  # the thread that reads wakes, and frees it
             return
-        self._release(reuse=self.core.complete)
+        self._release(reuse=self.core.decode_to_end())
         self.core.close()
 
     def view_dropped(self, progress: Progress[Any]) -> None:
@@ -109,7 +109,7 @@ class StreamReader:
                 self._receive(at_most=ERROR_BODY_WAIT)
         except Exception:  # what has come has to do
             pass
-        self._release(reuse=core.complete)
+        self._release(reuse=core.decode_to_end())
         raise core.status_error()
 
     def _read_chunk(self) -> bytes | None:
@@ -121,7 +121,7 @@ class StreamReader:
 
     def _receive(self, at_most: float | None = None) -> None:
         assert self._raw is not None
-        limit, self._phase = self.core.wait_limit()
+        limit, self._phase = self.core.limits.next_read
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
         try:

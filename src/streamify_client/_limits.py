@@ -1,0 +1,97 @@
+"""The clock of one stream, and its four time limits."""
+
+import time
+
+from ._options import Options
+from .errors import StreamifyError, StreamTimeoutError, TimeoutPhase
+from .transport import Cancellation, Opening
+
+_MISSED: dict[TimeoutPhase, str] = {
+    "connect": "No connection came about",
+    "first_byte": "The function had sent nothing",
+    "idle": "Nothing more came from the function",
+    "total": "The response was not complete",
+}
+
+
+class Limits:
+    """Knows how long the next step may take; everything is in seconds, and None is no limit."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._started: float | None = None
+        self._attempt_started = 0.0
+        self._read_before = False
+        self.duration: float | None = None  # once the stream is over
+
+    def begin(self, cancellation: Cancellation) -> Opening:
+        """An attempt begins: return what it may take."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        self._attempt_started = now
+        self._read_before = False
+        left = self.left
+        return Opening(
+            _shorter(self._options.connect_timeout, left),
+            _shorter(self._options.first_byte_timeout, left),
+            cancellation,
+        )
+
+    def stop(self) -> None:
+        """The stream is over."""
+        if self.duration is None and self._started is not None:
+            self.duration = self.elapsed
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the stream was opened."""
+        return 0.0 if self._started is None else time.monotonic() - self._started
+
+    @property
+    def left(self) -> float | None:
+        """What is left of the total limit."""
+        total = self._options.total_timeout
+        return None if total is None else total - self.elapsed
+
+    def read(self) -> None:
+        """Bytes came, or the end."""
+        self._read_before = True
+
+    @property
+    def next_read(self) -> tuple[float | None, TimeoutPhase]:
+        """How long the next read may wait, and which limit that is."""
+        phase: TimeoutPhase = "idle"
+        limit = self._options.idle_timeout
+        if not self._read_before:
+            phase, limit = "first_byte", self._options.first_byte_timeout
+            if limit is not None:
+                limit -= time.monotonic() - self._attempt_started
+        left = self.left
+        if left is not None and (limit is None or left < limit):
+            phase, limit = "total", left
+        return (None if limit is None else max(limit, 0.0)), phase
+
+    def timed_out(self, phase: TimeoutPhase) -> StreamTimeoutError:
+        """Say that a limit passed."""
+        limit: float | None = getattr(self._options, f"{phase}_timeout")
+        return StreamTimeoutError(
+            f"{_MISSED[phase]} within {limit} s ({phase}_timeout).", phase=phase, limit=limit
+        )
+
+    def settle(self, error: StreamifyError) -> StreamifyError:
+        """Name the limit that a timeout was about: its own, or the total one that had shortened it."""
+        if not isinstance(error, StreamTimeoutError) or error.limit is not None:
+            return error
+        left = self.left
+        settled = self.timed_out("total" if left is not None and left <= 0 else error.phase)
+        settled.may_have_run = error.may_have_run
+        settled.__cause__ = error.__cause__
+        return settled
+
+
+def _shorter(limit: float | None, left: float | None) -> float | None:
+    if left is None:
+        return limit
+    left = max(left, 0.001)
+    return left if limit is None else min(limit, left)
