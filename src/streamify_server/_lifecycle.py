@@ -143,10 +143,13 @@ class Lifecycle:
 
     async def _next(self, body: Body) -> Any:
         if body.chunks is not None:
-            return await self._production.call(next, body.chunks, _END)
-        assert body.async_chunks is not None
-        await self._production.enter_loop()
-        return await _anext(body.async_chunks)
+            chunk = await self._production.call(next, body.chunks, _END)
+        else:
+            assert body.async_chunks is not None
+            await self._production.enter_loop()
+            chunk = await _anext(body.async_chunks)
+        self._production.check()
+        return chunk
 
     async def _send(self, chunk: Any) -> None:
         for piece in pieces(chunk):

@@ -109,9 +109,13 @@ class Production:
         if self._task is None:
             await _EnterLoop(None)
 
-    def _guarded(self, function: Callable[..., Any], *args: Any) -> Any:
+    def check(self) -> None:
+        """Raise if the production has been interrupted, which its code may have overlooked."""
         if self.interrupt is not None:
             raise Stopped(self.interrupt)
+
+    def _guarded(self, function: Callable[..., Any], *args: Any) -> Any:
+        self.check()
         self.in_user_code = True
         try:
             return function(*args)

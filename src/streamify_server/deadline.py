@@ -42,6 +42,7 @@ class Deadline:
         self._patience = margin / 2
         self._give_up = give_up
         self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="streamify-deadline", daemon=True)
         self._asking_thread = threading.get_ident()
         self._error = DeadlineExceededError(
             f"The function ran into its timeout: it was stopped {margin:g} s before Lambda would kill it."
@@ -50,11 +51,12 @@ class Deadline:
 
     def __enter__(self) -> Deadline:
         self._arm_signal()
-        threading.Thread(target=self._watch, name="streamify-deadline", daemon=True).start()
+        self._watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        self._watcher.join()  # it may be telling the caller
         self._disarm_signal()
 
     def _watch(self) -> None:

@@ -138,12 +138,6 @@ class Request:
         self.transforms.append(transform)
 
 
-class Middleware(Protocol):
-    """Any object with some of these; what a hook returns other than None is a response."""
-
-    # Typed as attributes that may be missing, a protocol would say nothing; `use` checks what an object has.
-
-
 class Onion:
     """The registered middlewares, hooks and the handler in the middle."""
 

@@ -83,9 +83,17 @@ class ResponsePoster:
             post = self._post
             self._given_up = error
             if post is None:
-                self._api.send(*self._error(error))
+                self._tell(lambda: self._api.send(*self._error(error)))
                 return
-        post.end(error_trailers(error), farewell=farewell, patience=_PATIENCE)
+        if self._tell(lambda: post.end(error_trailers(error), farewell=farewell, patience=_PATIENCE)):
+            post.close()
+
+    def _tell(self, send: Callable[[], object]) -> bool:
+        """Whether it has been said; a platform that does not listen changes nothing any more."""
+        try:
+            return send() is not False
+        except (OSError, RuntimeApiError):
+            return True
 
     def _begin(self, content_type: str) -> StreamedPost:
         with self._lock:
