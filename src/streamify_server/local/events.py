@@ -90,10 +90,15 @@ class InvocationRecord:
 
 
 class History:
-    """The last invocations and log lines of each function, kept from the events."""
+    """The last invocations and log lines of each function, kept from the events, within a bound of memory."""
 
-    def __init__(self, invocations: int = 1000, lines: int = 10_000) -> None:
-        self._limits = (invocations, lines)
+    def __init__(
+        self, invocations: int = 1000, lines: int = 10_000, payload_bytes: int = 64 * 1024 * 1024
+    ) -> None:
+        self._invocations = invocations
+        self._line_count = lines
+        self._payload_limit = payload_bytes
+        self._payload_bytes = dict[str, int]()
         self._records: dict[str, dict[str, InvocationRecord]] = {}
         self._lines: dict[str, deque[str]] = {}
 
@@ -105,18 +110,23 @@ class History:
 
     def observe(self, event: Event) -> None:
         if isinstance(event, LogWritten):
-            lines = self._lines.setdefault(event.function, deque(maxlen=self._limits[1]))
+            lines = self._lines.setdefault(event.function, deque(maxlen=self._line_count))
             lines.append(event.line)
             return
         records = self._records.setdefault(event.function, {})
         if isinstance(event, InvocationStarted):
-            if len(records) >= self._limits[0]:
-                del records[next(iter(records))]
+            self._make_room(event.function, records, len(event.payload))
             records[event.request_id] = InvocationRecord(
                 event.function, event.request_id, event.mode, event.payload, event.time
             )
         elif event.request_id in records:
             records[event.request_id] = _updated(records[event.request_id], event)
+
+    def _make_room(self, function: str, records: dict[str, InvocationRecord], size: int) -> None:
+        held = self._payload_bytes.get(function, 0) + size
+        while records and (len(records) >= self._invocations or held > self._payload_limit):
+            held -= len(records.pop(next(iter(records))).payload)
+        self._payload_bytes[function] = held
 
 
 def _updated(

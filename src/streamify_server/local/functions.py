@@ -97,7 +97,13 @@ def python_command(handler: str) -> tuple[str, ...]:
 
 
 def process_environment(
-    function: Function, *, runtime_api: str, region: str, log_stream: str, endpoint_url: str | None = None
+    function: Function,
+    *,
+    runtime_api: str,
+    region: str,
+    log_stream: str,
+    endpoint_url: str | None = None,
+    ca_bundle: str | None = None,
 ) -> dict[str, str]:
     """Return the whole environment of a function's process, as Lambda sets it.
 
@@ -115,6 +121,8 @@ def process_environment(
         "AWS_EC2_METADATA_DISABLED": "true",
         **DUMMY_CREDENTIALS,
     }
+    if ca_bundle:
+        conveniences["AWS_CA_BUNDLE"] = ca_bundle
     if endpoint_url:
         conveniences["AWS_ENDPOINT_URL_LAMBDA"] = endpoint_url
     reserved = {

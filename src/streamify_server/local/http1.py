@@ -136,11 +136,13 @@ class Connection:
                 return await self.finish()
             except h11.LocalProtocolError:
                 pass  # a body of announced length cannot end early: the connection has to close
-        self._writer.transport.set_write_buffer_limits(0)
+        # Not 0: over TLS that would wait for ever.
+        self._writer.transport.set_write_buffer_limits(1)
         await self._writer.drain()
         if kind == "rst":
             linger = struct.pack("ii", 1, 0)
             self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return self._writer.transport.abort()
         return self._writer.close()
 
     async def wait_for_hang_up(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .channel import Channel
 from .events import ChunkProduced, Event, InvocationEnded, InvocationStarted, Mode, ResponseStarted, Status
 from .functions import Function
+from .pacing import TokenBucket, pieces
 
 BUFFERED_LIMIT = 6 * 1024 * 1024
 # AWS documents 200 MB; the megabyte more lets a body of just that size pass in a verified stream's frames.
@@ -70,7 +71,14 @@ class ResponseTooLargeError(Exception):
 class Invocation:
     """The running state of a call: the function's side writes, the caller's side reads."""
 
-    def __init__(self, call: Call, notify: Callable[[Event], None], limit: int | None = None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        notify: Callable[[Event], None],
+        *,
+        limit: int | None = None,
+        bucket: TokenBucket | None = None,
+    ) -> None:
         self.call = call
         self.started = time.time()
         self.outcome: Outcome | None = None
@@ -80,6 +88,7 @@ class Invocation:
         self._head: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._limit = limit or (STREAMED_LIMIT if call.mode == "streaming" else BUFFERED_LIMIT + _ALLOWANCE)
+        self._bucket = bucket
         self._bytes = 0
         self._chunks = 0
         name = call.function.name
@@ -102,14 +111,21 @@ class Invocation:
             ResponseTooLargeError: More than this mode of invocation may carry; what fits is delivered.
         """
         fitting = data[: self._limit - self._bytes]
-        if fitting:
-            self._bytes += len(fitting)
-            self._chunks += 1
-            name = self.call.function.name
-            self._notify(ChunkProduced(name, self.call.request_id, time.time(), len(fitting), bytes(fitting)))
-            await self._channel.put(fitting)
+        if self._bucket:
+            for piece in pieces(fitting):
+                await asyncio.sleep(self._bucket.take(len(piece), time.monotonic()))
+                await self._pass_on(piece)
+        elif fitting:
+            await self._pass_on(fitting)
         if len(fitting) < len(data):
             raise ResponseTooLargeError(self._limit)
+
+    async def _pass_on(self, piece: bytes) -> None:
+        self._bytes += len(piece)
+        self._chunks += 1
+        call = self.call
+        self._notify(ChunkProduced(call.function.name, call.request_id, time.time(), len(piece), piece))
+        await self._channel.put(piece)
 
     def end(self, outcome: Outcome, log_tail: bytes = b"") -> None:
         """The invocation is over; only the first call counts."""

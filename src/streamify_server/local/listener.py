@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 from .http1 import Connection, Handler
 from .request import Request, refused
@@ -34,9 +35,8 @@ class Listener:
         return f"127.0.0.1:{self.port}"
 
     async def open(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", port, ssl=self._tls, backlog=1024
-        )
+        options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port, backlog=1024, **options)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:

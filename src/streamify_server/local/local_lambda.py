@@ -16,6 +16,7 @@ from .functions import DUMMY_CREDENTIALS, Function, make_function
 from .layers import unpack_layers
 from .loop_thread import LoopThread
 from .names import function_arn
+from .tls import LocalAuthority
 
 if TYPE_CHECKING:
     from .service import LambdaService, StreamErrors
@@ -35,6 +36,8 @@ class LocalLambda:
         stream_errors: How a failed stream ends for its caller. "observed": as captured on AWS, with nothing
             that tells it from a whole one. "documented": with ErrorCode and ErrorDetails in the end event.
         concurrency: Concurrent invocations of all functions; one more is refused with 429.
+        pacing: Stream as fast as Lambda does and no faster: 6 MB at full speed, then 2 MB/s.
+        tls: Serve https, with a certificate that clients made with `client_kwargs` trust.
         port: The port of the Lambda API; 0 takes a free one.
         log: Called with each log line of every function, from the emulator's thread; `print` will do.
 
@@ -50,6 +53,8 @@ class LocalLambda:
         account_id: str = "123456789012",
         stream_errors: "StreamErrors" = "observed",
         concurrency: int = 1000,
+        pacing: bool = False,
+        tls: bool = False,
         port: int = 0,
         log: Callable[[str], object] | None = None,
     ) -> None:
@@ -59,6 +64,9 @@ class LocalLambda:
         self._account = account_id
         self._stream_errors: StreamErrors = stream_errors
         self._concurrency = concurrency
+        self._pacing = pacing
+        self._tls = tls
+        self._authority: LocalAuthority | None = None
         self._port = port
         self._functions: dict[str, Function] = {}
         self._observers: list[Observer] = [_line_printer(log)] if log else []
@@ -317,8 +325,10 @@ class LocalLambda:
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
-        """What a client needs: endpoint, region and dummy credentials, under boto3's names."""
+        """What a client needs: endpoint, region, dummy credentials and trust, under boto3's names."""
+        trusted = {"verify": str(self._authority.path)} if self._authority else {}
         return {
+            **trusted,
             "endpoint_url": self.endpoint_url,
             "region_name": self._region,
             "aws_access_key_id": DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -343,6 +353,7 @@ class LocalLambda:
         if sys.platform == "win32":
             raise RuntimeError("LocalLambda runs on Linux and macOS.")
         _import_h11()
+        self._authority = LocalAuthority() if self._tls else None
         self._thread = LoopThread("LocalLambda")
         try:
             self._service = self._thread.run(self._open())
@@ -358,6 +369,8 @@ class LocalLambda:
             account=self._account,
             stream_errors=self._stream_errors,
             concurrency=self._concurrency,
+            pacing=self._pacing,
+            authority=self._authority,
         )
         try:
             await service.open(self._port)
@@ -379,6 +392,8 @@ class LocalLambda:
                 thread.run(service.close())
         finally:
             thread.close()
+            if self._authority:
+                self._authority.close()
 
 
 def _import_h11() -> None:

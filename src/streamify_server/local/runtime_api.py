@@ -159,6 +159,8 @@ class RuntimeApi:
         error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
         self._worker.init_failed(Outcome("error", error_type, body))
         await _accept(connection)
+        # The runtime should exit now; it gets a moment for its last words.
+        asyncio.get_running_loop().call_later(_ORDER_SECONDS, self._worker.kill)
 
 
 def outcome_of_trailers(trailers: dict[str, str]) -> Outcome:

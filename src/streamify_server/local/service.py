@@ -1,7 +1,6 @@
 """The emulator inside: functions, their pools, the servers in front; all of it on one event loop."""
 
 import asyncio
-import ssl
 import time
 import uuid
 from collections.abc import Callable
@@ -12,14 +11,18 @@ from .api_errors import throttled
 from .events import Event, History, InvocationEnded, InvocationStarted, LogWritten, Observer
 from .faults import FaultQueue
 from .functions import Function, process_environment
+from .http1 import Handler
 from .http_events import Endpoint
 from .http_front import Front, HttpFront
 from .invocation import Call, Invocation
 from .lambda_api import LambdaApi
-from .listener import Listener
+from .listener import Guard, Listener
+from .pacing import TokenBucket
 from .pool import Pool
 from .processes import Supervisor
+from .request import refused
 from .runtime_api import RuntimeApi
+from .tls import LocalAuthority
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ class LambdaService:
         account: str,
         stream_errors: StreamErrors,
         concurrency: int,
-        tls: ssl.SSLContext | None = None,
+        pacing: bool = False,
+        authority: LocalAuthority | None = None,
     ) -> None:
         self.region = region
         self.account = account
@@ -50,10 +54,11 @@ class LambdaService:
         self.functions: dict[str, Function] = {}
         self.history = History()
         self.faults = FaultQueue()
-        self.api = Listener(LambdaApi(self), tls=tls)
+        self._authority = authority
+        self._pacing = pacing
+        self.api = self._listener(LambdaApi(self))
         self._concurrency = concurrency
         self._active: dict[str, int] = {}
-        self._tls = tls
         self._fronts: list[Listener] = []
         self._pools: dict[str, Pool] = {}
         self._observers: list[Observer] = [self.history.observe, self._count]
@@ -74,6 +79,9 @@ class LambdaService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _listener(self, handler: Handler, guard: Guard = refused) -> Listener:
+        return Listener(handler, guard=guard, tls=self._authority.context if self._authority else None)
 
     def add(self, function: Function) -> None:
         """Add a function, or change one: workers of the old configuration serve what they have, then end."""
@@ -113,7 +121,8 @@ class LambdaService:
                 raise throttled(reserved=True)
             if sum(self._active.values()) >= self._concurrency:
                 raise throttled(reserved=False)
-        invocation = Invocation(call, self._notify)
+        paced = self._pacing and call.mode == "streaming"
+        invocation = Invocation(call, self._notify, bucket=TokenBucket(time.monotonic()) if paced else None)
         self._pools[function.name].submit(invocation)
         return invocation
 
@@ -134,7 +143,7 @@ class LambdaService:
             scheme=self.api.scheme,
         )
         handler = HttpFront(self, front, endpoint)
-        listener = Listener(handler, tls=self._tls, guard=handler.guard)
+        listener = self._listener(handler, handler.guard)
         await listener.open(port)
         handler.endpoint = replace(endpoint, port=listener.port)
         self._fronts.append(listener)
@@ -170,6 +179,7 @@ class LambdaService:
             region=self.region,
             log_stream=worker.log_stream,
             endpoint_url=f"{self.api.scheme}://{self.api.address}",
+            ca_bundle=str(self._authority.path) if self._authority else None,
         )
         if not self._supervisor.alive:
             self._supervisor.end()
