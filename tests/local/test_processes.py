@@ -1,6 +1,5 @@
 """No process outlives LocalLambda, whatever becomes of it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -80,7 +79,9 @@ def test_an_idle_process_that_was_killed_is_replaced(gate: Gate) -> None:
             told = Gate(Path(gate.path).parent, str(number))
             payload = steps(["tell", told.path], ["end"])
             invoke(client, payload, InvocationType="Event")
-            os.kill(int(told.read()), signal.SIGKILL)
+            function = psutil.Process(int(told.read()))
+            function.kill()
+            function.wait(20)
         assert stream(client, payload=steps(["end"])) == [{"InvokeComplete": {}}]
         client.close()
 
