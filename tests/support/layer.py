@@ -23,10 +23,10 @@ def wheels_of_what_is_installed(folder: Path) -> Iterator[Path]:
         yield wheel
 
 
-def build_layer(output: Path) -> Path:
+def build_layer(output: Path, *, os_only: bool = False) -> Path:
     scratch = output.parent / "wheels"
     scratch.mkdir(exist_ok=True)
-    layer.build(output, wheels_of_what_is_installed(scratch), [BARE_PYTHON])
+    layer.build(output, wheels_of_what_is_installed(scratch), [BARE_PYTHON], os_only=os_only)
     return output
 
 

@@ -3,10 +3,10 @@
     python -m streamify_server.deploy.layer build/streamify-layer.zip
     python -m streamify_server.deploy.layer --python 3.13 --architecture arm64 build/streamify-layer.zip
 
-The layer holds `streamify-wrapper` and `bootstrap`, the server half of this package, and what it runs on:
-awslambdaric, simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric's native
-extension is left out, because the runtime does its own HTTP. One layer can serve several Python versions and
-both architectures: simplejson's accelerators lie side by side, and the interpreter picks its own.
+The layer holds `streamify-wrapper`, the server half of this package, and what it runs on: awslambdaric,
+simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric's native extension is left
+out, because the runtime does its own HTTP. One layer can serve several Python versions and both architectures:
+simplejson's accelerators lie side by side, and the interpreter picks its own.
 """
 
 import argparse
@@ -25,11 +25,26 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 SCRIPTS = ("streamify-wrapper", "bootstrap")
 # What serves development machines and never a function.
-NOT_IN_A_FUNCTION = {"local", "deploy", "cli.py", "demo.py", "pytest_plugin.py", "testing.py", "__pycache__"}
+NOT_IN_A_FUNCTION = {
+    "__pycache__",
+    "cli.py",
+    "demo.py",
+    "deploy",
+    "dev",
+    "local",
+    "pytest_plugin.py",
+    "testing.py",
+}
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def build(output: Path, wheels: Iterable[Path], interpreters: Sequence[str] = (sys.executable,)) -> None:
+def build(
+    output: Path,
+    wheels: Iterable[Path],
+    interpreters: Sequence[str] = (sys.executable,),
+    *,
+    os_only: bool = False,
+) -> None:
     """Write the layer to `output`; the same wheels and interpreters give the same bytes.
 
     Args:
@@ -38,6 +53,8 @@ def build(output: Path, wheels: Iterable[Path], interpreters: Sequence[str] = (s
             Python versions and architectures.
         interpreters: Python interpreters that compile the bytecode of their version. /opt is read-only on
             Lambda, so a version that has no bytecode in the layer compiles its sources on every cold start.
+        os_only: Add the bootstrap of an OS-only runtime. AWS's runtime interface emulator, at least, prefers
+            /opt/bootstrap to that of a managed runtime, so a layer for managed runtimes must not have one.
 
     Raises:
         ValueError: a pinned package has no wheel, or one of another version.
@@ -45,7 +62,7 @@ def build(output: Path, wheels: Iterable[Path], interpreters: Sequence[str] = (s
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        _stage(root, _checked(list(wheels)))
+        _stage(root, _checked(list(wheels)), SCRIPTS if os_only else SCRIPTS[:1])
         for interpreter in interpreters:
             _compile(root / "python", interpreter)
         partial = output.with_name(output.name + ".partial")
@@ -61,9 +78,9 @@ def _checked(wheels: list[Path]) -> list[Path]:
     return wheels
 
 
-def _stage(root: Path, wheels: list[Path]) -> None:
+def _stage(root: Path, wheels: list[Path], scripts: Iterable[str]) -> None:
     package = Path(__file__).parent.parent
-    for script in SCRIPTS:
+    for script in scripts:
         shutil.copy(package / "deploy" / script, root / script)
     shutil.copytree(
         package,
@@ -131,11 +148,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("output", type=Path, help="the zip file to write")
     parser.add_argument("--python", action="append", choices=PYTHONS, help="default: all; may be repeated")
     parser.add_argument("--architecture", action="append", choices=[*PLATFORMS], help="default: both")
+    parser.add_argument("--os-only", action="store_true", help="add a bootstrap, for provided.al2023")
     options = parser.parse_args(arguments)
     pythons = options.python or PYTHONS
     with tempfile.TemporaryDirectory() as folder:
         wheels = fetch_wheels(Path(folder), pythons, options.architecture or PLATFORMS)
-        build(options.output, wheels, _interpreters(pythons))
+        build(options.output, wheels, _interpreters(pythons), os_only=options.os_only)
     with zipfile.ZipFile(options.output) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     packed = options.output.stat().st_size

@@ -28,10 +28,16 @@ def test_the_same_wheels_give_the_same_bytes(built: Path, tmp_path: Path) -> Non
     assert build_layer(tmp_path / "again.zip").read_bytes() == built.read_bytes()
 
 
-def test_the_scripts_are_executable_and_lie_at_the_top_of_opt(built: Path) -> None:
+def test_the_wrapper_is_executable_and_lies_at_the_top_of_opt(built: Path) -> None:
     with zipfile.ZipFile(built) as opened:
-        for script in ("streamify-wrapper", "bootstrap"):
-            assert opened.getinfo(script).external_attr >> 16 == 0o100755
+        assert opened.getinfo("streamify-wrapper").external_attr >> 16 == 0o100755
+
+
+def test_only_a_layer_for_os_only_runtimes_has_a_bootstrap(built: Path, tmp_path: Path) -> None:
+    """In a layer for managed runtimes it might be taken for theirs."""
+    assert "bootstrap" not in names(built)
+    with zipfile.ZipFile(build_layer(tmp_path / "layer.zip", os_only=True)) as opened:
+        assert opened.getinfo("bootstrap").external_attr >> 16 == 0o100755
 
 
 def test_the_layer_leaves_out_what_serves_development(built: Path) -> None:
@@ -101,3 +107,22 @@ def test_a_size_in_the_docs_is_the_size_of_the_layer(built: Path) -> None:
     stated = re.search(r"one Python version and one architecture takes less than (\d+) kB", page)
     assert stated
     assert 0.5 < built.stat().st_size / (int(stated[1]) * 1000) < 1
+
+
+def test_the_command_says_how_large_the_layer_is_and_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+
+    def fetch_wheels(folder: Path, *targets: object) -> list[Path]:
+        asked.extend(targets)
+        return list(wheels_of_what_is_installed(folder))
+
+    monkeypatch.setattr(layer, "fetch_wheels", fetch_wheels)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    layer.main(["--python", "3.13", "--architecture", "arm64", "--os-only", str(tmp_path / "layer.zip")])
+    said = capsys.readouterr()
+    assert asked == [["3.13"], ["arm64"]]
+    assert re.fullmatch(r".*layer\.zip: \d+ kB, [\d,]+ kB unpacked\n", said.out)
+    assert said.err == "no bytecode for Python 3.13: python3.13 is not on this machine\n"
+    assert "bootstrap" in names(tmp_path / "layer.zip")

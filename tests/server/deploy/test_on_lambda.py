@@ -252,9 +252,8 @@ def test_the_images_entry_point_starts_the_function(opt: Path, task: Path) -> No
         assert api.invoke({"prompt": "a b"}).result().chunks == [b"a ", b"b "]
 
 
-def test_the_bootstrap_of_an_os_only_runtime_starts_the_function(opt: Path, task: Path) -> None:
-    with (
-        RuntimeApi() as api,
-        started(api, opt, task, STREAMING, opt / "bootstrap", STREAMIFY_PYTHON=BARE_PYTHON),
-    ):
+def test_the_bootstrap_of_an_os_only_runtime_starts_the_function(task: Path, tmp_path: Path) -> None:
+    opt = unpack(build_layer(tmp_path / "layer.zip", os_only=True), tmp_path / "opt")
+    python = {"STREAMIFY_PYTHON": BARE_PYTHON}
+    with RuntimeApi() as api, started(api, opt, task, STREAMING, opt / "bootstrap", **python):
         assert api.invoke({"second": "two"}).result().chunks == [b"one ", b"two"]

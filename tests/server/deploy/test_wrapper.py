@@ -158,6 +158,13 @@ def test_the_bootstrap_finds_a_python_wherever_it_was_put(
     assert done.stdout == f"{place} -m streamify_server.runtime app.handler\n", done.stderr
 
 
+def test_a_bootstrap_without_its_wrapper_says_so(opt: Path, environment: dict[str, str]) -> None:
+    (opt / "streamify-wrapper").unlink()
+    done = run(environment, opt / "bootstrap")
+    assert done.returncode == 1
+    assert "no streamify-wrapper beside it or in /opt" in done.stderr
+
+
 def test_a_bootstrap_without_a_python_says_where_to_put_one(opt: Path, environment: dict[str, str]) -> None:
     environment["PATH"] = str(opt)
     done = run(environment, opt / "bootstrap")
