@@ -8,7 +8,7 @@ from ._decoding import FunctionHead
 from ._headers import Headers
 from ._options import check_encoding
 from ._result import StreamResult
-from .errors import DecodeError, StreamClosedError
+from .errors import DecodeError, StreamClosedError, StreamifyError
 
 
 class StreamAttributes:
@@ -74,6 +74,10 @@ class StreamAttributes:
         if result is None:
             self._refuse("The stream is not over: its result is there when it was read to its end or closed.")
         return result
+
+    def _explain(self, error: StreamifyError) -> StreamifyError:
+        """Say which stream it was that an error is about."""
+        return self._core.explain(error)
 
     def _text_options(self, encoding: str | None, errors: str | None) -> tuple[str, str]:
         options = (encoding or self._encoding, errors or self._errors)

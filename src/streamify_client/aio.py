@@ -13,6 +13,7 @@ from ._progress import Progress, meter
 from ._request import build_invocation
 from ._result import StreamResult
 from ._threads import entered_in_thread, in_thread
+from .aio_readers import AsyncReaders
 from .aio_response import AsyncResponseStream
 from .client import ClientOptions, split_options
 from .errors import ConfigurationError
@@ -20,7 +21,7 @@ from .sinks import Target, name_of, opened_sink
 from .transport import AsyncTransport
 
 
-class AsyncStreamClient:
+class AsyncStreamClient(AsyncReaders):
     """Reads streamed responses of Lambda functions; the same names as `StreamClient`, with ``await``.
 
     Args:

@@ -1,6 +1,6 @@
 """Arrow IPC streams: handed to whoever speaks Arrow's C stream interface, and known to be whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ._stream_file import StreamFile
@@ -36,7 +36,7 @@ class WatchedFile:
 class ArrowStream:
     """The record batches of a streamed Arrow IPC stream, which can be read once.
 
-    Iterate over it, or hand it to a library that takes Arrow data: ``polars.from_arrow(it)``,
+    Iterate over it, or hand it to a library that takes Arrow data: ``polars.DataFrame(it)``,
     ``duckdb.from_arrow(it)``, ``pyarrow.table(it)``. A stream without its end-of-stream marker raises, even
     where Lambda called the response complete.
 
@@ -44,8 +44,11 @@ class ArrowStream:
     really wrong.
     """
 
-    def __init__(self, file: StreamFile) -> None:
+    def __init__(
+        self, file: StreamFile, explain: Callable[[StreamifyError], StreamifyError] = lambda error: error
+    ) -> None:
         self._file = file
+        self._explain = explain
         self._source = WatchedFile(file)
         self._reader: pyarrow.RecordBatchReader | None = None
         self._error: BaseException | None = None
@@ -114,5 +117,5 @@ class ArrowStream:
 
     def _found(self, error: StreamifyError) -> BaseException:
         """Remember an error, unless the stream itself has raised one: then that is the reason."""
-        self._error = self._source.error or error
+        self._error = self._source.error or self._explain(error)
         return self._error

@@ -13,6 +13,7 @@ from ._progress import Progress, meter
 from ._request import build_invocation
 from ._result import StreamResult
 from .errors import ConfigurationError
+from .readers import Readers
 from .response import ResponseStream
 from .sinks import Target, name_of, opened_sink
 from .transport import Transport
@@ -37,7 +38,7 @@ class ClientOptions(BotoOptions, CallOptions, total=False):
     """What a client takes by name: boto3's arguments and ours."""
 
 
-class StreamClient:
+class StreamClient(Readers):
     """Reads streamed responses of Lambda functions.
 
     Args:

@@ -160,7 +160,7 @@ class ItemViews(StreamAttributes):
         from .arrow import ArrowStream
 
         require("pyarrow", "to_arrow", "arrow")
-        return ArrowStream(self.as_file(full_reads=True))
+        return ArrowStream(self.as_file(full_reads=True), self._explain)
 
 
 class AsyncItemViews(StreamAttributes):
