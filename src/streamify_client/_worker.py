@@ -1,4 +1,8 @@
-"""A thread for what would block the event loop."""
+"""A thread for a reader that blocks while it waits for the event loop.
+
+It has a thread to itself: in the loop's own pool a few readers would hold every thread while they wait for a
+name to be looked up, which needs one.
+"""
 
 import asyncio
 import contextlib
