@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from . import posting
 from ._answer import Answer, Head
+from ._body import TypedBody
 from ._buffered import check_size, whole
 from ._lifecycle import Lifecycle
 from ._production import Production
 from ._verified import take_offer
 from .onion import Onion, Request
+from .response import HttpResponse
 
 
 class Options:
@@ -96,6 +98,61 @@ class Handling:
     def _give_up(self, error: BaseException) -> None:
         if self._poster is not None:
             self._poster.fail(error, self._answer.farewell(self._head, error))
+
+
+class Inside:
+    """What lets a streaming handler be called from inside another, kept on the function itself."""
+
+    __slots__ = ("function", "onion", "options")
+
+    def __init__(self, function: Callable[..., Any], onion: Onion, options: Options) -> None:
+        self.function = function
+        self.onion = onion
+        self.options = options
+
+
+def call_inside(handler: Callable[..., Any], event: Any, context: Any) -> Any:
+    """Call a handler from inside a streaming one: a stream comes back unread, for the caller to return."""
+    inside = getattr(handler, "_inside", None)
+    # functools.wraps copies attributes, so what decorates a streaming handler has it too: it is not skipped.
+    if not isinstance(inside, Inside) or inside.function is not handler:
+        return handler(event, context)
+    lifecycle = Lifecycle(inside.onion, Request(event, context), _unsent, inside.options.content_type)
+    production = Production(lifecycle.run)
+    response, content_type = next(production)
+    body = _Unread(production)
+    if response is None:
+        return TypedBody(body, content_type)
+    if content_type:
+        response.headers.setdefault("content-type", content_type)
+    return HttpResponse(response.status, response.headers, body, response.cookies)
+
+
+def _unsent(response: HttpResponse | None, content_type: str | None) -> Any:
+    return response, content_type
+
+
+class _Unread:
+    """The body of a handler that was called inside another."""
+
+    __slots__ = ("_production",)
+
+    def __init__(self, production: Production) -> None:
+        self._production = production
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk: bytes = next(self._production)
+        return chunk
+
+    def close(self) -> None:
+        if not self._production.over:
+            reason = RuntimeError("The response was closed before its end.")
+            self._production.interrupt = reason
+            self._production.cancel()
+            self._production.stop(reason)
 
 
 def _joined(production: Iterable[bytes], kind: str | None) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast, overload
 
 from ._answer import RESPOND
-from ._handling import Handling, Options
+from ._handling import Handling, Inside, Options
 from ._trace import of_application
 from .onion import Onion, Request
 from .response import checked_content_type
@@ -123,6 +123,7 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
             raise error.with_traceback(of_application(error.__traceback__)) from error.__cause__
 
     handler = cast(Any, handle)
+    handler._inside = Inside(handler, onion, options)
 
     def registering(register: Callable[..., None], *names: Any) -> Callable[[Any], StreamingHandler]:
         def method(value: Any) -> StreamingHandler:

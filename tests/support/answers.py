@@ -27,10 +27,12 @@ class Reader:
     """A poster that keeps what it is given, to be looked at while the handler still produces."""
 
     def __init__(self) -> None:
+        self.content_type = ""
         self.headers: dict[str, str] = {}
         self.chunks: list[bytes] = []
 
     def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+        self.content_type = content_type
         if prelude:
             self.headers = json.loads(prelude.removesuffix(PRELUDE_END))["headers"]
         for chunk in body:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from streamify_server._handling import call_inside
 from streamify_server.errors import HttpError
 
 from ._http_event import method_of, path_of
@@ -63,7 +64,7 @@ class http_router:
         if found is None:
             return self._not_found(method, path)
         own = event.get("pathParameters") or {}
-        return found.handler({**event, "pathParameters": {**found.parameters, **own}}, context)
+        return call_inside(found.handler, {**event, "pathParameters": {**found.parameters, **own}}, context)
 
     def _not_found(self, method: str, path: str) -> Any:
         if self._not_found_response is not None:
