@@ -1,0 +1,283 @@
+"""Serializer, partial response, validator: middlewares that look into bodies, and never into streams."""
+
+import builtins
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from streamify_server import HttpError, HttpResponse, streaming_handler
+from streamify_server.middlewares import (
+    http_content_encoding,
+    http_content_negotiation,
+    http_error_handler,
+    http_partial_response,
+    http_response_serializer,
+    validator,
+)
+from support.answers import BODIES, TEXT, answer_with, generated, generated_async, get, http, through
+
+STREAMS = {
+    name: body for name, body in BODIES.items() if name not in ("str", "bytes", "bytearray", "list of chunks")
+}
+AS_JSON = {"regex": "^application/json$", "serializer": lambda response: json.dumps(response.body)}
+AS_TEXT = (re.compile("^text/plain$"), lambda response: str(response.body))
+SERIALIZE = http_response_serializer(serializers=[AS_JSON, AS_TEXT], default_content_type="application/json")
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "body"),
+    [
+        ({}, "application/json", b'{"a": 1}'),
+        ({"accept": "*/*"}, "application/json", b'{"a": 1}'),
+        ({"accept": "application/json"}, "application/json", b'{"a": 1}'),
+        ({"accept": "text/plain, application/json;q=0.5"}, "text/plain", b"{'a': 1}"),
+        ({"accept": "image/png"}, "application/json", b'{"a": 1}'),
+    ],
+)
+@pytest.mark.parametrize("negotiate", [False, True])
+def test_a_value_is_serialized_as_the_caller_accepts_it(
+    negotiate: bool, accept: dict[str, str], content_type: str, body: bytes
+) -> None:
+    middlewares = [http_content_negotiation(), SERIALIZE] if negotiate else SERIALIZE
+    answer = answer_with(middlewares, lambda: http({"a": 1}), get(**accept))
+    assert (answer.headers["content-type"], answer.body) == (content_type, body)
+
+
+@pytest.mark.parametrize(
+    ("value", "body"), [([1, 2], b"[1, 2]"), ("a", b'"a"'), (7, b"7"), (False, b"false")]
+)
+def test_every_value_is_one(value: Any, body: bytes) -> None:
+    assert answer_with(SERIALIZE, lambda: http(value), get()).body == body
+
+
+def test_a_bare_dict_of_an_http_handler_is_a_value() -> None:
+    answer = answer_with(SERIALIZE, lambda: {"a": 1}, get())
+    assert (answer.status, answer.body) == (200, b'{"a": 1}')
+    assert isinstance(answer_with(SERIALIZE, lambda: {"a": 1}, {"job": 1}).error, TypeError)
+
+
+@pytest.mark.parametrize("body", STREAMS.values(), ids=STREAMS)
+def test_streams_are_not_looked_into(body: Callable[[], Any]) -> None:
+    middlewares = [http_partial_response(), SERIALIZE, validator(response_schema={"type": "object"})]
+    event = {**get(), "queryStringParameters": {"fields": "a"}}
+    answer = answer_with(middlewares, lambda: http(body()), event)
+    assert (answer.error, answer.body) == (None, TEXT.encode())
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_bare_body_stays_bare(body: Callable[[], Any]) -> None:
+    event = {**get(), "queryStringParameters": {"fields": "a"}}
+    answer = answer_with([http_partial_response(), SERIALIZE], body, event)
+    assert (answer.bare, answer.body) == (True, TEXT.encode())
+
+
+def test_a_body_with_a_content_type_and_bytes_are_serialized_already() -> None:
+    assert answer_with(SERIALIZE, lambda: http("a", content_type="text/x")).body == b"a"
+    assert answer_with(SERIALIZE, lambda: http(b"a")).body == b"a"
+    assert answer_with(SERIALIZE, lambda: http(None)).headers.get("content-type") != "application/json"
+
+
+def test_a_serializer_may_answer_with_another_response() -> None:
+    serializer = http_response_serializer(
+        serializers=[(".", lambda response: HttpResponse(203, body=f"{response.status}"))]
+    )
+    answer = answer_with(serializer, lambda: http({}), get(accept="a/b"))
+    assert (answer.status, answer.body) == (203, b"200")
+
+
+def test_an_accept_that_is_no_media_type_never_becomes_a_header() -> None:
+    serializer = http_response_serializer(serializers=[(".", lambda response: "x")])
+    hostile = get(accept="<script>/x")
+    answer = answer_with(serializer, lambda: http({}), hostile)
+    assert (answer.headers["content-type"], answer.body) == ("text/plain; charset=utf-8", b"x")
+    endless = get(accept="a/" + "b" * 200)
+    assert isinstance(answer_with(serializer, lambda: http({}), endless).error, TypeError)
+
+
+@pytest.mark.parametrize(
+    "serializer",
+    [{"regex": "x"}, {"regexp": "x", "serializer": print}, (1, print), ("x", "y"), {"serializer": print}],
+)
+def test_a_wrong_serializer_is_refused(serializer: Any) -> None:
+    with pytest.raises(TypeError):
+        http_response_serializer(serializers=[serializer])
+
+
+def asking(fields: str, key: str = "fields") -> dict[str, Any]:
+    return {**get(), "queryStringParameters": {key: fields}}
+
+
+BOOK = {"id": 1, "title": "Grün", "author": {"name": "Ada", "born": 1815}}
+
+
+@pytest.mark.parametrize(
+    ("body", "picked"),
+    [
+        (json.dumps(BOOK), b'{"id": 1, "author": {"name": "Ada"}}'),
+        (json.dumps(BOOK).encode(), b'{"id": 1, "author": {"name": "Ada"}}'),
+        (
+            json.dumps([BOOK, BOOK]),
+            b'[{"id": 1, "author": {"name": "Ada"}}, {"id": 1, "author": {"name": "Ada"}}]',
+        ),
+        ("no json", b"no json"),
+        ("{no json", b"{no json"),
+        ('"text"', b'"text"'),
+        (["a", "b"], b"ab"),
+        (b"\xff", b"\xff"),
+    ],
+)
+def test_a_body_is_cut_down_to_the_fields_asked_for(body: Any, picked: bytes) -> None:
+    assert answer_with(http_partial_response(), lambda: http(body), asking("id,author/name")).body == picked
+
+
+def test_a_value_is_cut_down_before_it_is_serialized() -> None:
+    answer = answer_with([SERIALIZE, http_partial_response()], lambda: http(BOOK), asking("title"))
+    assert answer.body.decode() == json.dumps({"title": "Grün"})
+
+
+def test_headers_of_the_whole_body_do_not_stay_on_a_part_of_it() -> None:
+    response = http(json.dumps(BOOK), content_length="99", etag='"whole"')
+    assert not {"content-length", "etag"} & set(
+        answer_with(http_partial_response(), response, asking("id")).headers
+    )
+
+
+@pytest.mark.parametrize("event", [get(), asking(""), asking("id", key="select")])
+def test_without_fields_the_body_stays_whole(event: Any) -> None:
+    assert answer_with(http_partial_response(), lambda: http('{"a": 1}'), event).body == b'{"a": 1}'
+
+
+def test_the_name_of_the_parameter_can_be_chosen() -> None:
+    partial = http_partial_response(filtering_key_name="select")
+    assert (
+        answer_with(partial, lambda: http('{"a": 1, "b": 2}'), asking("b", key="select")).body == b'{"b": 2}'
+    )
+
+
+def test_an_error_answer_stays_whole() -> None:
+    assert (
+        answer_with(http_partial_response(), lambda: http('{"error": 1}', 404), asking("a")).body
+        == b'{"error": 1}'
+    )
+
+
+@pytest.mark.parametrize("fields", ["a(", "a" * 3000, "a/" * 200 + "b"])
+def test_a_mask_that_is_none_is_answered_with_400(fields: str) -> None:
+    middlewares = [http_error_handler(logger=False), http_partial_response()]
+    assert answer_with(middlewares, lambda: http("{}"), asking(fields)).status == 400
+
+
+def test_a_part_can_be_compressed() -> None:
+    import gzip
+
+    event = asking("title")
+    event["headers"]["accept-encoding"] = "gzip"
+    response = http(json.dumps({"title": "long " * 100, "id": 1}))
+    answer = answer_with([http_content_encoding(), http_partial_response()], response, event)
+    assert json.loads(gzip.decompress(answer.body)) == {"title": "long " * 100}
+
+
+NAMED = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("schema", [NAMED, lambda event: event["name"] + ""])
+def test_an_event_is_checked(schema: Any) -> None:
+    assert through(validator(event_schema=schema), {"name": "ada"}) == {"name": "ada"}
+    for event in ({}, {"name": 1}):
+        with pytest.raises(HttpError) as refused:
+            through(validator(event_schema=schema), event)
+        assert refused.value.status_code == 400
+        assert refused.value.__cause__ is not None
+
+
+def test_a_schema_adds_no_defaults_to_an_event() -> None:
+    schema = {"type": "object", "properties": {"size": {"default": 10}}}
+    assert through(validator(event_schema=schema), {}) == {}
+
+
+def test_a_context_is_checked() -> None:
+    def schema(name: str) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": {"function_name": {"const": name}},
+            "required": ["function_name"],
+        }
+
+    through(validator(context_schema=schema("fn")), {})
+    with pytest.raises(HttpError) as refused:
+        through(validator(context_schema=schema("other")), {})
+    assert (refused.value.status_code, refused.value.expose) == (500, False)
+
+
+RESPONSE = {
+    "type": "object",
+    "properties": {"statusCode": {"const": 200}, "body": {"type": "string", "pattern": "^ok"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("response", "valid"),
+    [
+        (lambda: http("ok then"), True),
+        (lambda: http("not ok"), False),
+        (lambda: http("ok", 201), False),
+        (lambda: {"statusCode": 200, "body": "ok"}, True),
+        (lambda: http(generated("not looked into")), True),
+        (lambda: http(generated_async("not looked into"), 201), False),
+        (lambda: generated("bare"), True),
+        (lambda: "bare text", False),
+    ],
+)
+def test_a_response_is_checked_as_far_as_it_is_whole(response: Callable[[], Any], valid: bool) -> None:
+    answer = answer_with(validator(response_schema=RESPONSE), response, get())
+    assert (answer.error is None) is valid
+
+
+def test_a_response_that_must_have_a_body_may_not_stream_it() -> None:
+    schema = {"type": "object", "required": ["body"]}
+    assert answer_with(validator(response_schema=schema), lambda: http("x")).error is None
+    refused = answer_with(validator(response_schema=schema), lambda: http(generated("x"))).error
+    assert isinstance(refused, HttpError)
+
+
+def test_a_failed_check_speaks_the_callers_language() -> None:
+    languages = {"fr": lambda error: "Nom manquant", "en": lambda error: "No name"}
+    for preferred, message in [("fr-CH, en;q=0.5", "Nom manquant"), ("de", "No name")]:
+        for more in (
+            [],
+            [http_content_negotiation(available_languages=["en", "fr"], fail_on_mismatch=False)],
+        ):
+            with pytest.raises(HttpError, match=message):
+                through(
+                    [*more, validator(event_schema={"required": ["name"]}, languages=languages)],
+                    get(accept_language=preferred),
+                )
+
+
+def test_schemas_are_compiled_once_and_wrong_ones_refused() -> None:
+    with pytest.raises(ValueError, match="event_schema is no JSON Schema"):
+        validator(event_schema={"type": "no such type"})
+    with pytest.raises(TypeError, match="event_schema takes a JSON Schema"):
+        validator(event_schema="schema.json")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        validator(input_schema={})  # type: ignore[call-arg]
+
+
+def test_without_fastjsonschema_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "fastjsonschema":
+            raise ModuleNotFoundError(name=name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'streamify\[validate\]'"):
+        validator(event_schema={})
+    assert (
+        streaming_handler(middlewares=validator(event_schema=bool))(lambda event, context: "x")({}, None)
+        == b"x"
+    )
