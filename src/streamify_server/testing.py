@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .posting import posting_through
-from .response import PRELUDE_END
+from .response import PRELUDE_END, Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Result:
         chunks: The chunks of the body, as they would leave.
         content_type: Content type of the response; None if it failed before its first byte.
         status_code: HTTP status; None for a bare stream.
-        headers: HTTP headers, names as the handler wrote them.
+        headers: HTTP headers; names match whatever their case.
         cookies: Whole Set-Cookie values.
         error: What the handler, a middleware or a body raised; None if the response is whole.
         value: What the handler returned where it answers in one piece, as for an event of a load balancer.
@@ -40,7 +40,7 @@ class Result:
     chunks: list[bytes] = field(default_factory=list)
     content_type: str | None = None
     status_code: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=Headers)
     cookies: list[str] = field(default_factory=list)
     error: Exception | None = None
     value: Any = None
@@ -126,4 +126,4 @@ def invoke(handler: Callable[[Any, Any], Any], event: Any = None, context: Any =
     kind = recorder.content_type
     if metadata:
         kind = next((text for name, text in headers.items() if name.lower() == "content-type"), None)
-    return Result(recorder.chunks, kind, metadata.get("statusCode"), headers, cookies, error, value)
+    return Result(recorder.chunks, kind, metadata.get("statusCode"), Headers(headers), cookies, error, value)

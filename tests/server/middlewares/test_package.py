@@ -1,0 +1,51 @@
+"""The package of middlewares: its names, what importing it costs, and the examples in its docstrings."""
+
+import doctest
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from streamify_server import middlewares
+
+
+def test_every_name_is_there_and_is_what_it_says() -> None:
+    for name in middlewares.__all__:
+        assert getattr(middlewares, name).__name__ == name
+    assert dir(middlewares) == middlewares.__all__
+    with pytest.raises(AttributeError, match="no attribute 'http_corse'"):
+        _ = middlewares.http_corse
+
+
+def test_a_name_stays_what_it_is_when_its_module_was_imported_first() -> None:
+    modules = {getattr(middlewares, name).__module__.rpartition(".")[2] for name in middlewares.__all__}
+    assert not modules & set(middlewares.__all__)
+
+
+def test_a_middleware_imports_no_other() -> None:
+    script = (
+        "import sys, streamify_server; before = set(sys.modules)\n"
+        "from streamify_server.middlewares import http_cors\n"
+        "print(*sorted(name for name in set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {name for name in done.stdout.split() if not name.startswith("importlib")} == {
+        "streamify_server.middlewares",
+        "streamify_server.middlewares._headers",
+        "streamify_server.middlewares._http_event",
+        "streamify_server.middlewares.cors",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(middlewares.__all__) - {"FilePart"}))
+def test_every_middleware_has_an_example_that_holds(name: str) -> None:
+    module = importlib.import_module(getattr(middlewares, name).__module__)
+    outcome = doctest.testmod(module)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
+def test_the_example_of_http_error_holds() -> None:
+    outcome = doctest.testmod(importlib.import_module("streamify_server.errors"))
+    assert (outcome.attempted, outcome.failed) == (2, 0)
