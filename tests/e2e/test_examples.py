@@ -1,14 +1,13 @@
-"""The example functions that go with the templates, run by LocalLambda and read by the client."""
+"""The example functions that go with the templates, run by LocalLambda, each behind its own front."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import httpx2
 import pytest
 
 from streamify_client import StreamClient
 from streamify_server.local import LocalLambda
-from support.http_events import function_url, rest_api
 from support.layer import build_layer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -48,39 +47,34 @@ def test_the_sdk_example_streams_word_by_word(client: StreamClient) -> None:
     assert list(client.stream("sdk", {"prompt": "to be or not"})) == ["to ", "be ", "or ", "not "]
 
 
-def test_the_function_url_example_streams_a_table(client: StreamClient) -> None:
-    event = function_url() | {"queryStringParameters": {"rows": "2"}}
-    with client.stream("function_url", event) as stream:
-        assert (stream.status_code, stream.content_type) == (200, "text/csv")
-        assert stream.text() == "row,square\r\n0,0\r\n1,1\r\n"
+def fetched(url: str, **params: str) -> httpx2.Response:
+    return httpx2.get(url, params=params, timeout=30)
 
 
-def test_the_function_url_example_refuses_what_is_no_number(client: StreamClient) -> None:
-    event = function_url() | {"queryStringParameters": {"rows": "many"}}
-    with client.stream("function_url", event, raise_for_status=False) as stream:
-        assert (stream.status_code, stream.text()) == (400, "rows= takes a number\n")
+def test_the_function_url_example_streams_a_table(aws: LocalLambda) -> None:
+    answer = fetched(aws.function_url("function_url", invoke_mode="RESPONSE_STREAM"), rows="2")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv")
+    assert answer.text == "row,square\r\n0,0\r\n1,1\r\n"
 
 
-def test_the_api_gateway_example_streams_events(client: StreamClient) -> None:
-    with client.stream("api_gateway", rest_api("/events")) as stream:
-        assert (stream.status_code, stream.content_type) == (200, "text/event-stream")
-        assert stream.text().count("event: tick\n") == 3
+def test_the_function_url_example_refuses_what_is_no_number(aws: LocalLambda) -> None:
+    answer = fetched(aws.function_url("function_url", invoke_mode="RESPONSE_STREAM"), rows="many")
+    assert (answer.status_code, answer.text) == (400, "rows= takes a number\n")
 
 
-def test_the_cloudfront_example_streams_a_page_and_escapes_what_it_was_given(client: StreamClient) -> None:
-    event = function_url() | {"queryStringParameters": {"name": "<script>"}}
-    with client.stream("cloudfront", event) as stream:
-        assert stream.content_type == "text/html; charset=utf-8"
-        assert "<h1>Hello, &lt;script&gt;</h1>" in stream.text()
+def test_the_api_gateway_example_streams_events(aws: LocalLambda) -> None:
+    answer = fetched(aws.rest_api("api_gateway", response_transfer_mode="STREAM"))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    assert answer.text.count("event: tick\n") == 3
 
 
-@pytest.mark.parametrize(
-    ("event", "expected"),
-    [
-        (function_url("/"), "Streaming responses reach the reader while they are being written. "),
-        (function_url("/events", query="count=1"), "event: tick\nid: 0\ndata: 0\n\n"),
-    ],
-)
-def test_the_fastapi_example_streams(client: StreamClient, event: Any, expected: str) -> None:
-    with client.stream("asgi", event) as stream:
-        assert (stream.status_code, stream.text()) == (200, expected)
+def test_the_cloudfront_example_streams_a_page_and_escapes_what_it_was_given(aws: LocalLambda) -> None:
+    answer = fetched(aws.function_url("cloudfront", invoke_mode="RESPONSE_STREAM"), name="<script>")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<h1>Hello, &lt;script&gt;</h1>" in answer.text
+
+
+def test_the_fastapi_example_streams(aws: LocalLambda) -> None:
+    url = aws.function_url("asgi", invoke_mode="RESPONSE_STREAM")
+    assert fetched(url).text == "Streaming responses reach the reader while they are being written. "
+    assert fetched(url + "events", count="1").text == "event: tick\nid: 0\ndata: 0\n\n"

@@ -1,7 +1,9 @@
 """The layer, built from the installed packages instead of downloaded wheels, and unpacked as Lambda does."""
 
+import functools
 import importlib.metadata
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +26,22 @@ def wheels_of_what_is_installed(folder: Path) -> Iterator[Path]:
 
 
 def build_layer(output: Path, *, os_only: bool = False) -> Path:
+    """The layer, which is built once for all tests of a process."""
+    output.write_bytes(_built(os_only))
+    return output
+
+
+def build_layer_anew(output: Path, *, os_only: bool = False) -> Path:
     scratch = output.parent / "wheels"
-    scratch.mkdir(exist_ok=True)
+    scratch.mkdir()
     layer.build(output, wheels_of_what_is_installed(scratch), [BARE_PYTHON], os_only=os_only)
     return output
+
+
+@functools.cache
+def _built(os_only: bool) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return build_layer_anew(Path(folder) / "layer.zip", os_only=os_only).read_bytes()
 
 
 def unpack(archive: Path, folder: Path) -> Path:

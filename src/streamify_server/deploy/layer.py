@@ -5,8 +5,8 @@
 
 The layer holds `streamify-wrapper`, the server half of this package, and what it runs on: awslambdaric,
 simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric's native extension is left
-out, because the runtime does its own HTTP. One layer can serve several Python versions and both architectures:
-simplejson's accelerators lie side by side, and the interpreter picks its own.
+out, because the runtime does its own HTTP. One layer can serve several Python versions and both
+architectures: simplejson's accelerators lie side by side, and the interpreter picks its own.
 """
 
 import argparse
