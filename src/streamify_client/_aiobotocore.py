@@ -23,12 +23,14 @@ class AiobotocoreTransport:
         client: The client; None: one is made when it is first needed, and closed with us.
         session: What makes it: an aiobotocore session, or None.
         options: The arguments that it is made with.
+        connections: How many connections it may have at once.
     """
 
-    def __init__(self, client: Any, *, session: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, client: Any, *, session: Any, options: Mapping[str, Any], connections: int) -> None:
         self._client = client
         self._session = session
         self._options = options
+        self._connections = connections
         self._hooks: Hooks | None = None
         self._stack = contextlib.AsyncExitStack()
         self._making: asyncio.Lock | None = None
@@ -63,6 +65,12 @@ class AiobotocoreTransport:
         if self._client is not None:
             found(self._client)
 
+    @property
+    def pool_size(self) -> int | None:
+        """How many connections the client may have at once, where it says so."""
+        config = getattr(getattr(self._client, "meta", None), "config", None)
+        return getattr(config, "max_pool_connections", None)
+
     async def close(self) -> None:
         """Take our hooks off the client; close it if it is ours."""
         if self._hooks is not None:
@@ -74,7 +82,9 @@ class AiobotocoreTransport:
             self._making = asyncio.Lock()
         async with self._making:
             if self._client is None:
-                client = await self._stack.enter_async_context(make_client(self._session, self._options))
+                client = await self._stack.enter_async_context(
+                    make_client(self._session, self._options, self._connections)
+                )
                 self._adopt(client)
                 self._client = client
                 if self._found is not None:
@@ -118,7 +128,7 @@ def _limit_requests(session: Any) -> None:
     session._streamify_limits = True
 
 
-def make_client(session: Any, options: Mapping[str, Any]) -> Any:
+def make_client(session: Any, options: Mapping[str, Any], connections: int) -> Any:
     """Return an async context manager that makes an aiobotocore Lambda client."""
     try:
         from aiobotocore.config import AioConfig
@@ -128,7 +138,7 @@ def make_client(session: Any, options: Mapping[str, Any]) -> Any:
             "AsyncStreamClient needs aiobotocore: pip install 'streamify[aio]'."
         ) from error
     given = dict(options)
-    config = AioConfig(connect_timeout=60, read_timeout=900, max_pool_connections=50)
+    config = AioConfig(connect_timeout=60, read_timeout=900, max_pool_connections=connections)
     own = given.pop("config", None)
     return (session or get_session()).create_client(
         "lambda", config=config.merge(own) if own is not None else config, **given

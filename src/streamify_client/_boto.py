@@ -112,6 +112,12 @@ class BotoTransport:
         """Show the boto3 client to somebody."""
         found(self._client)
 
+    @property
+    def pool_size(self) -> int | None:
+        """How many connections the client keeps, where it says so."""
+        config = getattr(getattr(self._client, "meta", None), "config", None)
+        return getattr(config, "max_pool_connections", None)
+
     def close(self) -> None:
         """Take our hooks off the client; close it if it is ours."""
         if self._hooks is not None:
@@ -195,7 +201,9 @@ def event_frames(event: Mapping[str, Any]) -> bytes:
     return b"".join(frames)
 
 
-def make_client(session: Any, options: Mapping[str, Any], connect_timeout: float | None) -> Any:
+def make_client(
+    session: Any, options: Mapping[str, Any], connect_timeout: float | None, connections: int
+) -> Any:
     """Make a boto3 Lambda client that suits streams; what the caller's own config says goes first."""
     try:
         import boto3
@@ -203,7 +211,10 @@ def make_client(session: Any, options: Mapping[str, Any], connect_timeout: float
     except ImportError as error:
         raise ConfigurationError("StreamClient needs boto3: pip install 'streamify[client]'.") from error
     config = Config(
-        connect_timeout=connect_timeout or 60, read_timeout=900, tcp_keepalive=True, max_pool_connections=50
+        connect_timeout=connect_timeout or 60,
+        read_timeout=900,
+        tcp_keepalive=True,
+        max_pool_connections=connections,
     )
     given = dict(options)
     own = given.pop("config", None)

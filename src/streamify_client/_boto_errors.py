@@ -4,6 +4,7 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
+from ._causes import find_cause, innermost_reason
 from .errors import (
     ConfigurationError,
     ConnectError,
@@ -57,22 +58,24 @@ def _connection_error(error: Any, connected: bool) -> StreamifyError:
     url = _origin(error.kwargs.get("endpoint_url"))
     inner = error.kwargs.get("error")
     if isinstance(error, boto.SSLError):
-        return ConnectError(f"No TLS connection to {url}: {_reason(inner)}. verify= takes a CA bundle.")
+        return ConnectError(
+            f"No TLS connection to {url}: {innermost_reason(inner)}. verify= takes a CA bundle."
+        )
     if isinstance(error, boto.ProxyConnectionError):
         return ConnectError(
-            f"No connection through the proxy {error.kwargs.get('proxy_url')}: {_reason(inner)}."
+            f"No connection through the proxy {error.kwargs.get('proxy_url')}: {innermost_reason(inner)}."
         )
     if isinstance(error, boto.EndpointConnectionError) and _never_connected(inner):
-        if _find(inner, socket.gaierror) or "dns" in type(inner).__name__.lower():
+        if find_cause(inner, socket.gaierror) or "dns" in type(inner).__name__.lower():
             return ConnectError(f"{url} cannot be resolved: check the region and the network.")
-        refused = _find(inner, ConnectionRefusedError) is not None
-        why = "the connection was refused" if refused else _reason(inner)
+        refused = find_cause(inner, ConnectionRefusedError) is not None
+        why = "the connection was refused" if refused else innermost_reason(inner)
         return ConnectError(f"No connection to {url}: {why}.", refused=refused)
     if connected or isinstance(error, boto.ConnectionClosedError | boto.EndpointConnectionError):
         return TruncatedStreamError(
-            f"The connection to {url} was lost before an answer came: {_reason(inner)}."
+            f"The connection to {url} was lost before an answer came: {innermost_reason(inner)}."
         )
-    return ConnectError(f"No connection to {url}: {_reason(inner) if inner else error}.")
+    return ConnectError(f"No connection to {url}: {innermost_reason(inner) if inner else error}.")
 
 
 def _origin(url: str | None) -> str:
@@ -84,27 +87,6 @@ def _never_connected(error: object) -> bool:
     """Whether a client library says so: aiobotocore raises the same for a connection that broke later."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"NewConnectionError", "ClientConnectorError", "ConnectionRefusedError", "gaierror"})
-
-
-def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """Look for a kind of error in what an error came from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, kind):
-            return error
-        seen.add(id(error))
-        wrapped = getattr(error, "reason", None) or getattr(error, "os_error", None)
-        error = (
-            error.__cause__ or error.__context__ or (wrapped if isinstance(wrapped, BaseException) else None)
-        )
-    return None
-
-
-def _reason(error: object) -> str:
-    """The innermost thing that an error says."""
-    if isinstance(error, BaseException) and (os_error := _find(error, OSError)) is not None:
-        error = os_error
-    return str(error).strip().rstrip(".") or type(error).__name__
 
 
 def _refusal(error: Any, invocation: Invocation, region: str | None) -> InvocationError:

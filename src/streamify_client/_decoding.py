@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ._headers import Headers
-from .errors import FunctionError
+from .errors import ConfigurationError, CorruptStreamError, FunctionError
 from .transport import ResponseHead
+from .wire.content import ContentDecoder, UnsupportedCodingError
 from .wire.events import ErrorEvent, Event, EventDecoder, ExceptionEvent, InvokeComplete, PayloadChunk
+from .wire.misplaced import MisplacedPreludeDetector
 from .wire.prelude import HTTP_INTEGRATION, Prelude, PreludeDecoder
 from .wire.verified import CONTENT_TYPE, Data, End, HandlerError, Head, VerifiedDecoder
 
@@ -39,6 +41,8 @@ class ResponseDecoder:
         self._events = EventDecoder() if raw.framing == "eventstream" else None
         self._prelude: PreludeDecoder | None = None
         self._verified: VerifiedDecoder | None = None
+        self._misplaced: MisplacedPreludeDetector | None = None
+        self._content_coding: ContentDecoder | None = None
         self._outer = FunctionHead(raw.status_code, Headers(), (), None)
         self._failure: FunctionError | None = None
         self.head: FunctionHead | None = None
@@ -66,28 +70,48 @@ class ResponseDecoder:
         """The raw response has ended; raise if it is not whole."""
         if self._events is not None and not self.verified and self._failure is None:
             yield from self._payloads(self._events.finish())
+        if self._misplaced is not None:
+            held, self._misplaced = self._misplaced.finish(), None
+            yield from self._decoded(held)
         self._finish_content()
 
     def _begin(self) -> None:
         raw = self._raw
         if raw.framing == "http":
-            self._enter(FunctionHead(raw.status_code, Headers(raw.headers.items()), raw.cookies, None))
+            self._begin_http()
             return
         content_type = raw.headers.get(REMAPPED)
-        if content_type is not None and _media_type(content_type) == HTTP_INTEGRATION:
+        if _media_type(content_type) == HTTP_INTEGRATION:
             self._prelude = PreludeDecoder()
         else:
             pairs = [("content-type", content_type)] if content_type else []
             self._enter(FunctionHead(raw.status_code, Headers(pairs), (), None))
 
+    def _begin_http(self) -> None:
+        raw = self._raw
+        if _media_type(raw.headers.get("content-type")) == HTTP_INTEGRATION:
+            raise _buffered_mode()
+        self._enter(FunctionHead(raw.status_code, Headers(raw.headers.items()), raw.cookies, None))
+        if self._verified is None:
+            self._misplaced = MisplacedPreludeDetector(hold="content-length" in raw.headers)
+
     def _enter(self, outer: FunctionHead) -> None:
         """Status and headers are known; whether they are the function's own shows in the content type."""
         content_type = outer.headers.get("content-type")
         self._outer = outer
-        if content_type is not None and _media_type(content_type) == CONTENT_TYPE:
+        if _media_type(content_type) == CONTENT_TYPE:
             self._verified = VerifiedDecoder()
         else:
-            self.head = replace(outer, content_type=content_type)
+            self._know(replace(outer, content_type=content_type))
+
+    def _know(self, head: FunctionHead) -> None:
+        """The function's own head is there, and with it how its body is encoded."""
+        self.head = head
+        try:
+            decoder = ContentDecoder(head.headers.get("content-encoding", ""))
+        except UnsupportedCodingError as error:
+            raise _unsupported(error) from error
+        self._content_coding = None if decoder.idle else decoder
 
     def _payloads(self, events: Iterable[Event]) -> Iterator[bytes]:
         for event in events:
@@ -110,19 +134,27 @@ class ResponseDecoder:
 
     def _body(self, data: bytes) -> Iterator[bytes]:
         if self._verified is None:
-            if data:
-                yield data
+            yield from self._decoded(data)
             return
         for event in self._verified.feed(data):
             if isinstance(event, Data):
-                if event.data:
-                    yield event.data
+                yield from self._decoded(event.data)
             elif isinstance(event, Head):
-                self.head = _inner_head(self._outer, event)
+                self._know(_inner_head(self._outer, event))
             elif isinstance(event, End):
                 self.verified = True
             else:
                 self._fail(event)
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
+        if self._misplaced is not None:
+            data = self._misplaced.feed(data)
+            if self._misplaced.found:
+                raise _buffered_mode()
+        if self._content_coding is not None:
+            yield from self._content_coding.feed(data)
+        elif data:
+            yield data
 
     def _fail(self, event: HandlerError) -> None:
         self._failure = FunctionError(
@@ -156,10 +188,27 @@ class ResponseDecoder:
             self._prelude.finish()
         if self._verified is not None:
             self._verified.finish()
+        if self._content_coding is not None:
+            self._content_coding.finish()
 
 
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def _buffered_mode() -> CorruptStreamError:
+    return CorruptStreamError(
+        "The Function URL is in BUFFERED mode, so that the response's metadata came as part of its body: "
+        "set the URL's InvokeMode to RESPONSE_STREAM."
+    )
+
+
+def _unsupported(error: UnsupportedCodingError) -> ConfigurationError:
+    cure = f"pip install '{error.package}'" if error.package else "ask for accept-encoding: identity"
+    return ConfigurationError(
+        f"The body has the content encoding {error.coding!r}, which cannot be undone here: {cure}.",
+        may_have_run=True,
+    )
 
 
 def _inner_head(outer: FunctionHead, head: Head) -> FunctionHead:

@@ -2,6 +2,7 @@
 
 import codecs
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypedDict, get_args
 
@@ -9,6 +10,7 @@ from ._client_context import ClientContext
 from .errors import ConfigurationError
 
 Verified = Literal["auto", "require", "off"]
+Auth = Literal["auto", "iam", "none"]
 
 
 class CallOptions(TypedDict, total=False):
@@ -34,7 +36,24 @@ class CallOptions(TypedDict, total=False):
     verified: Verified
 
 
-class StreamOptions(CallOptions, total=False):
+class HttpOptions(TypedDict, total=False):
+    """What a call of a URL takes by name, and a call of a function by name does not.
+
+    Attributes:
+        method: The HTTP method; by default POST with a payload, else GET.
+        headers: Request headers to add, a mapping or pairs.
+        query: What to add to the URL's query: a mapping (a list is a repeated name) or pairs.
+        auth: ``"auto"`` signs the request for AWS_IAM if the host is a Lambda Function URL and there are
+            credentials; ``"iam"`` signs it for any host; ``"none"`` never does.
+    """
+
+    method: str | None
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None
+    query: Mapping[str, Any] | Iterable[tuple[str, Any]] | None
+    auth: Auth | None
+
+
+class StreamOptions(CallOptions, HttpOptions, total=False):
     """What `StreamClient.stream` takes by name."""
 
     qualifier: str | None

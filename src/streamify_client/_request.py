@@ -1,11 +1,15 @@
 """From the arguments of ``stream()`` to an invocation; the same for sync and async."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ._client_context import ClientContext, encode_client_context
-from ._options import CallOptions, Options
+from ._options import CallOptions, HttpOptions, Options
 from ._payload import Payload, encode_payload
 from ._trace import trace_headers
 from .errors import ConfigurationError
 from .transport import Invocation
+from .url import build_request, is_url, without_query
 
 
 def build_invocation(
@@ -16,6 +20,7 @@ def build_invocation(
     client_context: ClientContext,
     tenant_id: str | None,
     log_tail: bool,
+    http: HttpOptions,
     defaults: Options,
     changes: CallOptions,
 ) -> Invocation:
@@ -28,6 +33,12 @@ def build_invocation(
         raise ConfigurationError(f"function must be a name, an ARN or a URL, not {function!r}.")
     options = defaults.but(changes)
     trace = trace_headers()
+    if is_url(function):
+        given = {"qualifier": qualifier, "client_context": client_context, "tenant_id": tenant_id}
+        _refuse({**given, "log_tail": log_tail or None}, "only for functions called by name, not for a URL")
+        request = build_request(function, payload, options, http, trace)
+        return Invocation(without_query(function), request.body, options, request=request, trace=trace)
+    _refuse(http, f"only for URLs, and {function!r} is none")
     context = encode_client_context(
         client_context,
         offer=options.verified != "off",
@@ -44,3 +55,8 @@ def build_invocation(
         log_tail=log_tail,
         trace=trace,
     )
+
+
+def _refuse(given: Mapping[str, Any], why: str) -> None:
+    if names := [name for name, value in given.items() if value is not None]:
+        raise ConfigurationError(f"{', '.join(names)}: {why}.")

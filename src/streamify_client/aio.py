@@ -1,13 +1,14 @@
 """AsyncStreamClient: streamed responses of Lambda functions, by asyncio, on aiobotocore."""
 
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from ._aiobotocore import AiobotocoreTransport
+from ._aio_transports import AsyncTransports
 from ._client_context import ClientContext
 from ._compression import Compression
 from ._core import StreamCore
-from ._options import CallOptions, Options, StreamOptions, check_encoding
+from ._options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
 from ._progress import Progress, meter
 from ._request import build_invocation
@@ -18,7 +19,6 @@ from .aio_response import AsyncResponseStream
 from .client import ClientOptions, split_options
 from .errors import ConfigurationError
 from .sinks import Target, name_of, opened_sink
-from .transport import AsyncTransport
 
 
 class AsyncStreamClient(AsyncReaders):
@@ -45,7 +45,7 @@ class AsyncStreamClient(AsyncReaders):
         if client is not None and (session is not None or theirs):
             given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
             raise ConfigurationError(f"A client that is passed in is used as it is: it cannot take {given}.")
-        self._transport: AsyncTransport = AiobotocoreTransport(client, session=session, options=theirs)
+        self._transport = AsyncTransports(client, session, theirs)
 
     def stream(
         self,
@@ -59,6 +59,10 @@ class AsyncStreamClient(AsyncReaders):
         encoding: str = "utf-8",
         errors: str = "strict",
         raise_for_status: bool = True,
+        method: str | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        query: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        auth: Auth | None = None,
         **options: Unpack[CallOptions],
     ) -> AsyncResponseStream:
         """Return a function's response as a stream; arguments as for `StreamClient.stream`.
@@ -77,11 +81,12 @@ class AsyncStreamClient(AsyncReaders):
             client_context=client_context,
             tenant_id=tenant_id,
             log_tail=log_tail,
+            http={"method": method, "headers": headers, "query": query, "auth": auth},
             defaults=self._options,
             changes=options,
         )
         core = StreamCore(invocation, raise_for_status=raise_for_status)
-        return AsyncResponseStream(core, self._transport, encoding=encoding, errors=errors)
+        return AsyncResponseStream(core, self._transport.of(invocation), encoding=encoding, errors=errors)
 
     async def stream_to_file(
         self,

@@ -1,22 +1,24 @@
 """StreamClient: streamed responses of Lambda functions, by blocking calls, on boto3."""
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
-from ._boto import BotoTransport, make_client
+from ._boto import BotoTransport
 from ._client_context import ClientContext
 from ._compression import Compression
 from ._core import StreamCore
-from ._options import CallOptions, Options, StreamOptions, check_encoding
+from ._options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
 from ._progress import Progress, meter
 from ._request import build_invocation
 from ._result import StreamResult
+from ._transports import Transports, make_boto_transport, make_http_transport
 from .errors import ConfigurationError
 from .readers import Readers
 from .response import ResponseStream
 from .sinks import Target, name_of, opened_sink
-from .transport import Transport
 
 
 class BotoOptions(TypedDict, total=False):
@@ -51,7 +53,7 @@ class StreamClient(Readers):
             (0) and ``verified`` ("auto").
 
     Raises:
-        ConfigurationError: An argument is unknown or wrong, boto3 is missing, or no region is set.
+        ConfigurationError: An argument is unknown or wrong.
 
     Example:
         >>> from streamify_client import StreamClient
@@ -66,10 +68,10 @@ class StreamClient(Readers):
         if client is not None and (session is not None or theirs):
             given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
             raise ConfigurationError(f"A client that is passed in is used as it is: it cannot take {given}.")
-        owned = client is None
-        if client is None:
-            client = make_client(session, theirs, self._options.connect_timeout)
-        self._transport: Transport = BotoTransport(client, owned=owned)
+        make_boto = partial(make_boto_transport, session, theirs, self._options.connect_timeout)
+        make_http = partial(make_http_transport, client, session, theirs)
+        boto = None if client is None else BotoTransport(client, owned=False)
+        self._transport = Transports(boto, make_boto, make_http)
 
     def stream(
         self,
@@ -83,13 +85,17 @@ class StreamClient(Readers):
         encoding: str = "utf-8",
         errors: str = "strict",
         raise_for_status: bool = True,
+        method: str | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        query: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        auth: Auth | None = None,
         **options: Unpack[CallOptions],
     ) -> ResponseStream:
         """Return a function's response as a stream; arguments are checked now, the function is invoked on
         first use.
 
         Args:
-            function: Its name, partial ARN or ARN.
+            function: Its name, partial ARN or ARN; or a URL, such as its Function URL.
             payload: The event: JSON text as str or bytes, None for none, or anything that becomes JSON
                 (dicts, dataclasses, pydantic models, dates...).
             qualifier: A version or an alias.
@@ -102,10 +108,17 @@ class StreamClient(Readers):
             errors: What to do with bytes that are no text, as for `bytes.decode`.
             raise_for_status: Raise HttpStatusError on opening when the function answers with status 400 or
                 more.
+            method: For a URL: the HTTP method; by default POST with a payload, else GET.
+            headers: For a URL: request headers to add. With a Content-Type that is not JSON the payload is
+                sent as it is.
+            query: For a URL: what to add to its query.
+            auth: For a URL: ``"auto"`` (the default) signs for AWS_IAM if the host is a Lambda Function URL
+                and there are credentials, ``"iam"`` signs for any host, ``"none"`` never does.
             **options: The client's options, for this call: timeouts in seconds, ``retries``, ``verified``.
 
         Raises:
-            ConfigurationError: An argument is wrong; the message names it.
+            ConfigurationError: An argument is wrong, boto3 (for a URL: httpx2) is missing, or no region is
+                set; the message names it.
         """
         check_encoding(encoding, errors)
         invocation = build_invocation(
@@ -115,11 +128,12 @@ class StreamClient(Readers):
             client_context=client_context,
             tenant_id=tenant_id,
             log_tail=log_tail,
+            http={"method": method, "headers": headers, "query": query, "auth": auth},
             defaults=self._options,
             changes=options,
         )
         core = StreamCore(invocation, raise_for_status=raise_for_status)
-        return ResponseStream(core, self._transport, encoding=encoding, errors=errors)
+        return ResponseStream(core, self._transport.of(invocation), encoding=encoding, errors=errors)
 
     def stream_to_file(
         self,

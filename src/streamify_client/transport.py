@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ._options import Options
+from .url import HttpRequest
 
 Framing = Literal["eventstream", "http"]
 
@@ -20,8 +21,9 @@ class Invocation:
     """One call, as a transport needs to know it.
 
     Attributes:
-        function: A name, an ARN, or a URL.
+        function: A name, an ARN, or a URL, without its query.
         payload: The request's body; None: none.
+        request: The HTTP request that a call of a URL is; None for a function by its name.
         client_context: The value for X-Amz-Client-Context.
         trace: W3C trace headers to pass on where a transport has headers for them.
     """
@@ -33,6 +35,7 @@ class Invocation:
     client_context: str | None = field(default=None, repr=False)
     tenant_id: str | None = None
     log_tail: bool = False
+    request: HttpRequest | None = None
     trace: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -122,7 +122,7 @@ def test_a_missing_region_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ConfigurationError, match="No AWS region is set: pass region_name="):
-        StreamClient()
+        StreamClient().stream("fn")
 
 
 def test_missing_credentials_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,184 @@
+"""Content codings (RFC 9110, 8.4.1): gzip, deflate, Brotli and Zstandard, undone as the bytes come.
+
+However much a few bytes expand to, no piece that is handed out is much larger than `PIECE`, and none is made
+before it is asked for.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from . import BytesLike
+from .errors import CorruptInputError, TruncatedInputError, WireError
+
+PIECE = 256 * 1024
+_ZSTD_STEP = 256  # a block of 4 bytes can stand for 128 KiB (RFC 8878, 3.1.1.2)
+_ZSTD_WINDOW = 8 * 1024 * 1024  # what RFC 8878 (3.1.1.1.2) wants decoders to accept, and no more
+
+
+class UnsupportedCodingError(ValueError):
+    """A content coding that cannot be undone here; `package` is what would help, if anything does."""
+
+    def __init__(self, coding: str, package: str | None = None) -> None:
+        super().__init__(coding)
+        self.coding = coding
+        self.package = package
+
+
+class _Step(Protocol):
+    """Undoes one coding."""
+
+    def decompress(self, data: bytes) -> Iterator[bytes]: ...
+
+    def whole(self) -> bool: ...
+
+
+class ContentDecoder:
+    """Undoes a Content-Encoding.
+
+    Args:
+        header: The header's value: codings in the order in which they were applied.
+
+    Raises:
+        UnsupportedCodingError: One of them is unknown, or its package is missing.
+    """
+
+    def __init__(self, header: str) -> None:
+        names = [name.strip().lower() for name in header.split(",")]
+        self._steps = [_make_step(name) for name in reversed(names) if name not in ("", "identity")]
+        self._error: WireError | None = None
+        self._begun = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to undo."""
+        return not self._steps
+
+    def feed(self, data: BytesLike) -> Iterator[bytes]:
+        """Take bytes in; return the pieces that they stand for."""
+        self._begun = self._begun or bool(len(data))
+        pieces: Iterable[bytes] = (bytes(data),)
+        for step in self._steps:
+            pieces = _chain(step, pieces)
+        return self._guard(pieces)
+
+    def finish(self) -> list[bytes]:
+        """The input has ended: raise TruncatedInputError if the compressed data have not."""
+        if self._error:
+            raise self._error
+        if self._begun and not all(step.whole() for step in self._steps):
+            self._error = TruncatedInputError("the compressed body ended before its end")
+            raise self._error
+        return []
+
+    def _guard(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        if self._error:
+            raise self._error
+        try:
+            yield from (piece for piece in pieces if piece)
+        except WireError as error:
+            self._error = error
+            raise
+
+
+def _chain(step: _Step, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if piece:
+            yield from step.decompress(piece)
+
+
+def _make_step(coding: str) -> _Step:
+    makers: dict[str, Callable[[], _Step]] = {
+        "gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
+        "x-gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
+        "deflate": lambda: _Zlib(zlib.MAX_WBITS),
+        "br": _Brotli,
+        "zstd": _Zstandard,
+    }
+    if coding not in makers:
+        raise UnsupportedCodingError(coding)
+    try:
+        return makers[coding]()
+    except ImportError as error:
+        raise UnsupportedCodingError(coding, "streamify[compress]") from error
+
+
+class _Zlib:
+    """gzip, whose members may follow one another, and deflate, which some send without zlib's header."""
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        self._decompressor = zlib.decompressobj(bits)
+        self._fresh = True
+
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._decompressor.eof:
+                self._decompressor = zlib.decompressobj(self._bits)
+            try:
+                piece = self._decompressor.decompress(data, PIECE)
+            except zlib.error as error:
+                if not (self._fresh and self._bits == zlib.MAX_WBITS):
+                    raise CorruptInputError(f"the compressed body is damaged ({error})") from None
+                self._bits = -zlib.MAX_WBITS
+                self._decompressor = zlib.decompressobj(self._bits)
+                self._fresh = False
+                continue
+            self._fresh = False
+            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            yield piece
+            while len(piece) >= PIECE and not data:  # what zlib still holds of the input
+                piece = self._decompressor.decompress(b"", PIECE)
+                yield piece
+
+    def whole(self) -> bool:
+        return self._decompressor.eof
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        import brotli
+
+        self._decompressor: Any = brotli.Decompressor()
+        self._error: type[Exception] = brotli.error
+
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            try:
+                piece = self._decompressor.process(data, output_buffer_limit=PIECE)
+            except self._error as error:
+                raise CorruptInputError(f"the compressed body is damaged ({error})") from None
+            if not piece:
+                return
+            yield piece
+            data = b""  # more may come of what it has
+
+    def whole(self) -> bool:
+        return bool(self._decompressor.is_finished())
+
+
+class _Zstandard:
+    """Frames may follow one another."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._codec: Any = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        self._error: type[Exception] = zstandard.ZstdError
+        self._frame: Any = self._codec.decompressobj()
+
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _ZSTD_STEP):
+            part = data[start : start + _ZSTD_STEP]
+            while part:
+                if self._frame.eof:
+                    self._frame = self._codec.decompressobj()
+                try:
+                    piece = self._frame.decompress(part)
+                except self._error as error:
+                    raise CorruptInputError(f"the compressed body is damaged ({error})") from None
+                part = self._frame.unused_data if self._frame.eof else b""
+                yield piece
+
+    def whole(self) -> bool:
+        return bool(self._frame.eof)
