@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import queue
+import signal
 import socket
 import struct
 import subprocess
@@ -381,9 +382,13 @@ def running(
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
     try:
         yield Runtime(process, output)
     finally:
-        process.kill()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)  # forked workers too
+        except ProcessLookupError:
+            pass
         process.wait()
