@@ -65,7 +65,6 @@ def meaning(post: Post) -> Any:
 def both(
     folder: Path,
     *invocations: Mapping[str, Any],
-    app: str = APP,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[list[Any], list[Any], list[str]]:
     """What the two runtimes answer to the same invocations, and what they log."""
@@ -74,31 +73,19 @@ def both(
     for module in (THEIRS, OURS):
         code = folder / NAMES[module]
         code.mkdir()
-        (code / "app.py").write_text(app, encoding="utf-8")
+        (code / "app.py").write_text(APP, encoding="utf-8")
         with RuntimeApi() as api, running(api, code, module=module, environment=environment) as runtime:
             answers[module] = [meaning(api.invoke(**invocation).result()) for invocation in invocations]
             logs[module] = runtime.log.replace(str(code), "CODE")
     for module, found in answers.items():
-        code = str(folder / NAMES[module])
-        answers[module] = json.loads(json.dumps(found, default=repr).replace(code, "CODE"))
+        place = str(folder / NAMES[module])
+        answers[module] = json.loads(json.dumps(found, default=repr).replace(place, "CODE"))
     return answers[THEIRS], answers[OURS], [logs[THEIRS], logs[OURS]]
 
 
 def test_results_and_errors_are_posted_alike(tmp_path: Path) -> None:
-    names = [
-        "echo",
-        "text",
-        "number",
-        "raw",
-        "nothing",
-        "exact",
-        "not_json",
-        "generator",
-        "fails",
-        "nameless",
-        "nested",
-        "environment",
-    ]
+    names = ["echo", "text", "number", "raw", "nothing", "exact", "not_json", "generator"]
+    names += ["fails", "nameless", "nested", "environment"]
     invocations = [{"event": {"do": name}, "headers": HEADERS} for name in names]
     theirs, ours, logs = both(tmp_path, *invocations)
     assert ours == theirs
@@ -213,7 +200,8 @@ def test_snapstart_hooks_run_around_the_restore(tmp_path: Path) -> None:
     with RuntimeApi() as api, running(api, tmp_path, environment=environment) as runtime:
         assert api.invoke({}).result().body == b"1"
         assert api.other_requests == ["/2018-06-01/runtime/restore/next"]
-        assert runtime.log.splitlines() == ["before the snapshot", "after the restore"]
+        said = [line for line in runtime.log.splitlines() if line.startswith(("before the", "after the"))]
+        assert said == ["before the snapshot", "after the restore"]
 
 
 MANAGED = """
