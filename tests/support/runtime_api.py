@@ -313,11 +313,11 @@ def _read_body(reader: _Reader, post: Post, script: Script, note: Any) -> str:
         return "reject" if script.reject_after == 0 else "drop" if script.drop_after == 0 else "whole"
     total = 0
     while True:
+        if script.pause_after is not None and total >= script.pause_after:
+            script.resume.wait(PATIENCE)
         for limit, outcome in ((script.reject_after, "reject"), (script.drop_after, "drop")):
             if limit is not None and total >= limit:
                 return outcome
-        if script.pause_after is not None and total >= script.pause_after:
-            script.resume.wait(PATIENCE)
         if not (size_line := reader.line()):
             raise EOFError
         size = int(size_line, 16)
