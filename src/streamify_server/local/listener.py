@@ -24,7 +24,13 @@ class Listener:
         self._guard = guard
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._serving: dict[Connection, Request] = {}
         self.port = 0
+
+    @property
+    def serving(self) -> list[Request]:
+        """The requests whose responses are not over while their peers are still there."""
+        return [request for connection, request in self._serving.items() if not connection.hung_up()]
 
     @property
     def scheme(self) -> str:
@@ -72,11 +78,14 @@ class Listener:
                 if reason:
                     await connection.respond(403, [("content-type", "text/plain")], reason.encode())
                 else:
+                    self._serving[connection] = request
                     await self._handler(request, connection)
+                    del self._serving[connection]
                 if not connection.request_is_read:
                     await connection.linger()
                     break
         except OSError:
             pass  # the peer is gone; whatever ran for it goes on
         finally:
+            self._serving.pop(connection, None)
             await connection.close()

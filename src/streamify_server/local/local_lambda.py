@@ -3,6 +3,7 @@
 import shutil
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .service import LambdaService, StreamErrors
 
 _T = TypeVar("_T")
+_LOOK_SECONDS = 0.01
 
 
 class LocalLambda:
@@ -284,6 +286,22 @@ class LocalLambda:
     def logs(self, name: str) -> list[str]:
         """The last 10,000 log lines of a function, Lambda's own among them."""
         return self._call(self._running.history.logs, name)
+
+    def open_requests(self, patience: float = 0.0) -> list[str]:
+        """The requests, "POST /path", whose responses their callers have neither read to the end nor closed.
+
+        Args:
+            patience: Seconds to wait for responses that are about to be over.
+        """
+        give_up = time.monotonic() + patience
+        # That a caller has hung up is seen by looking only.
+        while (serving := self._call(lambda: self._running.serving)) and time.monotonic() < give_up:
+            time.sleep(_LOOK_SECONDS)
+        return [f"{request.method} {request.target}" for request in serving]
+
+    def process_ids(self) -> list[int]:
+        """The ids of the function processes that run now."""
+        return self._call(lambda: self._running.process_ids)
 
     def subscribe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
         """Have a function called with every event, from the emulator's thread; it must not block.

@@ -106,6 +106,10 @@ class Supervisor:
     def alive(self) -> bool:
         return self._reports >= 0
 
+    @property
+    def process_ids(self) -> list[int]:
+        return [process.pid for process in self._processes.values() if process.pid is not None]
+
     def spawn(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, on_output: Callable[[bytes], None]
     ) -> Process:

@@ -20,7 +20,7 @@ from .listener import Guard, Listener
 from .pacing import TokenBucket
 from .pool import Pool
 from .processes import Supervisor
-from .request import refused
+from .request import Request, refused
 from .runtime_api import RuntimeApi
 from .tls import LocalAuthority
 from .worker import Worker
@@ -94,6 +94,15 @@ class LambdaService:
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
+
+    @property
+    def serving(self) -> list[Request]:
+        """The requests whose responses are not over while their callers are still there."""
+        return [request for listener in (self.api, *self._fronts) for request in listener.serving]
+
+    @property
+    def process_ids(self) -> list[int]:
+        return self._supervisor.process_ids
 
     async def open_inspector(self, port: int, payloads: bool) -> str:
         """Serve the stream inspector and return its URL."""

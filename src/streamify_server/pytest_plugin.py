@@ -1,0 +1,179 @@
+"""pytest fixtures: a local Lambda, canned streams, and a check that tests leave nothing of them behind.
+
+    def test_the_report_streams(local_lambda):
+        local_lambda.add_function("report", handler="app.handler", code="src")
+        assert StreamClient(**local_lambda.client_kwargs).stream("report").text() == "id,name\\n"
+        assert local_lambda.invocations("report")[0].status == "success"
+
+    def test_a_cut_stream_is_an_error(lambda_stream):
+        lambda_stream.on("report", Stream("id,na", fault="cut"))
+        with lambda_stream.client() as client, pytest.raises(StreamError):
+            client.stream("report").read()
+
+pytest finds this module by itself once streamify is installed, so whatever it needs beyond pytest is
+imported only by the tests that use it.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from streamify_client.testing import FakeLambda
+    from streamify_server.local import LocalLambda
+
+_SCOPES = ("function", "class", "module", "package", "session")
+_THREAD = "LocalLambda"
+# How long a response that has just been read may take to be over on the other side as well.
+_GRACE_SECONDS = 1.0
+_RUNNING = "The test left a LocalLambda running: use it in a with block, or call its stop()."
+
+_shared = pytest.StashKey[list["LocalLambda"]]()
+_passed = pytest.StashKey[bool]()
+# Threads of LocalLambdas that may outlive the test that runs now.
+_outliving = pytest.StashKey[frozenset[threading.Thread]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    scope_help = "how long the LocalLambda of the fixture local_lambda lives: " + ", ".join(_SCOPES)
+    group = parser.getgroup("streamify", "AWS Lambda response streaming")
+    group.addoption("--local-lambda-scope", choices=_SCOPES, metavar="SCOPE", help=scope_help)
+    parser.addini("local_lambda_scope", f"{scope_help} (default: function)", default="function")
+    leak_help = "whether a test that leaves a LocalLambda, a response or a function process open fails"
+    parser.addini("local_lambda_leak_check", leak_help, type="bool", default=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_shared] = []
+    config.stash[_passed] = False
+    config.stash[_outliving] = frozenset()
+    marker = (
+        "local_lambda(**options): arguments of the LocalLambda that the test's fixture local_lambda makes"
+    )
+    config.addinivalue_line("markers", marker)
+    if _configured_scope(config) not in _SCOPES:
+        allowed = ", ".join(_SCOPES)
+        raise pytest.UsageError(f"local_lambda_scope is one of {allowed}, not {_configured_scope(config)!r}.")
+
+
+def _configured_scope(config: pytest.Config) -> str:
+    return str(config.getoption("--local-lambda-scope") or config.getini("local_lambda_scope"))
+
+
+def _scope(fixture_name: str, config: pytest.Config) -> Any:
+    return _configured_scope(config)
+
+
+@pytest.fixture(scope=_scope)
+def local_lambda(request: pytest.FixtureRequest) -> Iterator["LocalLambda"]:
+    """A started LocalLambda without functions; it lives as long as --local-lambda-scope says.
+
+    `@pytest.mark.local_lambda(stream_errors="documented")` hands it arguments, where each test has its own.
+    """
+    from streamify_server.local import LocalLambda
+
+    config, marker = request.config, None
+    if request.scope == "function":
+        marker = request.node.get_closest_marker("local_lambda")
+    with LocalLambda(**(marker.kwargs if marker else {})) as aws:
+        config.stash[_shared].append(aws)
+        yield aws
+        config.stash[_shared].remove(aws)
+        left = _left_open(config, aws)
+        processes = aws.process_ids()
+    _complain(config, [*left, *map(_process_left, filter(_runs, processes))])
+
+
+@pytest.fixture
+def lambda_stream() -> "FakeLambda":
+    """Canned streams for a client, without a server: `streamify_client.testing.FakeLambda`."""
+    from streamify_client.testing import FakeLambda
+
+    return FakeLambda()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("local_lambda") and _configured_scope(item.config) != "function":
+        pytest.fail(
+            "The marker local_lambda needs a LocalLambda for each test: local_lambda_scope is"
+            f" {_configured_scope(item.config)}.",
+            pytrace=False,
+        )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    item.config.stash[_outliving] = _threads()
+    item.config.stash[_passed] = False
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """A LocalLambda that a fixture of a wider scope starts may outlive the test."""
+    before = _threads()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            outliving = request.config.stash[_outliving] | (_threads() - before)
+            request.config.stash[_outliving] = outliving
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.config.stash[_passed] = report.passed
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    yield
+    config = item.config
+    outliving = config.stash[_outliving]
+    left = [] if _threads() <= outliving else [_RUNNING]
+    _complain(config, [*left, *(line for aws in config.stash[_shared] for line in _left_open(config, aws))])
+
+
+def _threads() -> frozenset[threading.Thread]:
+    if "streamify_server.local" not in sys.modules:
+        return frozenset()
+    return frozenset(thread for thread in threading.enumerate() if thread.name == _THREAD)
+
+
+def _left_open(config: pytest.Config, aws: "LocalLambda") -> list[str]:
+    """What a test that passed has not read to its end; one that failed had no chance to."""
+    if not config.stash[_passed]:
+        return []
+    advice = "read it to its end, or close it"
+    return [
+        f"The test left a response open, that of {request}: {advice}."
+        for request in aws.open_requests(_GRACE_SECONDS)
+    ]
+
+
+def _runs(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _process_left(process_id: int) -> str:
+    return f"The function process {process_id} still runs after its LocalLambda was stopped."
+
+
+def _complain(config: pytest.Config, complaints: list[str]) -> None:
+    if complaints and config.getini("local_lambda_leak_check"):
+        pytest.fail("\n".join(complaints), pytrace=False)
