@@ -41,7 +41,7 @@ class Exchange:
         self._listening = (
             0  # how many of the application's calls wait here, and will hear that nobody reads on
         )
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self.loop = asyncio.get_running_loop()
         self._task = self.loop.create_task(self._run())
 
@@ -97,9 +97,13 @@ class Exchange:
     async def settle(self) -> None:
         """Wait for what the application does after its response, such as background tasks."""
         await asyncio.wait([self._task])
-        failure, self._failure = self._failure, None
-        if failure is None or isinstance(failure, asyncio.CancelledError):
-            return
+        if self._failure is not None:
+            self._log_failure(self._failure)
+            self._failure = None  # and with it the frames that still hold generators
+        if not self._complete:
+            await _generators_closed()
+
+    def _log_failure(self, failure: Exception) -> None:
         if self._gone and _came_from_a_lost_caller(failure):
             _log.info("The ASGI application stopped because nobody receives its response any more")
         else:
@@ -108,7 +112,9 @@ class Exchange:
     async def _run(self) -> None:
         try:
             await self._app(self._scope, self._receive, self._send)
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
+            pass  # by us; and if by itself, its response is incomplete, and that is what counts
+        except Exception as error:
             self._failure = error
         self._over = True
         await self._notify()
@@ -155,6 +161,16 @@ class Exchange:
     async def _notify(self) -> None:
         async with self._moved:
             self._moved.notify_all()
+
+
+async def _generators_closed() -> None:
+    """Wait for async generators that were dropped: asyncio closes each in a task of its own."""
+    await asyncio.sleep(0)  # those tasks are made in the loop's next turn
+    closing = [
+        task for task in asyncio.all_tasks() if type(task.get_coro()).__name__ == "async_generator_athrow"
+    ]
+    if closing:
+        await asyncio.wait(closing)
 
 
 def _unfinished() -> RuntimeError:

@@ -317,6 +317,27 @@ def test_a_lost_connection_ends_the_generator_before_the_next_request(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
+def test_a_generator_that_takes_its_time_to_clean_up_is_waited_for() -> None:
+    closed: list[bool] = []
+
+    async def forever() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "on and on"
+        finally:
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            closed.append(True)
+
+    async def endpoint(request: Any) -> Response:
+        return StreamingResponse(forever())
+
+    handler = streaming_asgi(Starlette(routes=[Route("/", endpoint)]))
+    with pytest.raises(ConnectionResetError):
+        answer(handler, function_url(), Wire(lose_after=2))
+    assert closed == [True]
+
+
 def test_a_silent_event_source_ends_when_the_connection_is_lost() -> None:
     closed: list[bool] = []
 

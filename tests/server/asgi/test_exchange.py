@@ -144,6 +144,19 @@ async def test_a_response_that_is_never_completed_is_an_error() -> None:
             await anext(running)
 
 
+async def test_an_application_that_cancels_itself_has_not_completed_its_response() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"begun"))
+        raise asyncio.CancelledError
+
+    async with exchange(app) as running:
+        await running.response()
+        assert await anext(running) == b"begun"
+        with pytest.raises(RuntimeError, match="without completing its response"):
+            await anext(running)
+
+
 async def test_a_lost_caller_is_an_oserror_from_send_and_a_disconnect_from_receive() -> None:
     heard: list[Any] = []
 
