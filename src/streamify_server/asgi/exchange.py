@@ -38,9 +38,7 @@ class Exchange:
         self._complete = False  # the application has sent its last body message
         self._gone = False  # nobody reads on
         self._over = False  # the application has returned or failed
-        self._listening = (
-            0  # how many of the application's calls wait here, and will hear that nobody reads on
-        )
+        self._listening = 0  # how many calls of the application wait, and would hear that nobody reads on
         self._failure: Exception | None = None
         self.loop = asyncio.get_running_loop()
         self._task = self.loop.create_task(self._run())

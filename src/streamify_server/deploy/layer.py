@@ -119,13 +119,18 @@ def _zip(root: Path, output: Path) -> None:
 
 
 def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[str]) -> list[Path]:
-    """Download the pinned packages' wheels for every Python version and architecture with pip."""
+    """Download the pinned packages' wheels for every Python version and architecture with pip.
+
+    Raises:
+        OSError: pip failed; it has said why on stderr.
+    """
     pins = [f"{name}=={version}" for name, version in PINS.items()]
     targets = [(python, PLATFORMS[architecture]) for python in pythons for architecture in architectures]
     for python, platform in targets:
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
         wanted = ["--python-version", python, "--platform", platform, "--dest", str(folder)]
-        subprocess.run([*command, *wanted, *pins], check=True)
+        if subprocess.run([*command, *wanted, *pins]).returncode:
+            raise OSError(f"pip could not download {', '.join(pins)} for Python {python} on {platform}.")
     return sorted(folder.glob("*.whl"))
 
 
@@ -152,7 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     pythons = options.python or PYTHONS
     with tempfile.TemporaryDirectory() as folder:
-        wheels = fetch_wheels(Path(folder), pythons, options.architecture or PLATFORMS)
+        try:
+            wheels = fetch_wheels(Path(folder), pythons, options.architecture or PLATFORMS)
+        except OSError as error:
+            parser.exit(1, f"{error}\n")
         build(options.output, wheels, _interpreters(pythons), os_only=options.os_only)
     with zipfile.ZipFile(options.output) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -126,3 +126,17 @@ def test_the_command_says_how_large_the_layer_is_and_what_it_lacks(
     assert re.fullmatch(r".*layer\.zip: \d+ kB, [\d,]+ kB unpacked\n", said.out)
     assert said.err == "no bytecode for Python 3.13: python3.13 is not on this machine\n"
     assert "bootstrap" in names(tmp_path / "layer.zip")
+
+
+def test_a_failed_download_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SystemExit) as caught:
+        layer.main(["--python", "3.13", "--architecture", "arm64", str(tmp_path / "layer.zip")])
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == (
+        "pip could not download awslambdaric==4.2.2, simplejson==4.3.0, snapshot-restore-py==1.0.0 "
+        "for Python 3.13 on manylinux2014_aarch64.\n"
+    )
+    assert not list(tmp_path.iterdir())
