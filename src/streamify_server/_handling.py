@@ -16,6 +16,8 @@ from ._verified import take_offer
 from .onion import Onion, Request
 from .response import HttpResponse
 
+_UNREAD = ConnectionAbortedError("The response was not read to its end.")
+
 
 class Options:
     """The checked options of one handler."""
@@ -73,6 +75,7 @@ class Handling:
         except BaseException as error:
             self._production.stop(error)
             raise
+        self._production.stop(_UNREAD)
 
     def _collect(self) -> Any:
         head = next(self._production)

@@ -45,7 +45,8 @@ class Production:
     """An iterator over what `lifecycle(production)` emits."""
 
     def __init__(self, lifecycle: Callable[[Production], Coroutine[Any, Any, None]]) -> None:
-        self._coroutine = lifecycle(self)
+        self._lifecycle = lifecycle
+        self._coroutine: Coroutine[Any, Any, None] | None = None
         self._task: LoopTask | None = None
         self._over = False
         self.interrupt: BaseException | None = None
@@ -137,6 +138,8 @@ class Production:
             raise
 
     def _drive(self, error: BaseException | None) -> Any:
+        if self._coroutine is None:
+            self._coroutine = self._lifecycle(self)
         handover = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
         if not isinstance(handover, _EnterLoop):
             return handover.item

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast, overload
 from ._answer import RESPOND
 from ._handling import Handling, Inside, Options
 from ._trace import of_application
-from .onion import Onion, Request
+from .onion import Onion, Request, checked_hooks
 from .response import checked_content_type
 from .writer import as_handler
 
@@ -100,6 +100,7 @@ def streaming_handler(
         >>> handler({"name": "world"}, None)
         b'hello world'
     """
+    hooks = checked_hooks(hooks)
     options = _checked(content_type, respond, deadline_margin, empty_body)
 
     def decorate(function: Function) -> StreamingHandler:

@@ -143,7 +143,7 @@ class Onion:
 
     def __init__(self, handler: Callable[..., Any], hooks: Any = None) -> None:
         self.handler = handler
-        self.hooks = _checked_hooks(hooks)
+        self.hooks = hooks
         self._phases: dict[str, list[tuple[str, Callable[[Request], Any]]]] = {phase: [] for phase in PHASES}
 
     def use(self, middlewares: Any) -> None:
@@ -189,7 +189,8 @@ def _phases_of(middleware: Any) -> list[tuple[str, str, Callable[[Request], Any]
     return found
 
 
-def _checked_hooks(hooks: Any) -> Any:
+def checked_hooks(hooks: Any) -> Any:
+    """The hooks; raises if there are none among them."""
     if hooks is None:
         return None
     if not any(callable(getattr(hooks, name, None)) for name in HOOKS):

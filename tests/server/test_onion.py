@@ -1,0 +1,569 @@
+"""The onion: middlewares, hooks and what they share, in sync and async code alike."""
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from streamify_server import HttpResponse, Request, streaming_handler
+from streamify_server.testing import Context, Result, invoke
+
+
+class Recording:
+    """A middleware that notes what it is called for."""
+
+    def __init__(self, name: str, notes: list[str]) -> None:
+        self.name = name
+        self.notes = notes
+
+    def before(self, request: Request) -> None:
+        self.notes.append(f"before {self.name}")
+
+    def after(self, request: Request) -> None:
+        self.notes.append(f"after {self.name}")
+
+    def on_error(self, request: Request) -> None:
+        self.notes.append(f"on_error {self.name}")
+
+    def on_stream_end(self, request: Request) -> None:
+        self.notes.append(f"end {self.name}")
+
+
+class AsyncRecording(Recording):
+    async def before(self, request: Request) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().before(request)
+
+    async def after(self, request: Request) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().after(request)
+
+    async def on_error(self, request: Request) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().on_error(request)
+
+    async def on_stream_end(self, request: Request) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().on_stream_end(request)
+
+
+def sync_generator(event: Any, context: Any) -> Iterator[str]:
+    yield "a"
+    if event == "fails":
+        raise ValueError("late")
+    yield "b"
+
+
+async def async_generator(event: Any, context: Any) -> AsyncIterator[str]:
+    for chunk in sync_generator(event, context):
+        await asyncio.sleep(0)
+        yield chunk
+
+
+async def coroutine(event: Any, context: Any) -> Any:
+    await asyncio.sleep(0)
+    return sync_generator(event, context)
+
+
+async def coroutine_of_async_generator(event: Any, context: Any) -> Any:
+    return async_generator(event, context)
+
+
+HANDLERS = [sync_generator, async_generator, coroutine, coroutine_of_async_generator]
+MIDDLEWARES = [Recording, AsyncRecording]
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+@pytest.mark.parametrize("second", MIDDLEWARES)
+@pytest.mark.parametrize("first", MIDDLEWARES)
+def test_sync_and_async_code_mix_in_one_order(
+    function: Callable[..., Any], first: type[Recording], second: type[Recording]
+) -> None:
+    notes: list[str] = []
+    handler = streaming_handler(middlewares=[first("1", notes), second("2", notes)])(function)
+    assert invoke(handler).chunks == [b"a", b"b"]
+    assert notes == ["before 1", "before 2", "after 2", "after 1", "end 2", "end 1"]
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+@pytest.mark.parametrize("kind", MIDDLEWARES)
+def test_a_stream_error_reaches_the_end_hooks_and_not_on_error(
+    function: Callable[..., Any], kind: type[Recording]
+) -> None:
+    notes: list[str] = []
+    ends: list[Any] = []
+    handler = streaming_handler(middlewares=[kind("1", notes)])(function)
+    handler.on_stream_end(lambda request: ends.append(request.stream_end))
+    result = invoke(handler, "fails")
+    assert result.chunks == [b"a"]
+    assert isinstance(result.error, ValueError)
+    assert notes == ["before 1", "after 1", "end 1"]
+    assert ends[0].error is result.error
+    assert ends[0].bytes_sent == 1
+    assert ends[0].duration >= 0
+
+
+@pytest.mark.parametrize("kind", MIDDLEWARES)
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_an_error_of_a_middleware_reaches_every_on_error(kind: type[Recording], phase: str) -> None:
+    """Also those of middlewares whose before never ran."""
+    notes: list[str] = []
+
+    def fail(request: Request) -> None:
+        raise ValueError("in a hook")
+
+    handler = streaming_handler(middlewares=[kind("1", notes)])(sync_generator)
+    getattr(handler, phase)(fail)
+    handler.use(kind("2", notes))
+    result = invoke(handler)
+    assert isinstance(result.error, ValueError)
+    assert result.content_type is None
+    assert notes[-4:] == ["on_error 2", "on_error 1", "end 2", "end 1"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_error_of_the_first_chunk_of_a_bare_stream_reaches_on_error(is_async: bool) -> None:
+    def sync_body(event: Any, context: Any) -> Any:
+        raise ValueError("at once")
+        yield ""
+
+    async def async_body(event: Any, context: Any) -> Any:
+        raise ValueError("at once")
+        yield ""
+
+    handler = streaming_handler(async_body if is_async else sync_body)
+    handler.on_error(lambda request: f"sorry, {request.error}")
+    result = invoke(handler)
+    assert result.text == "sorry, at once"
+    assert result.error is None
+
+
+def test_on_error_may_set_the_response_and_the_others_still_run() -> None:
+    seen: list[Any] = []
+
+    def answer(request: Request) -> None:
+        request.response = HttpResponse(500, body="x")
+
+    handler = streaming_handler(lambda event, context: 1 / 0)
+    handler.on_error(lambda request: seen.append(request.response) and None).on_error(answer)
+    assert invoke(handler).status_code == 500
+    assert seen[0].status == 500
+
+
+def test_on_error_that_returns_ends_its_chain() -> None:
+    seen: list[Any] = []
+    handler = streaming_handler(lambda event, context: 1 / 0)
+    handler.on_error(seen.append).on_error(lambda request: "handled")
+    assert invoke(handler).text == "handled"
+    assert seen == []
+
+
+def test_another_error_of_on_error_propagates_chained_to_the_first() -> None:
+    def fail(request: Request) -> None:
+        raise KeyError("second")
+
+    error = invoke(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
+    assert isinstance(error, KeyError)
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+def test_the_response_is_cleared_before_on_error() -> None:
+    seen: list[Any] = []
+
+    def fail(request: Request) -> None:
+        raise ValueError
+
+    invoke(
+        streaming_handler(lambda event, context: "x").after(fail).on_error(lambda r: seen.append(r.response))
+    )
+    assert seen == [None]
+
+
+@pytest.mark.parametrize("value", ["early", b"early", {"statusCode": 200, "body": "early"}])
+def test_a_before_that_returns_answers_instead(value: Any) -> None:
+    ran: list[str] = []
+    handler = streaming_handler(lambda event, context: ran.append("handler"))
+    handler.before(lambda request: value).before(lambda request: ran.append("second before"))
+    handler.after(lambda request: ran.append("after"))
+    assert invoke(handler).text == "early"
+    assert ran == []
+
+
+def test_an_after_that_returns_replaces_the_response_and_ends_its_chain() -> None:
+    ran: list[Any] = []
+    handler = streaming_handler(lambda event, context: "handler's")
+    handler.after(ran.append).after(lambda request: "after's")
+    assert invoke(handler).text == "after's"
+    assert ran == []
+
+
+def test_an_after_sees_http_as_an_http_response_and_anything_else_as_it_is() -> None:
+    seen: list[Any] = []
+    handler = streaming_handler(lambda event, context: event).after(
+        lambda request: seen.append(request.response)
+    )
+    invoke(handler, {"statusCode": 201, "headers": {"X-A": "b"}, "body": "x"})
+    invoke(handler, "bare")
+    assert isinstance(seen[0], HttpResponse)
+    assert (seen[0].status, seen[0].headers["x-a"], seen[0].body) == (201, "b", "x")
+    assert seen[1] == "bare"
+
+
+def test_a_middleware_may_replace_event_and_context() -> None:
+    def change(request: Request) -> None:
+        request.event = {"name": "other"}
+        request.context = "context"
+
+    handler = streaming_handler(lambda event, context: f"{event['name']} {context}").before(change)
+    assert invoke(handler, {"name": "first"}).text == "other context"
+
+
+def test_internal_is_fresh_for_every_request() -> None:
+    seen: list[Any] = []
+
+    def note(request: Request) -> None:
+        seen.append(dict(request.internal))
+        request.internal["used"] = True
+
+    handler = streaming_handler(lambda event, context: "x").before(note)
+    invoke(handler)
+    invoke(handler)
+    assert seen == [{}, {}]
+
+
+class Upper:
+    def after(self, request: Request) -> None:
+        request.transform_body(self)
+
+    def feed(self, chunk: bytes) -> bytes:
+        return chunk.upper()
+
+    def finish(self) -> bytes:
+        return b"!"
+
+
+class Pairs:
+    """Gives out two chunks at a time."""
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        held, self.held = self.held, b"" if self.held else chunk
+        return held + chunk if held else b""
+
+    def finish(self) -> bytes:
+        return self.held
+
+
+@pytest.mark.parametrize("function", [*HANDLERS, lambda event, context: "ab"])
+def test_a_transform_sees_every_chunk_of_any_body(function: Callable[..., Any]) -> None:
+    assert invoke(streaming_handler(middlewares=[Upper()])(function)).body == b"AB!"
+
+
+def test_transforms_run_one_after_the_other_and_empty_output_is_not_sent() -> None:
+    handler = streaming_handler(lambda event, context: ["a", "b", "c"])
+    handler.after(lambda request: request.transform_body(Upper()))
+    handler.after(lambda request: request.transform_body(Pairs()))
+    result = invoke(handler)
+    assert result.chunks == [b"AB", b"C", b"!"]
+
+
+def test_a_failing_transform_is_an_error_of_the_stream() -> None:
+    class Fails(Upper):
+        def feed(self, chunk: bytes) -> bytes:
+            raise ValueError("cannot encode")
+
+    closed: list[bool] = []
+
+    def body(event: Any, context: Any) -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            closed.append(True)
+
+    result = invoke(streaming_handler(middlewares=[Fails()])(body))
+    assert str(result.error) == "cannot encode"
+    assert closed == [True]
+
+
+def test_an_error_handled_by_on_error_is_not_transformed_by_what_failed() -> None:
+    def fail(request: Request) -> None:
+        raise ValueError
+
+    handler = streaming_handler(lambda event, context: "x").after(fail).use(Upper())
+    handler.on_error(lambda request: "plain")
+    assert invoke(handler).text == "plain"
+
+
+def test_every_end_hook_runs_and_the_first_error_wins() -> None:
+    ran: list[str] = []
+
+    def fails(name: str) -> Callable[[Request], None]:
+        def hook(request: Request) -> None:
+            ran.append(name)
+            raise RuntimeError(name)
+
+        return hook
+
+    handler = streaming_handler(sync_generator).on_stream_end(fails("1")).on_stream_end(fails("2"))
+    alone = invoke(handler)
+    assert alone.chunks == [b"a", b"b"]
+    assert str(alone.error) == "2"
+    together = invoke(handler, "fails")
+    assert str(together.error) == "late"
+    assert together.error is not None
+    assert str(together.error.__context__) == "2"
+    assert ran == ["2", "1", "2", "1"]
+
+
+def test_resources_live_until_the_end_hooks() -> None:
+    """What a before opens is open while the body is made, and closed by its on_stream_end."""
+    opened: list[str] = []
+
+    class Resource:
+        async def before(self, request: Request) -> None:
+            opened.append("r")
+
+        async def on_stream_end(self, request: Request) -> None:
+            opened.clear()
+
+    def body(event: Any, context: Any) -> Iterator[str]:
+        yield from opened
+        yield from opened
+
+    assert invoke(streaming_handler(middlewares=[Resource()])(body)).chunks == [b"r", b"r"]
+    assert opened == []
+
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+@pytest.mark.parametrize("is_async_before", [False, True])
+@pytest.mark.parametrize("function", ["sync", "async"])
+def test_context_variables_of_a_before_are_seen_everywhere_after_it(
+    function: str, is_async_before: bool
+) -> None:
+    def set_it(request: Request) -> None:
+        VARIABLE.set("set")
+
+    async def set_it_async(request: Request) -> None:
+        set_it(request)
+
+    def sync_body(event: Any, context: Any) -> Iterator[str]:
+        yield VARIABLE.get()
+
+    async def async_body(event: Any, context: Any) -> AsyncIterator[str]:
+        yield VARIABLE.get()
+
+    seen: list[str] = []
+    handler = streaming_handler(sync_body if function == "sync" else async_body)
+    handler.before(set_it_async if is_async_before else set_it)
+    handler.on_stream_end(lambda request: seen.append(VARIABLE.get()))
+    assert contextvars.copy_context().run(invoke, handler).text == "set"
+    assert seen == ["set"]
+
+
+def test_async_generators_run_in_one_task_so_timeouts_may_span_yields() -> None:
+    async def body(event: Any, context: Any) -> AsyncIterator[str]:
+        async with asyncio.timeout(60):
+            first = asyncio.current_task()
+            yield "a"
+            assert asyncio.current_task() is first
+            yield "b"
+
+    assert invoke(streaming_handler(body)).chunks == [b"a", b"b"]
+
+
+def test_sync_code_runs_on_the_calling_thread_also_after_async_code() -> None:
+    threads: list[Any] = []
+
+    async def go_async(request: Request) -> None:
+        await asyncio.sleep(0)
+        threads.append(threading.current_thread().name)
+
+    def body(event: Any, context: Any) -> Iterator[str]:
+        threads.append(threading.current_thread())
+        yield "a"
+        threads.append(threading.current_thread())
+
+    invoke(streaming_handler(body).before(go_async))
+    here = threading.current_thread()
+    assert threads == ["streamify-loop", here, here]
+
+
+def test_one_loop_serves_every_invocation() -> None:
+    loops: list[Any] = []
+
+    async def note(event: Any, context: Any) -> str:
+        loops.append(asyncio.get_running_loop())
+        return "x"
+
+    handler = streaming_handler(note)
+    invoke(handler)
+    invoke(handler)
+    assert loops[0] is loops[1]
+
+
+async def test_a_direct_call_works_inside_a_running_loop() -> None:
+    assert streaming_handler(async_generator)("x", None) == b"ab"
+
+
+def test_no_loop_is_started_for_sync_handlers() -> None:
+    import subprocess
+    import sys
+
+    script = (
+        "import sys; from streamify_server import streaming_handler\n"
+        "print(streaming_handler(lambda e, c: iter(['a']))({}, None), 'asyncio' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "b'a' False\n"
+
+
+@pytest.mark.parametrize("wrong", [object(), 1, "ab", Recording, [Recording("1", []), object()]])
+def test_what_is_no_middleware_is_refused_and_nothing_of_its_list_is_kept(wrong: Any) -> None:
+    notes: list[str] = []
+    handler = streaming_handler(lambda event, context: "x")
+    with pytest.raises(TypeError, match="middleware is an object with some of"):
+        handler.use(wrong)
+    assert invoke(handler).error is None
+    assert notes == []
+
+
+@pytest.mark.parametrize("phase", ["before", "after", "on_error", "on_stream_end"])
+def test_what_is_no_function_is_refused(phase: str) -> None:
+    with pytest.raises(TypeError, match=phase):
+        getattr(streaming_handler(lambda event, context: "x"), phase)("no function")
+
+
+def test_hooks_without_any_hook_are_refused() -> None:
+    with pytest.raises(TypeError, match="before_prefetch"):
+        streaming_handler(hooks=object())
+
+
+def test_after_handler_does_not_run_when_the_handler_fails() -> None:
+    ran: list[str] = []
+
+    class Hooks:
+        def before_handler(self) -> None:
+            ran.append("before")
+
+        def after_handler(self) -> None:
+            ran.append("after")
+
+    invoke(streaming_handler(hooks=Hooks())(lambda event, context: 1 / 0))
+    assert ran == ["before"]
+
+
+def test_the_decorated_function_is_a_real_function() -> None:
+    @streaming_handler
+    def named(event: Any, context: Any) -> str:
+        """What it does."""
+        return "x"
+
+    assert named.__name__ == "named"
+    assert named.__doc__ == "What it does."
+    assert type(named).__name__ == "function"
+
+
+def test_other_decorators_work_around_and_inside() -> None:
+    def around(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        @functools.wraps(function)
+        def wrapper(event: Any, context: Any) -> Any:
+            return function({**event, "seen": event.get("seen", 0) + 1}, context)
+
+        return wrapper
+
+    @around
+    @streaming_handler
+    @around
+    def handler(event: Any, context: Any) -> Iterator[str]:
+        yield str(event["seen"])
+
+    assert invoke(handler, {}).text == "2"
+
+
+def test_a_decorator_around_sees_the_whole_response_happen() -> None:
+    """So that a metric added in mid-stream is flushed, and a trace covers the body."""
+    order: list[str] = []
+
+    @streaming_handler
+    def inner(event: Any, context: Any) -> Iterator[str]:
+        yield "a"
+        order.append("body")
+        raise ValueError("late")
+
+    def outer(event: Any, context: Any) -> Any:
+        try:
+            return inner(event, context)
+        finally:
+            order.append("decorator")
+
+    assert isinstance(invoke(outer).error, ValueError)
+    assert order == ["body", "decorator"]
+
+
+def test_a_streaming_handler_called_by_another_answers_its_caller() -> None:
+    inner = streaming_handler(lambda event, context: iter(["in", "ner"]))
+    outer = streaming_handler(lambda event, context: b"<" + inner(event, context) + b">")
+    assert invoke(outer).body == b"<inner>"
+
+
+def test_the_body_is_closed_when_nobody_takes_the_rest() -> None:
+    closed: list[str] = []
+
+    def body(event: Any, context: Any) -> Iterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            closed.append("sync")
+
+    async def async_body(event: Any, context: Any) -> AsyncIterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            await asyncio.sleep(0)
+            closed.append("async")
+
+    class Impatient:
+        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+            next(body)
+
+        def fail(self, error: BaseException, farewell: bytes) -> None:
+            pass
+
+    from streamify_server.posting import posting_through
+
+    for function in (body, async_body):
+        with posting_through(Impatient()):
+            streaming_handler(function)({}, Context())
+    assert closed == ["sync", "async"]
+
+
+def test_a_system_exit_passes_through_everything() -> None:
+    def leave(event: Any, context: Any) -> None:
+        raise SystemExit(3)
+
+    async def leave_async(event: Any, context: Any) -> None:
+        raise SystemExit(3)
+
+    for function in (leave, leave_async):
+        with pytest.raises(SystemExit):
+            streaming_handler(function).on_error(lambda request: "handled")({}, None)
+    assert streaming_handler(async_generator)("x", None) == b"ab", "the loop lives"
+
+
+def test_a_cancellation_of_ones_own_making_is_an_error() -> None:
+    async def cancelled(event: Any, context: Any) -> None:
+        raise asyncio.CancelledError
+
+    result: Result = invoke(streaming_handler(cancelled))
+    assert isinstance(result.error, RuntimeError)
+    assert "CancelledError" in str(result.error)
