@@ -128,12 +128,13 @@ def test_an_error_of_a_middleware_reaches_every_on_error(kind: type[Recording], 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_an_error_of_the_first_chunk_of_a_bare_stream_reaches_on_error(is_async: bool) -> None:
     def sync_body(event: Any, context: Any) -> Any:
+        yield from ()
         raise ValueError("at once")
-        yield ""
 
     async def async_body(event: Any, context: Any) -> Any:
+        for nothing in list[str]():
+            yield nothing
         raise ValueError("at once")
-        yield ""
 
     handler = streaming_handler(async_body if is_async else sync_body)
     handler.on_error(lambda request: f"sorry, {request.error}")
@@ -149,7 +150,7 @@ def test_on_error_may_set_the_response_and_the_others_still_run() -> None:
         request.response = HttpResponse(500, body="x")
 
     handler = streaming_handler(lambda event, context: 1 / 0)
-    handler.on_error(lambda request: seen.append(request.response) and None).on_error(answer)
+    handler.on_error(lambda request: seen.append(request.response)).on_error(answer)
     assert invoke(handler).status_code == 500
     assert seen[0].status == 500
 
@@ -461,14 +462,14 @@ def test_after_handler_does_not_run_when_the_handler_fails() -> None:
 
 
 def test_the_decorated_function_is_a_real_function() -> None:
-    @streaming_handler
     def named(event: Any, context: Any) -> str:
         """What it does."""
         return "x"
 
-    assert named.__name__ == "named"
-    assert named.__doc__ == "What it does."
-    assert type(named).__name__ == "function"
+    decorated: Any = streaming_handler(named)
+    assert decorated.__name__ == "named"
+    assert decorated.__doc__ == "What it does."
+    assert type(decorated).__name__ == "function"
 
 
 def test_other_decorators_work_around_and_inside() -> None:
