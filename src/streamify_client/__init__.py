@@ -21,6 +21,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from ._attempts import Attempts
+    from ._map import MapItem
     from ._result import StreamResult
     from .aio import AsyncStreamClient
     from .aio_response import AsyncResponseStream
@@ -32,6 +33,7 @@ _LAZY = {
     "AsyncResponseStream": "aio_response",
     "AsyncStreamClient": "aio",
     "Attempts": "_attempts",
+    "MapItem": "_map",
     "ResponseStream": "response",
     "ServerSentEvent": "item_views",
     "StreamClient": "client",
@@ -50,6 +52,7 @@ __all__ = [
     "FunctionNotFoundError",
     "HttpStatusError",
     "InvocationError",
+    "MapItem",
     "ResponseStream",
     "ServerSentEvent",
     "StreamClient",

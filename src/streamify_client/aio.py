@@ -1,13 +1,15 @@
 """AsyncStreamClient: streamed responses of Lambda functions, by asyncio, on aiobotocore."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from ._aio_map import AsyncStreamMap
 from ._aio_transports import AsyncTransports
 from ._client_context import ClientContext
 from ._compression import Compression
 from ._core import StreamCore
+from ._map import Read, check_concurrency, check_read
 from ._options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
 from ._progress import Progress, meter
@@ -117,6 +119,30 @@ class AsyncStreamClient(AsyncReaders):
                     await in_thread(sink.write, chunk)
                     advance(chunk)
         return stream.result
+
+    def map(
+        self,
+        function: str,
+        payloads: Iterable[Payload] | AsyncIterable[Payload],
+        *,
+        concurrency: int = 8,
+        ordered: bool = True,
+        read: Read | Callable[[AsyncResponseStream], Awaitable[Any]] = "text",
+        **options: Unpack[StreamOptions],
+    ) -> AsyncStreamMap:
+        """Invoke a function once for each payload, several at a time; as `StreamClient.map`.
+
+        `payloads` may be an asynchronous iterable, and a function given as `read` a coroutine function.
+        """
+        check_concurrency(concurrency, self._transport.fixed_pool_size)
+        check_read(read)
+        self._transport.keep(concurrency)
+        self.stream(function, None, **options).cancel()  # options are checked now, and not once for each item
+
+        def open_stream(payload: Payload) -> AsyncResponseStream:
+            return self.stream(function, payload, **options)
+
+        return AsyncStreamMap(open_stream, payloads, concurrency=concurrency, ordered=ordered, read=read)
 
     async def close(self) -> None:
         """Close the client that was made here; one that was passed in stays open, without our hooks."""

@@ -1,6 +1,6 @@
 """StreamClient: streamed responses of Lambda functions, by blocking calls, on boto3."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
@@ -9,6 +9,7 @@ from ._boto import BotoTransport
 from ._client_context import ClientContext
 from ._compression import Compression
 from ._core import StreamCore
+from ._map import Read, StreamMap, check_concurrency, check_read
 from ._options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from ._payload import Payload
 from ._progress import Progress, meter
@@ -176,6 +177,48 @@ class StreamClient(Readers):
                 sink.write(chunk)
                 advance(chunk)
         return stream.result
+
+    def map(
+        self,
+        function: str,
+        payloads: Iterable[Payload],
+        *,
+        concurrency: int = 8,
+        ordered: bool = True,
+        read: Read | Callable[[ResponseStream], Any] = "text",
+        **options: Unpack[StreamOptions],
+    ) -> StreamMap:
+        """Invoke a function once for each payload, several at a time, and return the items as they come.
+
+        Payloads are taken one by one, in the caller's own thread, when there is room: at most `concurrency`
+        invocations run or wait to be handed out. What goes wrong with one is that item's ``error``, and the
+        others go on. Leaving the loop cancels what runs.
+
+        Args:
+            function: As for `stream`.
+            payloads: One for each invocation; also a generator.
+            concurrency: How many invocations there may be at once; the connection pool follows.
+            ordered: Hand the items out in the order of the payloads, else as they are finished.
+            read: What to make of each stream: ``"text"``, ``"bytes"``, ``"json"``, or a function of the open
+                stream, which is called in a thread.
+            **options: As for `stream`.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+
+        Example:
+            >>> for item in client.map("summarize", pages, concurrency=20):  # doctest: +SKIP
+            ...     print(item.index, item.error or item.value)
+        """
+        check_concurrency(concurrency, self._transport.fixed_pool_size)
+        check_read(read)
+        self._transport.keep(concurrency)
+        self.stream(function, None, **options).cancel()  # options are checked now, and not once for each item
+
+        def open_stream(payload: Payload) -> ResponseStream:
+            return self.stream(function, payload, **options)
+
+        return StreamMap(open_stream, payloads, concurrency=concurrency, ordered=ordered, read=read)
 
     def close(self) -> None:
         """Close the boto3 client that was made here; one that was passed in stays open, without our hooks."""
