@@ -47,16 +47,16 @@ class Listener:
 
     async def close(self) -> None:
         """Stop listening, drop every connection, and wait until their handlers have ended."""
-        if self._server is None:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._server.close()
+        server.close()
         tasks = list(self._connections)
         for task, writer in list(self._connections.items()):
             task.cancel()
             writer.transport.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        await server.wait_closed()
 
     async def drain(self, seconds: float | None) -> None:
         """Wait until the peers have closed their connections and all that they sent has been handled."""

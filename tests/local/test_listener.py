@@ -1,0 +1,68 @@
+"""Listening sockets and what becomes of their connections."""
+
+import asyncio
+
+from streamify_server.local.http1 import Connection
+from streamify_server.local.listener import Listener
+from streamify_server.local.request import Request
+
+
+async def test_closing_twice_at_the_same_time_closes_once() -> None:
+    arrived = asyncio.Event()
+
+    async def serve(request: Request, connection: Connection) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    listener = Listener(serve)
+    await listener.open()
+    _reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(f"GET / HTTP/1.1\r\nHost: {listener.address}\r\n\r\n".encode())
+    await arrived.wait()
+    await asyncio.gather(listener.close(), listener.close())
+    writer.close()
+
+
+async def exchange(listener: Listener, *requests: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write("".join(requests).replace("HOST", listener.address).encode())
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def echo(request: Request, connection: Connection) -> None:
+    await connection.respond(200, [], await connection.read_body(100))
+
+
+async def test_requests_on_one_connection_are_answered_in_turn() -> None:
+    listener = Listener(echo)
+    await listener.open()
+    post = "POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 1\r\n\r\n"
+    answer = await exchange(listener, post + "a", post + "b")
+    assert [part[-1:] for part in answer.split(b"HTTP/1.1 200")[1:]] == [b"a", b"b"]
+    await listener.close()
+
+
+async def test_who_waits_for_a_continue_gets_one() -> None:
+    listener = Listener(echo)
+    await listener.open()
+    head = "POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(head.replace("HOST", listener.address).encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+    writer.write(b"x")
+    assert (await reader.readuntil(b"\r\n\r\nx")).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await writer.wait_closed()
+    await listener.close()
+
+
+async def test_what_is_no_http_is_a_bad_request() -> None:
+    listener = Listener(echo)
+    await listener.open()
+    assert (await exchange(listener, "nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400")
+    assert b" 400 " in await exchange(listener, "GET / HTTP/1.1\r\n\r\n")
+    await listener.close()
