@@ -61,11 +61,12 @@ class Browser:
         self._received = b""
         self._last_id = 0
         self.problems: list[str] = []
+        self.requested: list[str] = []
         targets = self._call("Target.getTargets")["targetInfos"]
         page = next(target for target in targets if target["type"] == "page")
         attach = {"targetId": page["targetId"], "flatten": True}
         self._session = self._call("Target.attachToTarget", **attach)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
@@ -154,9 +155,11 @@ class Browser:
         return json.loads(message)
 
     def _notice(self, event: Any) -> None:
-        """Collect what the page complains of: exceptions, refused scripts and styles, failed requests."""
+        """Collect what the page asks for, and complains of: exceptions, refused scripts, failed requests."""
         if event.get("method") == "Runtime.exceptionThrown":
             self.problems.append(str(event["params"]["exceptionDetails"]))
+        elif event.get("method") == "Network.requestWillBeSent":
+            self.requested.append(event["params"]["request"]["url"])
         elif event.get("method") == "Log.entryAdded" and event["params"]["entry"]["level"] == "error":
             self.problems.append(event["params"]["entry"]["text"])
 
