@@ -34,8 +34,9 @@ _RUNNING = "The test left a LocalLambda running: use it in a with block, or call
 
 _shared = pytest.StashKey[list["LocalLambda"]]()
 _passed = pytest.StashKey[bool]()
-# Threads of LocalLambdas that may outlive the test that runs now.
+# Threads of LocalLambdas that may outlive the test that runs now, and those that its own fixtures started.
 _outliving = pytest.StashKey[frozenset[threading.Thread]]()
+_own = pytest.StashKey[frozenset[threading.Thread]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_shared] = []
     config.stash[_passed] = False
-    config.stash[_outliving] = frozenset()
+    config.stash[_outliving] = config.stash[_own] = frozenset()
     marker = (
         "local_lambda(**options): arguments of the LocalLambda that the test's fixture local_lambda makes"
     )
@@ -96,18 +97,24 @@ def lambda_stream() -> "FakeLambda":
     return FakeLambda()
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("local_lambda") and _configured_scope(item.config) != "function":
-        pytest.fail(
-            "The marker local_lambda needs a LocalLambda for each test: local_lambda_scope is"
-            f" {_configured_scope(item.config)}.",
-            pytrace=False,
-        )
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Whatever is set up for more than one test, by fixtures or by a collector, may outlive this one."""
+    stash, scope = item.config.stash, _configured_scope(item.config)
+    try:
+        yield
+    finally:
+        outliving, own = stash[_outliving], stash[_own]
+        stash[_outliving] = outliving | (_threads() - own)
+    if item.get_closest_marker("local_lambda") and scope != "function":
+        message = "The marker local_lambda needs a LocalLambda for each test: local_lambda_scope is"
+        pytest.fail(f"{message} {scope}.", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     item.config.stash[_outliving] = _threads()
+    item.config.stash[_own] = frozenset()
     item.config.stash[_passed] = False
     return (yield)
 
@@ -116,14 +123,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """A LocalLambda that a fixture of a wider scope starts may outlive the test."""
-    before = _threads()
+    before, stash = _threads(), request.config.stash
+    kind = _own if fixturedef.scope == "function" else _outliving
     try:
         return (yield)
     finally:
-        if fixturedef.scope != "function":
-            outliving = request.config.stash[_outliving] | (_threads() - before)
-            request.config.stash[_outliving] = outliving
+        known = stash[kind]
+        stash[kind] = known | (_threads() - before)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,9 @@
 """The plugin in test runs of their own, as a project that has installed streamify would see it."""
 
+import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -163,6 +166,32 @@ def test_lazily(request): request.getfixturevalue("aws")
     result.assert_outcomes(passed=2)
 
 
+def test_what_is_set_up_outside_fixtures_may_outlive_a_test(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+import pytest
+
+class Collected(pytest.Item):
+    def setup(self):
+        from streamify_server.local import LocalLambda
+        if self.name == "first":
+            self.parent.aws = LocalLambda().start()
+
+    def runtest(self):
+        if self.name == "last":
+            self.parent.aws.stop()
+
+class Page(pytest.File):
+    def collect(self):
+        return [Collected.from_parent(self, name=name) for name in ("first", "last")]
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".md":
+        return Page.from_parent(parent, path=file_path)
+""")
+    pytester.path.joinpath("page.md").touch()
+    run("", "page.md").assert_outcomes(passed=2)
+
+
 LEFT_OPEN = """
 kept = []
 
@@ -257,3 +286,14 @@ def test_the_fixtures_are_listed_with_what_they_do(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(
         ["local_lambda*", "*A started LocalLambda*", "lambda_stream*", "*Canned streams*"]
     )
+
+
+def test_what_the_documentation_shows_passes(pytester: pytest.Pytester) -> None:
+    root = Path(__file__).parent.parent.parent
+    blocks = re.findall(
+        r"```python\n(.*?)```", (root / "docs" / "pytest.md").read_text(encoding="utf-8"), re.S
+    )
+    shutil.copytree(root / "examples", pytester.path / "examples")
+    pytester.makepyfile("\n".join(blocks))
+    pytester.makeini(INI)
+    pytester.runpytest_subprocess("--strict-markers").assert_outcomes(passed=4)
