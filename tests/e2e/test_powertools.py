@@ -185,14 +185,17 @@ def segments(daemon: socket.socket, until: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_the_subsegment_of_the_handler_lasts_as_long_as_the_body(
-    how: str, aws: LocalLambda, daemon: socket.socket
+@pytest.mark.parametrize("fail", [False, True])
+def test_the_subsegment_of_the_handler_lasts_as_long_as_the_body_and_has_its_error(
+    how: str, fail: bool, aws: LocalLambda, daemon: socket.socket
 ) -> None:
-    run(aws, "around", trace=True, how=how, count=2, order="o-7")
+    run(aws, "around", trace=True, how=how, fail=fail, count=2, order="o-7")
     found = segments(daemon, until="## around")
-    handler, read = found["## around"], found["## app.read"]
+    handler, rows, read = found["## around"], found["## app.rows"], found["## app.read"]
     assert handler["start_time"] <= read["start_time"] <= read["end_time"] <= handler["end_time"]
     assert read["trace_id"] == handler["trace_id"] == TRACE
+    assert (rows["parent_id"] == handler["id"]) is (how == "sync")  # the X-Ray SDK keeps its place by thread
+    assert handler.get("fault", False) is fail
 
 
 def test_decorators_below_end_before_the_body_begins(aws: LocalLambda, log: Log) -> None:
