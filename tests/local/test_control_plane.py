@@ -1,6 +1,7 @@
 """The reads of the control plane, by boto3 and against its model."""
 
 import http.client
+import sys
 from typing import Any
 
 import botocore.session
@@ -47,6 +48,7 @@ def test_a_function_is_described_as_configured(described: Any) -> None:
     assert shown["FunctionName"] == "fn0"
     assert shown["FunctionArn"] == "arn:aws:lambda:us-east-1:123456789012:function:fn0"
     assert shown["Handler"] == "plain.handler"
+    assert shown["Runtime"] == f"python{sys.version_info[0]}.{sys.version_info[1]}"
     assert (shown["Timeout"], shown["MemorySize"], shown["Version"]) == (30, 256, "$LATEST")
     assert shown["Environment"] == {"Variables": {"A": "b"}}
     assert shown["State"] == "Active"

@@ -154,6 +154,39 @@ def test_observers_see_events_in_order_until_they_leave() -> None:
     assert (ended.status, ended.bytes, ended.chunks) == ("success", 2, 1)
 
 
+def test_an_observer_that_fails_is_logged_and_disturbs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: Any) -> None:
+        raise ValueError("observer")
+
+    with LocalLambda() as aws:
+        add_steps(aws)
+        aws.subscribe(fail)
+        client = boto3_client(aws)
+        assert invoke(client, do(["answer", "1"]))["Payload"] == b"1"
+        client.close()
+    assert any("observer of LocalLambda failed" in record.message for record in caplog.records)
+
+
+def test_an_observer_may_look_back_but_not_wait(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[Any] = []
+    with LocalLambda() as aws:
+        add_steps(aws)
+
+        def observe(event: Any) -> None:
+            if isinstance(event, InvocationEnded):
+                seen.extend(aws.invocations("steps"))
+                with pytest.raises(RuntimeError, match="must not wait"):
+                    aws.function_url("steps")
+                seen.append("refused")
+
+        aws.subscribe(observe)
+        client = boto3_client(aws)
+        invoke(client, do(["answer", "1"]))
+        client.close()
+    assert seen[0].status == "success"
+    assert seen[1] == "refused"
+
+
 def test_log_lines_go_where_they_are_wanted() -> None:
     lines: list[str] = []
     with LocalLambda(log=lines.append) as aws:

@@ -16,9 +16,9 @@ def configuration(function: Function) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "FunctionName": function.name,
         "FunctionArn": function.arn,
-        "Role": "arn:aws:iam::123456789012:role/local",
+        "Role": f"arn:aws:iam::{function.arn.split(':')[4]}:role/local",
         "Handler": function.handler,
-        "Runtime": "provided.al2023",
+        "Runtime": function.runtime,
         "Description": function.description,
         "Timeout": max(1, round(function.timeout)),
         "MemorySize": function.memory_size,

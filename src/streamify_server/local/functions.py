@@ -53,6 +53,12 @@ class Function:
     wrapped: bool = False  # an exec wrapper starts the runtime
 
     @property
+    def runtime(self) -> str:
+        """The identifier of a managed Python runtime, or that of a runtime of one's own."""
+        managed = self.wrapped or self.command == python_command(self.handler)
+        return f"python{sys.version_info[0]}.{sys.version_info[1]}" if managed else "provided.al2023"
+
+    @property
     def log_group(self) -> str:
         return f"/aws/lambda/{self.name}"
 

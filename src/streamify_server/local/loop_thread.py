@@ -17,11 +17,20 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine to its end and return what it returns."""
+        """Run a coroutine to its end and return what it returns.
+
+        Raises:
+            RuntimeError: This is the loop's own thread, which would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("An observer must not wait for the LocalLambda that calls it.")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Call a function on the loop's thread and return what it returns."""
+        if threading.current_thread() is self._thread:
+            return function(*arguments)
 
         async def call() -> _T:
             return function(*arguments)

@@ -8,7 +8,7 @@ from .invocation import Invocation
 from .worker import Worker
 
 # How long an invocation waits for a worker that has responded and not yet come back for more.
-_RETURN_SECONDS = 0.5
+_RETURN_SECONDS = 1.0
 
 
 class Pool:

@@ -19,7 +19,9 @@ _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ERROR_BODY = "lambda-runtime-function-error-body"
 _MAX_ERROR_BODY = BUFFERED_LIMIT
 # What a runtime does on one connection, and its end or its next call, can be seen in either order.
-_ORDER_SECONDS = 0.5
+_ORDER_SECONDS = 2.0
+# How long a runtime that reported an init error may take to exit.
+_LAST_WORDS_SECONDS = 0.5
 
 
 class RuntimeApi:
@@ -159,8 +161,7 @@ class RuntimeApi:
         error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
         self._worker.init_failed(Outcome("error", error_type, body))
         await _accept(connection)
-        # The runtime should exit now; it gets a moment for its last words.
-        asyncio.get_running_loop().call_later(_ORDER_SECONDS, self._worker.kill)
+        asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, self._worker.kill)
 
 
 def outcome_of_trailers(trailers: dict[str, str]) -> Outcome:

@@ -1,6 +1,7 @@
 """The emulator inside: functions, their pools, the servers in front; all of it on one event loop."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # How long the last words of a dead process are waited for; those of a response take as long as the caller
 # reads.
 _DRAIN_SECONDS = 1.0
+
+_LOGGER = logging.getLogger("streamify_server.local")
 
 StreamErrors = Literal["observed", "documented"]
 
@@ -160,7 +163,10 @@ class LambdaService:
 
     def _notify(self, event: Event) -> None:
         for observer in tuple(self._observers):
-            observer(event)
+            try:
+                observer(event)
+            except Exception:
+                _LOGGER.exception("An observer of LocalLambda failed at %s", type(event).__name__)
 
     def _count(self, event: Event) -> None:
         if isinstance(event, InvocationStarted):

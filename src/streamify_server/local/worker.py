@@ -56,7 +56,7 @@ class Worker:
         self._process = process
         process.on_exit = self._exited
         seconds = _INIT_SECONDS + self.function.timeout
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out, seconds)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out)
 
     def kill(self) -> None:
         """Kill the process group; the worker serves nothing more."""
@@ -95,9 +95,9 @@ class Worker:
         )
         return failure("Runtime.ExitError", message, request_id=request_id)
 
-    def _timed_out(self, seconds: float) -> None:
+    def _timed_out(self) -> None:
         if self.current and (self.begun or self._init_duration is None):
-            message = f"Task timed out after {seconds:.2f} seconds"
+            message = f"Task timed out after {self.function.timeout:.2f} seconds"
             request_id = self.current.call.request_id
             self._finish(failure("Sandbox.Timedout", message, status="timeout", request_id=request_id))
         self.kill()
@@ -166,7 +166,7 @@ class Worker:
         self._invoked = time.monotonic()
         self._tail = Tail()
         timeout = self.function.timeout
-        self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out, timeout)
+        self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out)
         self._write_line(start_line(self.current.call.request_id, self.function.version))
 
     @property
