@@ -6,7 +6,6 @@ line. The end of the requests (an orderly stop, a crash, `kill -9`: the kernel c
 process group.
 """
 
-import glob
 import json
 import os
 import select
@@ -15,7 +14,11 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from typing import Any
+
+# The first invocation waits for every import here: hence no typing and no glob, and ctypes when it is needed.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -28,6 +31,7 @@ class Supervisor:
         self._buffer = b""
         self._pipes: deque[int] = deque()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._adopts = False
 
     def run(self, wakeup: socket.socket) -> None:
         poll = select.poll()
@@ -57,7 +61,7 @@ class Supervisor:
                 self._kill(request["id"])
         return bool(data)
 
-    def _spawn(self, request: dict[str, Any]) -> None:
+    def _spawn(self, request: "dict[str, Any]") -> None:
         log = self._pipes.popleft()
         try:
             process = subprocess.Popen(
@@ -73,6 +77,9 @@ class Supervisor:
             report(id=request["id"], error=str(error))
         else:
             self._processes[request["id"]] = process
+            if not self._adopts:
+                self._adopts = True
+                adopt_orphans()
             report(id=request["id"], pid=process.pid)
         finally:
             os.close(log)
@@ -122,11 +129,11 @@ def kill_group(pid: int) -> None:
 
 def children() -> list[int]:
     """The children of this process; known on Linux only, where orphans are adopted."""
-    found = []
-    for path in glob.glob("/proc/self/task/*/children"):
-        with open(path) as file:
-            found += [int(pid) for pid in file.read().split()]
-    return found
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
 
 
 def reap_adopted(known: set[int]) -> None:
@@ -148,7 +155,7 @@ def adopt_orphans() -> None:
             pass
 
 
-def report(**fields: Any) -> None:
+def report(**fields: object) -> None:
     try:
         sys.stdout.write(json.dumps(fields) + "\n")
         sys.stdout.flush()
@@ -164,7 +171,6 @@ def main() -> None:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(wakeup_writer.fileno(), warn_on_full_buffer=False)
-    adopt_orphans()
     supervisor = Supervisor(socket.socket(fileno=0))
     try:
         supervisor.run(wakeup)
