@@ -36,7 +36,6 @@ class Hooks:
         self._events = client.meta.events
         self._id = f"streamify-{next(_ids)}"
         self._registered: list[str] = []
-        # A False that comes first is an answer, so none of botocore's retry modes gets to speak.
         self._add("needs-retry", _veto_retry, first=True)
         self._add("before-call", _set_read_timeout)
         self._add("after-call", _keep_response)
@@ -55,8 +54,17 @@ class Hooks:
             self._events.unregister(f"{event}.{OPERATION}", unique_id=f"{self._id}-{event}")
 
 
-def _veto_retry(**_: Any) -> bool | None:
-    return False if current_call.get() is not None else None
+def _veto_retry(response: Any, caught_exception: Exception | None, **_: Any) -> None:
+    """Fail before a retry mode gets to speak. (False would stop newer botocores; older take it for 0 s.)"""
+    if current_call.get() is None:
+        return
+    if caught_exception is not None:
+        raise caught_exception
+    http_response, parsed = response
+    if http_response.status_code >= 300:
+        from botocore.exceptions import ClientError
+
+        raise ClientError(parsed, "InvokeWithResponseStream")
 
 
 def _set_read_timeout(context: dict[str, Any], **_: Any) -> None:
