@@ -114,7 +114,13 @@ class Urllib3Response:
     def _read_some(self) -> bytes:
         if hasattr(self._raw, "read1"):
             return self._raw.read1(_READ_SIZE) or b""
-        if self._stream is None:  # urllib3 1.26, and doubles: whole HTTP chunks
+        inner: Any = getattr(self._raw, "_fp", None)
+        if hasattr(inner, "read1"):  # urllib3 1.26
+            data: bytes = inner.read1(_READ_SIZE)
+            if not data:
+                self._raw.release_conn()
+            return data
+        if self._stream is None:  # doubles
             self._stream = self._raw.stream(_READ_SIZE)
         return next(self._stream, b"")
 

@@ -13,6 +13,7 @@ from client.conftest import MakeClient
 from streamify_client import (
     ConfigurationError,
     ConnectError,
+    FunctionError,
     FunctionNotFoundError,
     InvocationError,
     StreamClient,
@@ -351,3 +352,108 @@ def test_many_threads_share_a_client(make_client: MakeClient) -> None:
         for thread in threads:
             thread.join()
     assert texts == {n: f"[{n}]" for n in range(8)}
+
+
+# doubles, and what goes wrong around a client
+
+
+class Double:
+    """What some tests use for a boto3 client."""
+
+    def __init__(self, events: Any) -> None:
+        self.events = events
+
+    def invoke_with_response_stream(self, **_: Any) -> dict[str, Any]:
+        headers = {"X-Amzn-RequestId": "r", "X-Amzn-Remapped-Content-Type": "text/csv"}
+        metadata = {"HTTPHeaders": headers}
+        return {"StatusCode": 200, "ResponseMetadata": metadata, "EventStream": self.events}
+
+
+PAYLOAD: dict[str, Any] = {"PayloadChunk": {"Payload": b"a"}}
+COMPLETE: dict[str, Any] = {"InvokeComplete": {}}
+
+
+def test_a_double_that_gives_events_works_too() -> None:
+    with StreamClient(Double([PAYLOAD, COMPLETE])).stream("fn") as stream:
+        assert (stream.content_type, stream.request_id) == ("text/csv", "r")
+        assert stream.text() == "a"
+
+
+def test_a_mock_works_too() -> None:
+    from unittest.mock import MagicMock
+
+    boto = MagicMock()
+    boto.invoke_with_response_stream.return_value = {"EventStream": [PAYLOAD, COMPLETE]}
+    assert StreamClient(boto).stream("fn", {"a": 1}, verified="off").text() == "a"
+    boto.invoke_with_response_stream.assert_called_once_with(FunctionName="fn", Payload=b'{"a":1}')
+
+
+def test_a_double_is_held_to_the_same_rules() -> None:
+    with pytest.raises(TruncatedStreamError):
+        StreamClient(Double([PAYLOAD])).stream("fn").read()
+    failed = {"InvokeComplete": {"ErrorCode": "X", "ErrorDetails": "why"}}
+    with pytest.raises(FunctionError, match="why"):
+        StreamClient(Double([PAYLOAD, failed])).stream("fn").read()
+
+    def breaks() -> Any:
+        yield PAYLOAD
+        raise OSError("gone")
+
+    with pytest.raises(TruncatedStreamError):
+        StreamClient(Double(breaks())).stream("fn").read()
+
+
+def test_boto3_through_a_wrapper_that_hides_its_events_works_too() -> None:
+    class Wrapper:
+        def __init__(self, boto: Any) -> None:
+            self._boto = boto
+
+        def invoke_with_response_stream(self, **arguments: Any) -> Any:
+            return self._boto.invoke_with_response_stream(**arguments)
+
+    with WireServer(whole(b"a", b"b")) as server:
+        boto = boto_client(server.url)
+        assert list(StreamClient(Wrapper(boto)).stream("fn").iter_bytes()) == [b"a", b"b"]
+        boto.close()
+
+
+def test_a_botocore_that_hides_its_pool_still_streams() -> None:
+    """Without a way to watch the connection, all holds but the limit of one call and cancelling early."""
+    with WireServer(whole(b"a")) as server:
+        boto = boto_client(server.url)
+        session = boto._endpoint.http_session
+        boto._endpoint.http_session = type("Hidden", (), {"send": session.send, "close": session.close})()
+        with StreamClient(boto) as client:
+            assert [client.stream("fn", idle_timeout=5).text() for _ in range(2)] == ["a", "a"]
+        assert server.connections == 1
+        session.close()
+
+
+SCRIPT = """
+import sys
+from streamify_client import StreamClient
+client = StreamClient(region_name="us-east-1", endpoint_url=sys.argv[1], aws_access_key_id="a",
+                      aws_secret_access_key="b")
+stream = client.stream("fn").open()
+print(next(iter(stream.iter_text())))
+"""
+
+
+def test_an_interpreter_that_exits_in_mid_stream_is_quiet_and_quick() -> None:
+    import subprocess
+    import sys
+
+    def hangs(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"some")
+        assert peer.wait_gone()
+
+    with WireServer(hangs) as server:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", SCRIPT, server.url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert server.wait_closed()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "some\n", "")
