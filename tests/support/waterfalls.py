@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from streamify_server.local.events import (
     ChunkProduced,
@@ -28,6 +29,7 @@ def invocation(
     status: Status = "success",
     error_type: str | None = None,
     duration: float | None = None,
+    error: bytes = b"",
 ) -> Iterator[Event]:
     """The events of one invocation; times of chunks are seconds since its start."""
     request_id = f"{number:08x}-5b0d-4c8e-9a59-0d6f3b1c7e42"
@@ -39,7 +41,8 @@ def invocation(
     if status != "running":
         over = duration if duration is not None else (chunks[-1][0] if chunks else 0.0) + 0.004
         size = sum(len(data) for _, data in chunks)
-        yield InvocationEnded(function, request_id, start + over, status, error_type, size, len(chunks), over)
+        totals = (size, len(chunks), over)
+        yield InvocationEnded(function, request_id, start + over, status, error_type, *totals, error)
 
 
 def http(status: int, content_type: str) -> bytes:
@@ -81,9 +84,9 @@ def gallery(now: float) -> Iterator[Event]:
     page = [(0.031, http(200, "text/html")), (0.034, b"<!doctype html>")]
     page += [(0.05 + 0.06 * index, b"<li>row</li>" * 90) for index in range(14)]
     yield from invocation(3, now - 55, page, function="page", content_type=HTTP_RESPONSE)
-    yield from invocation(
-        4, now - 47, [], function="report", status="error", error_type="Function.ValueError", duration=0.052
-    )
+    raised = b'{"errorType": "ValueError", "errorMessage": "rows must be positive"}'
+    options: dict[str, Any] = {"status": "error", "error_type": "Function.ValueError", "error": raised}
+    yield from invocation(4, now - 47, [], function="report", duration=0.052, **options)
     ticks = [(0.2 * index, b"tick\n") for index in range(1, 11)]
     yield from invocation(
         5, now - 40, ticks, function="ticker", status="timeout", error_type="Sandbox.Timedout", duration=3.0

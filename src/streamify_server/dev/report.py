@@ -60,7 +60,9 @@ class Report:
     def _line(self, ended: InvocationEnded, running: _Running) -> str:
         """Status, time to first byte, bytes, duration, and what went wrong."""
         content = running.content
-        error = ended.error_type if ended.status != "success" else (content.error or {}).get("errorType")
+        error = ended.error_type
+        if ended.status == "success":
+            error = content.failure.error_type if content.failure else None
         status = content.head.status if content.head else None
         failed = error is not None or (status or 0) >= 400
         text = str(status) if status and ended.status == "success" else ("error" if error else "ok")

@@ -1,5 +1,6 @@
 """What observers are told while functions run: small values, in order, from one thread."""
 
+import builtins
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,7 @@ class ChunkProduced:
 
 @dataclass(frozen=True, slots=True)
 class InvocationEnded:
-    """The invocation is over, for the function's part."""
+    """The invocation is over, for the function's part; `error` is the JSON of what went wrong."""
 
     function: str
     request_id: str
@@ -53,6 +54,7 @@ class InvocationEnded:
     bytes: int
     chunks: int
     duration: float
+    error: builtins.bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,7 @@ class Invocation:
                 self._bytes,
                 self._chunks,
                 now - self.started,
+                outcome.error,
             )
         )
 

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamify_server.frames import encode_frame
-from streamify_server.local.inspector.content import HTTP_RESPONSE, VERIFIED, Content, Head, shown
+from streamify_server.local.inspector.content import (
+    HTTP_RESPONSE,
+    VERIFIED,
+    Content,
+    Failure,
+    Head,
+    failure,
+    shown,
+)
 
 PRELUDE = json.dumps({"statusCode": 201, "headers": {"Content-Type": "text/css"}}).encode() + bytes(8)
 
@@ -63,7 +71,7 @@ def test_verified_streams_are_shown_without_their_frames_wherever_they_are_cut(c
     text, content = read(VERIFIED, stream, cuts)
     assert text == "# hello ☃"
     assert content.content_type == "text/markdown"
-    assert content.error == {"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["a\n"]}
+    assert content.failure == Failure("KeyError", "'x'", "a")
 
 
 def test_a_verified_stream_may_follow_a_prelude() -> None:
@@ -91,3 +99,14 @@ def test_payloads_are_shown_up_to_a_bound() -> None:
     assert shown(b"abc", 3) == ("abc", False)
     assert shown(b"abcd", 3) == ("abc", True)
     assert shown(b"\x00\xff", 10) == ("␀\\xff", False)
+
+
+def test_errors_are_read_as_python_and_node_write_them_and_cut() -> None:
+    python = b'{"errorType": "KeyError", "errorMessage": "gone", "stackTrace": ["a\\n", "b\\n"]}'
+    node = b'{"errorType": "KeyError", "errorMessage": "gone", "trace": ["a", "b"]}'
+    assert failure(python) == failure(node) == Failure("KeyError", "gone", "a\nb")
+    assert failure(b"") is None
+    assert failure(b'["errorType"]') is None
+    long = failure(json.dumps({"errorMessage": "x" * 10_000, "stackTrace": ["y" * 10_000]}).encode())
+    assert long
+    assert (len(long.message), len(long.trace)) == (4096, 4096)

@@ -162,3 +162,22 @@ def test_a_taken_port_is_an_error_and_the_emulator_goes_on(running: LocalLambda)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
         running.inspector(port=taken.getsockname()[1])
     assert Page(running.inspector()).status() == 200
+
+
+@pytest.mark.parametrize(
+    "doing",
+    [
+        steps(["error", '{"errorType": "Boom", "errorMessage": "it broke", "stackTrace": ["line 1"]}']),
+        steps(["write", "a"], ["end", "Function.Boom", '{"errorType": "Boom", "errorMessage": "it broke"}']),
+    ],
+)
+def test_errors_are_told_with_what_the_function_said(running: LocalLambda, page: Page, doing: bytes) -> None:
+    client = boto3_client(running)
+    client.invoke(FunctionName="steps", Payload=doing)
+    client.close()
+    with page.ask(name="events") as response:
+        told = events(response)
+        next(told)
+        (invocation,) = next(told)[1]["invocations"]
+    assert invocation["status"] == "error"
+    assert (invocation["error"]["type"], invocation["error"]["message"]) == ("Boom", "it broke")

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 from streamify_server.local.events import LogWritten
@@ -98,13 +99,37 @@ def test_an_error_of_a_verified_stream_is_told_with_message_and_trace() -> None:
         error_type="Function.KeyError",
     )  # fmt: skip
     found = only(store_of(*events).changes({}))
-    assert found["error"] == {"type": "KeyError", "message": "gone", "trace": "line 1\nline 2\n"}
+    assert found["error"] == {"type": "KeyError", "message": "gone", "trace": "line 1\nline 2"}
     assert found["verified"]
 
 
 def test_an_error_that_only_lambda_knows_is_told_by_its_type() -> None:
     events = invocation(1, 100.0, [], status="timeout", error_type="Sandbox.Timedout", duration=3.0)
     assert only(store_of(*events).changes({}))["error"] == {"type": "Sandbox.Timedout"}
+
+
+def test_an_error_is_told_with_what_the_function_said() -> None:
+    error = b'{"errorType": "KeyError", "errorMessage": "secret"}'
+    events = list(invocation(1, 100.0, [], status="error", error=error))
+    found = only(store_of(*events).changes({}))
+    assert found["error"] == {"type": "KeyError", "message": "secret", "trace": ""}
+    quiet = only(store_of(*events, payloads=False).changes({}))
+    assert quiet["error"] == {"type": "KeyError"}
+
+
+def test_large_payloads_and_errors_are_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        store = Store()
+        for number in range(20):
+            error = json.dumps({"errorType": "E", "errorMessage": "x" * 1_000_000}).encode()
+            payload = b"x" * 1_000_000
+            for event in invocation(number, 100.0, [], status="error", payload=payload, error=error):
+                store.observe(event)
+        assert tracemalloc.get_traced_memory()[0] < 6_000_000
+        assert len(store.changes({})["kept"]) == 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_memory_is_bounded_however_much_comes() -> None:

@@ -13,6 +13,7 @@ _NULS = bytes(8)
 _MAX_PRELUDE = 16 * 1024
 _MAX_FRAME = 2 * 1024 * 1024
 _FRAME_OVERHEAD = 16
+_MAX_FIELD = 4096
 _EVENT_TYPE = b"\x0b:event-type\x07"
 # Control characters but tab and line feed, shown as Unicode's pictures of them.
 _PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
@@ -26,6 +27,15 @@ class Head:
     headers: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, as the function or Lambda told it, cut to a length for people."""
+
+    error_type: str
+    message: str
+    trace: str
+
+
 class Content:
     """Reads one response, chunk by chunk; never fails, whatever the bytes are.
 
@@ -35,10 +45,10 @@ class Content:
     """
 
     def __init__(self, content_type: str, max_text: int) -> None:
-        self.content_type = content_type
+        self.content_type = content_type[:_MAX_FIELD]
         self.head: Head | None = None
         self.verified = False
-        self.error: dict[str, Any] | None = None
+        self.failure: Failure | None = None
         self.truncated = False
         self._room = max_text
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -104,9 +114,9 @@ class Content:
             return payload
         fields = _json_object(payload)
         if kind == "head":
-            self.content_type = str(fields.get("contentType") or "")
+            self.content_type = str(fields.get("contentType") or "")[:_MAX_FIELD]
         elif kind == "error":
-            self.error = fields
+            self.failure = failure(payload)
         return b""
 
     def _text(self, data: bytes, final: bool = False) -> str:
@@ -125,6 +135,21 @@ def shown(data: bytes, max_text: int) -> tuple[str, bool]:
     # No character takes more than four bytes.
     text = data[: max_text * 4].decode("utf-8", "backslashreplace").translate(_PICTURES)
     return text[:max_text], len(text) > max_text or len(data) > max_text * 4
+
+
+def failure(error: bytes) -> Failure | None:
+    """Read the JSON of an error; None if it is no such thing."""
+    fields = _json_object(error)
+    if "errorType" not in fields and "errorMessage" not in fields:
+        return None
+    # Node's runtime says `trace`.
+    trace = fields.get("stackTrace") or fields.get("trace")
+    lines = [str(line).rstrip("\n") for line in trace] if isinstance(trace, list) else []
+    return Failure(
+        str(fields.get("errorType") or "Unknown")[:_MAX_FIELD],
+        str(fields.get("errorMessage") or "")[:_MAX_FIELD],
+        "\n".join(lines)[:_MAX_FIELD],
+    )
 
 
 def _parse_head(data: bytes) -> Head | None:

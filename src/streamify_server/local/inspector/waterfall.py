@@ -1,6 +1,6 @@
 """One invocation as the inspector shows it: put together from events, handed out as JSON, in parts."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from streamify_server.local.events import (
@@ -10,7 +10,7 @@ from streamify_server.local.events import (
     ResponseStarted,
 )
 
-from .content import Content, shown
+from .content import Content, Failure, failure, shown
 from .hints import hint
 from .timeline import Bar, Timeline
 
@@ -50,13 +50,14 @@ class Waterfall:
     def __init__(self, number: int, started: InvocationStarted, *, payloads: bool, limits: Limits) -> None:
         self.number = number
         self.revision = 0
-        self._started = started
+        self._started = replace(started, payload=b"")
         self._payloads = payloads
         self._max_text = limits.text if payloads else 0
         self._timeline = Timeline(limits.bars)
         self._content = Content("", self._max_text)
         self._responded = False
         self._ended: InvocationEnded | None = None
+        self._failure: Failure | None = None
         self._payload: str | None = None
         self._payload_truncated = False
         if payloads:
@@ -74,7 +75,8 @@ class Waterfall:
                     max(0.0, event.time - self._started.time), event.size, self._content.feed(event.data)
                 )
             case InvocationEnded():
-                self._ended = event
+                self._failure = failure(event.error)
+                self._ended = replace(event, error=b"")
                 self._timeline.add_text(self._content.finish())
 
     def since(self, seen: Seen) -> tuple[dict[str, Any], Seen]:
@@ -104,7 +106,7 @@ class Waterfall:
     def _response(self) -> dict[str, Any]:
         head, timeline = self._content.head, self._timeline
         return {
-            "contentType": self._content.content_type[:_MAX_FIELD] if self._responded else None,
+            "contentType": self._content.content_type if self._responded else None,
             "verified": self._content.verified,
             "httpStatus": head.status if head else None,
             "httpHeaders": _bounded(head.headers) if head and self._payloads else None,
@@ -128,18 +130,14 @@ class Waterfall:
         }
 
     def _error(self) -> dict[str, Any] | None:
-        """The error's type, and its message and trace where the response itself carries them."""
-        ended = self._ended
-        told = self._content.error or {}
-        if not told and (ended is None or ended.status == "success"):
-            return None
-        error_type = told.get("errorType") or (ended.error_type if ended else None) or "Unknown"
-        error = {"type": str(error_type)[:_MAX_FIELD]}
-        if self._payloads and told:
-            trace = told.get("stackTrace")
-            error["message"] = str(told.get("errorMessage") or "")[:_MAX_FIELD]
-            error["trace"] = "".join(map(str, trace))[:_MAX_FIELD] if isinstance(trace, list) else ""
-        return error
+        """The error's type; its message and trace too, where payloads may be shown."""
+        told = self._content.failure or self._failure
+        if told:
+            said = {"message": told.message, "trace": told.trace} if self._payloads else {}
+            return {"type": told.error_type, **said}
+        if self._ended and self._ended.status != "success":
+            return {"type": self._ended.error_type or "Unknown"}
+        return None
 
 
 def _numbers(bar: Bar) -> list[Any]:

@@ -5,7 +5,7 @@ import { byId, element, markSelected, roveRows, setText } from "./dom.js";
 import { bytes, clock, count, pretty, time } from "./format.js";
 import { statusOf } from "./invocations.js";
 
-const MODES = { streaming: "InvokeWithResponseStream", buffered: "Invoke (buffered)", event: "Invoke (Event)" };
+const MODES = { streaming: "streamed to the caller", buffered: "buffered for the caller", event: "asynchronous" };
 
 export class Detail {
   constructor() {
