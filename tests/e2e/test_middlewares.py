@@ -95,6 +95,9 @@ def bare(event, context):
 """
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLambda]:
     code = tmp_path_factory.mktemp("code")
@@ -102,6 +105,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLambda]:
     with LocalLambda() as aws:
         aws.add_function("app", handler="app.handler", code=Path(code), timeout=30)
         aws.add_function("bare", handler="app.bare", code=Path(code), timeout=30)
+        aws.add_function("api", handler="api.handler", code=EXAMPLES, timeout=30)
         yield aws
 
 
@@ -218,3 +222,34 @@ def test_a_bare_stream_stays_bare_under_http_middlewares(aws: LocalLambda) -> No
     assert frames(aws, {}) == ("text/plain; charset=utf-8", b"row 1, row 2")
     assert frames(aws, {"fail": True}) == ("text/plain; charset=utf-8", b"row 1, row 2")
     assert frames(aws, {"source": "serverless-plugin-warmup"}) == ("text/plain; charset=utf-8", b"warmup")
+
+
+@pytest.fixture(scope="module")
+def api(aws: LocalLambda) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=aws.function_url("api", invoke_mode="RESPONSE_STREAM"), timeout=30) as client:
+        yield client
+
+
+def test_the_example_streams_compressed_lines(api: httpx2.Client) -> None:
+    answer = api.get("/measurements/quito", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert [json.loads(line)["celsius"] for line in answer.text.splitlines()] == [14.5, 15.0, 13.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"celsius": 100}, 200, '{"fahrenheit": 212.0}'),
+        ({"celsius": "hot"}, 400, "The event is invalid: data.body.celsius must be number"),
+        ({}, 400, "The event is invalid: data.body must contain ['celsius'] properties"),
+    ],
+)
+def test_the_example_checks_what_it_is_sent(body: Any, status: int, text: str, api: httpx2.Client) -> None:
+    answer = api.post("/fahrenheit", json=body)
+    assert (answer.status_code, answer.text) == (status, text)
+
+
+def test_the_example_knows_no_other_city(api: httpx2.Client) -> None:
+    answer = api.get("/measurements/atlantis")
+    assert (answer.status_code, answer.text) == (404, "There is no city atlantis")
+    assert answer.headers["access-control-allow-origin"] == "*"
