@@ -1,0 +1,197 @@
+"""Server-sent events, JSON Lines and CSV, from sync and async iterables."""
+
+import asyncio
+import csv
+import datetime
+import io
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamify_client.wire.sse import SseDecoder
+from streamify_server import csv_rows, ndjson, sse, streaming_handler
+from streamify_server.testing import Result, invoke
+
+
+def sent(body: Any) -> Result:
+    return invoke(streaming_handler(lambda event, context: body))
+
+
+async def later(items: list[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        await asyncio.sleep(0)
+        yield item
+
+
+@pytest.mark.parametrize("keepalive", [None, 15.0])
+def test_events_from_sync_and_async_iterables_are_the_same(keepalive: float | None) -> None:
+    events = ["plain", {"event": "e", "id": 7, "retry": 1000, "data": {"ä": 1}}, {"comment": "c"}]
+    expected = [b"data: plain\n\n", 'event: e\nid: 7\nretry: 1000\ndata: {"ä": 1}\n\n'.encode(), b": c\n\n"]
+    for body in (sse(events, keepalive=keepalive), sse(later(events), keepalive=keepalive)):
+        result = sent(body)
+        assert result.content_type == "text/event-stream"
+        assert sorted(result.chunks[1].splitlines()) == sorted(expected[1].splitlines())
+        assert [result.chunks[0], result.chunks[2]] == [expected[0], expected[2]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(), min_size=1))
+def test_data_survives_whatever_it_is(texts: list[str]) -> None:
+    """But for line ends, which the format knows one kind of (WHATWG HTML, 9.2.6)."""
+    decoder = SseDecoder()
+    body = sent(sse(texts, keepalive=None)).body
+    events = [event.data for event in [*decoder.feed(body), *decoder.finish()]]
+    normal = [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts]
+    assert events == normal
+
+
+@pytest.mark.parametrize("event", [{"event": "a\nb"}, {"id": "a\r"}, {"id": "\0"}, {"name": "x"}, {}])
+def test_an_event_that_cannot_be_said_is_an_error(event: Any) -> None:
+    assert isinstance(sent(sse([event])).error, ValueError)
+
+
+@pytest.mark.parametrize("keepalive", [0, -1])
+def test_a_keepalive_must_be_positive(keepalive: float) -> None:
+    with pytest.raises(ValueError, match="keepalive"):
+        sse([], keepalive=keepalive)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_silence_is_filled_with_comments_and_no_event_is_lost(is_async: bool) -> None:
+    """The next event comes once two comments have been sent: no clock decides."""
+    released = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "first"
+        released.wait()
+        yield "second"
+
+    async def async_slow() -> AsyncIterator[str]:
+        yield "first"
+        await asyncio.to_thread(released.wait)
+        yield "second"
+
+    chunks: list[bytes] = []
+
+    class Poster:
+        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+            for chunk in body:
+                chunks.append(chunk)
+                if chunks.count(b": keepalive\n\n") == 2:
+                    released.set()
+
+        def fail(self, error: BaseException, farewell: bytes) -> None:
+            pass
+
+    from streamify_server.posting import posting_through
+
+    events = sse(async_slow() if is_async else slow(), keepalive=0.02)
+    with posting_through(Poster()):
+        streaming_handler(lambda event, context: events)({}, None)
+    events_sent = [chunk for chunk in chunks if chunk != b": keepalive\n\n"]
+    assert events_sent == [b"data: first\n\n", b"data: second\n\n"]
+    assert chunks.count(b": keepalive\n\n") >= 2
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("keepalive", [None, 15.0])
+def test_events_are_closed_when_the_stream_ends_early(is_async: bool, keepalive: float | None) -> None:
+    closed: list[bool] = []
+
+    def endless() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.append(True)
+
+    async def async_endless() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    class Leaves:
+        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+            next(body)
+            raise ConnectionResetError
+
+        def fail(self, error: BaseException, farewell: bytes) -> None:
+            pass
+
+    from streamify_server.posting import posting_through
+
+    events = sse(async_endless() if is_async else endless(), keepalive=keepalive)
+    with posting_through(Leaves()), pytest.raises(ConnectionResetError):
+        streaming_handler(lambda event, context: events)({}, None)
+    assert closed == [True]
+    assert not [thread for thread in threading.enumerate() if thread.name == "streamify-keepalive"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_error_among_events_is_an_error_of_the_stream(is_async: bool) -> None:
+    def failing() -> Iterator[str]:
+        yield "x"
+        raise ValueError("no more")
+
+    async def async_failing() -> AsyncIterator[str]:
+        yield "x"
+        raise ValueError("no more")
+
+    result = sent(sse(async_failing() if is_async else failing()))
+    assert result.chunks == [b"data: x\n\n"]
+    assert str(result.error) == "no more"
+
+
+def test_json_lines_are_one_value_each() -> None:
+    rows = [{"a": 1}, [1, "ä\n"], None, 1.5]
+    for body in (ndjson(rows), ndjson(later(rows))):
+        result = sent(body)
+        assert result.content_type == "application/x-ndjson"
+        assert [json.loads(line) for line in result.text.splitlines()] == rows
+        assert len(result.chunks) == 4
+
+
+def test_json_lines_take_a_default_and_refuse_nan() -> None:
+    day = datetime.date(2026, 11, 23)
+    assert sent(ndjson([day], default=str)).text == '"2026-11-23"\n'
+    assert isinstance(sent(ndjson([day])).error, TypeError)
+    assert isinstance(sent(ndjson([float("nan")])).error, ValueError)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.text(st.characters(exclude_characters="\0\r")), min_size=2, max_size=3)))
+def test_csv_rows_are_read_back_by_csv(rows: list[list[str]]) -> None:
+    text = sent(csv_rows(rows)).text
+    assert list(csv.reader(io.StringIO(text, newline=""))) == rows
+
+
+def test_csv_takes_dicts_headers_and_dialects() -> None:
+    rows = [{"b": 2, "a": 1}, {"a": 3}]
+    for body in (
+        csv_rows(rows, header="ab", delimiter=";"),
+        csv_rows(later(rows), header="ab", delimiter=";"),
+    ):
+        result = sent(body)
+        assert result.content_type == "text/csv; charset=utf-8"
+        assert result.chunks == [b"a;b\r\n", b"1;2\r\n", b"3;\r\n"]
+
+
+def test_a_helper_keeps_its_type_under_http_and_may_be_overruled() -> None:
+    from streamify_server import HttpResponse
+
+    plain = invoke(streaming_handler(lambda event, context: HttpResponse(200, body=ndjson([1]))))
+    assert plain.headers["content-type"] == "application/x-ndjson"
+    own = HttpResponse(200, {"content-type": "application/jsonl"}, body=ndjson([1]))
+    assert (
+        invoke(streaming_handler(lambda event, context: own)).headers["content-type"] == "application/jsonl"
+    )
+    named = streaming_handler(content_type="application/jsonl")(lambda event, context: ndjson([1]))
+    assert invoke(named).content_type == "application/jsonl"
