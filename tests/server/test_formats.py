@@ -167,7 +167,11 @@ def test_json_lines_take_a_default_and_refuse_nan() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(st.text(st.characters(exclude_characters="\0\r")), min_size=2, max_size=3)))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r")), min_size=2, max_size=3)
+    )
+)
 def test_csv_rows_are_read_back_by_csv(rows: list[list[str]]) -> None:
     text = sent(csv_rows(rows)).text
     assert list(csv.reader(io.StringIO(text, newline=""))) == rows
