@@ -133,5 +133,5 @@ def _configuration_error(error: Any) -> ConfigurationError:
             "or `aws sso login`."
         )
     if isinstance(error, boto.NoRegionError):
-        return ConfigurationError("No AWS region is set: pass region_name=, or set AWS_REGION.")
+        return ConfigurationError("No AWS region is set: pass region_name=, or set AWS_DEFAULT_REGION.")
     return ConfigurationError(f"boto3 could not make the request: {error}")

@@ -1,10 +1,14 @@
-"""The commands behind `streamify`, on click; those of the server half are loaded when they are called."""
+"""The commands behind `streamify`, on click; each is loaded when it is called."""
 
 import importlib
 
 import click
 
-_ELSEWHERE = {"demo": ("streamify_server.cli", "demo"), "dev": ("streamify_server.cli", "dev")}
+_ELSEWHERE = {
+    "demo": ("streamify_server.cli", "demo"),
+    "dev": ("streamify_server.cli", "dev"),
+    "invoke": ("streamify_client._invoke_command", "invoke"),
+}
 
 
 class _LazyGroup(click.Group):

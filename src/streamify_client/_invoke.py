@@ -1,0 +1,189 @@
+"""What `streamify invoke` does: bytes to standard output, everything else to standard error."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .client import StreamClient
+from .errors import (
+    ConfigurationError,
+    CorruptStreamError,
+    FunctionError,
+    HttpStatusError,
+    StreamifyError,
+    StreamTimeoutError,
+    TruncatedStreamError,
+)
+from .response import ResponseStream
+
+OK, FAILED, USAGE, TRUNCATED, TIMEOUT, INTERRUPTED = 0, 1, 2, 18, 28, 130  # 18 and 28 are curl's
+
+_CLIENT_OPTIONS = ("endpoint_url", "region_name")
+_CALL_OPTIONS = (
+    *("qualifier", "method", "headers", "auth", "retries", "verified"),
+    *("total_timeout", "connect_timeout", "first_byte_timeout", "idle_timeout"),
+)
+
+
+class BinaryOutputError(Exception):
+    """Bytes that are no text were about to go to a terminal."""
+
+
+def run(given: Mapping[str, Any]) -> int:
+    """Invoke, and return the exit status."""
+    try:
+        _invoke(given)
+    except BrokenPipeError:
+        _forget_stdout()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except StreamifyError as error:
+        _explain(error, include=given["include"])
+        return _status(error)
+    except BinaryOutputError:
+        _say("the body is binary, and standard output is a terminal: write it to a file with --output.")
+        return USAGE
+    except Exception as error:  # nobody wants to see where in our code
+        _say(str(error) or repr(error))
+        return FAILED
+    return OK
+
+
+def _invoke(given: Mapping[str, Any]) -> None:
+    payload = _payload(given["payload"])
+    options: dict[str, Any] = {name: given[name] for name in _CALL_OPTIONS if given[name] is not None}
+    with _client(given) as client:
+        stream = client.stream(given["function"], payload, log_tail=given["log_tail"], **options)
+        with stream:
+            if given["include"]:
+                _write(_head(stream.status_code, stream.headers.pairs(), stream.cookies))
+            if given["output"]:
+                _save(stream, given["output"])
+            else:
+                _print(stream, given["view"])
+    if given["log_tail"] and stream.result.log_tail:
+        _say_lines(stream.result.log_tail)
+
+
+def _client(given: Mapping[str, Any]) -> StreamClient:
+    options: dict[str, Any] = {name: given[name] for name in _CLIENT_OPTIONS if given[name] is not None}
+    if given["ca_bundle"]:
+        options["verify"] = given["ca_bundle"]
+    if given["profile"]:
+        options["session"] = _session(given["profile"])
+    return StreamClient(**options)
+
+
+def _session(profile: str) -> Any:
+    try:
+        import boto3
+        from botocore.exceptions import ProfileNotFound
+    except ImportError as error:
+        raise ConfigurationError("--profile needs boto3: pip install 'streamify[client]'.") from error
+    try:
+        return boto3.session.Session(profile_name=profile)
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"{error}.") from error
+
+
+def _payload(given: str | None) -> bytes | str | None:
+    if given == "-":
+        return sys.stdin.buffer.read()
+    if given is None or not given.startswith("@"):
+        return given
+    try:
+        with open(given[1:], "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ConfigurationError(f"--payload: {error.strerror}: {given[1:]!r}.") from error
+
+
+def _save(stream: ResponseStream, path: str) -> None:
+    from .sinks import opened_sink
+
+    with opened_sink(path, compression=None) as sink:
+        for chunk in stream.iter_bytes():
+            sink.write(chunk)
+
+
+def _print(stream: ResponseStream, view: str) -> None:
+    terminal = sys.stdout.isatty()
+    for piece in _pieces(stream, view):
+        if terminal and view == "raw" and b"\0" in piece:
+            raise BinaryOutputError
+        _write(piece)
+
+
+def _pieces(stream: ResponseStream, view: str) -> Iterator[bytes]:
+    if view == "raw":
+        yield from stream.iter_bytes()
+    elif view == "text":
+        yield from (text.encode() for text in stream.iter_text())
+    elif view == "lines":
+        yield from (line.encode() + b"\n" for line in stream.iter_lines())
+    elif view == "json":
+        yield from (_json(value) for value in stream.iter_json())
+    else:
+        yield from (_json(dataclasses.asdict(event)) for event in stream.iter_sse())
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _head(status: int, pairs: list[tuple[str, str]], cookies: tuple[str, ...]) -> bytes:
+    named = {name.lower() for name, _ in pairs}
+    more = [] if "set-cookie" in named else [("set-cookie", cookie) for cookie in cookies]
+    lines = [f"HTTP {status}", *(f"{name}: {value}" for name, value in (*pairs, *more)), "", ""]
+    return "\n".join(lines).encode("utf-8", "replace")
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _status(error: StreamifyError) -> int:
+    if isinstance(error, StreamTimeoutError):
+        return TIMEOUT
+    if isinstance(error, TruncatedStreamError | CorruptStreamError):
+        return TRUNCATED
+    return USAGE if isinstance(error, ConfigurationError) else FAILED
+
+
+def _explain(error: StreamifyError, *, include: bool) -> None:
+    if isinstance(error, HttpStatusError) and include:
+        with contextlib.suppress(BrokenPipeError):
+            _write(_head(error.status_code, list(error.headers.items()), ()))
+    _say(str(error))
+    if isinstance(error, HttpStatusError) and error.body:
+        _say_lines(error.body.decode("utf-8", "backslashreplace"))
+    if isinstance(error, FunctionError):
+        _say_lines("\n".join(error.stack_trace))
+        _say_lines(error.log_tail or "")
+
+
+def _say(message: str) -> None:
+    print(f"streamify: {_printable(message)}", file=sys.stderr)
+
+
+def _say_lines(text: str) -> None:
+    for line in text.splitlines():
+        print(f"  {_printable(line)}", file=sys.stderr)
+
+
+def _printable(line: str) -> str:
+    """A function's words do not get to steer a terminal."""
+    return "".join(
+        character if character.isprintable() or character == "\t" else "\ufffd" for character in line
+    )
+
+
+def _forget_stdout() -> None:
+    """Nobody reads any more; Python must not find that out again when it ends."""
+    with open(os.devnull, "wb") as nowhere, contextlib.suppress(OSError):
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
