@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test interop layer check lint types format bench clean
+.PHONY: help install demo test load interop layer check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -21,6 +21,9 @@ demo: $(STAMP)   ## Stream a text and a data set through a local Lambda
 
 test: $(STAMP)   ## Run the suite
 	$(BIN)/python -m pytest -m 'not interop and not slow'
+
+load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
+	$(BIN)/python -m pytest -m slow tests/local
 
 interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a failure
 	scripts/install-peers
