@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._aiobotocore import AiobotocoreTransport
 from ._transports import DEFAULT_CONNECTIONS
-from .errors import ConfigurationError
+from .errors import ConfigurationError, StreamClosedError
 from .transport import AsyncTransport, Invocation
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class AsyncTransports:
     def __init__(self, client: Any, session: Any, options: Mapping[str, Any]) -> None:
         self._client, self._session, self._options = client, session, options
         self._connections = DEFAULT_CONNECTIONS
+        self._closed = False
         self._found: Callable[[Any], object] | None = None
         self._outgrown: list[AiobotocoreTransport] = []
         self._http: AsyncHttpTransport | None = None
@@ -33,8 +34,11 @@ class AsyncTransports:
         """Return the transport for a call.
 
         Raises:
+            StreamClosedError: The client was closed.
             ConfigurationError: It cannot be made: a package is missing.
         """
+        if self._closed:
+            raise StreamClosedError("The client is closed.")
         if invocation.request is None:
             return self._boto
         if self._http is None:
@@ -64,6 +68,7 @@ class AsyncTransports:
 
     async def close(self) -> None:
         """Close what was made, and let go of what was passed in."""
+        self._closed = True
         made = [*self._outgrown, self._boto, self._http]
         self._outgrown, self._http = [], None
         for transport in made:

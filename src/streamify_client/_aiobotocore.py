@@ -8,8 +8,9 @@ from typing import Any
 
 from ._boto import Call, EventsResponse, Hooks, current_call, event_frames, parameters, response_head
 from ._boto_errors import translate
+from ._client_kinds import check_client
 from ._urllib3 import keep_alive
-from .errors import ConfigurationError
+from .errors import ConfigurationError, StreamClosedError
 from .transport import AsyncRawResponse, Invocation, Opening, ResponseHead
 
 _DRAIN_SIZE = 64 * 1024
@@ -32,6 +33,7 @@ class AiobotocoreTransport:
         self._options = options
         self._connections = connections
         self._hooks: Hooks | None = None
+        self._closed = False
         self._stack = contextlib.AsyncExitStack()
         self._making: asyncio.Lock | None = None
         self._found: Callable[[Any], object] | None = None
@@ -40,6 +42,8 @@ class AiobotocoreTransport:
 
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Invoke the function once."""
+        if self._closed:
+            raise StreamClosedError("The client is closed.")
         call = Call(opening)
         token = current_call.set(call)
         region = None
@@ -73,6 +77,7 @@ class AiobotocoreTransport:
 
     async def close(self) -> None:
         """Take our hooks off the client; close it if it is ours."""
+        self._closed = True
         if self._hooks is not None:
             self._hooks.remove()
         await self._stack.aclose()
@@ -92,6 +97,7 @@ class AiobotocoreTransport:
         return self._client
 
     def _adopt(self, client: Any) -> None:
+        check_client(client, "aiobotocore")
         session = getattr(getattr(client, "_endpoint", None), "http_session", None)
         if "httpx" in type(session).__module__:
             raise ConfigurationError(

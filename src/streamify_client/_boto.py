@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._boto_errors import translate
+from ._client_kinds import check_client
 from ._urllib3 import Exchange, Urllib3Response, current_exchange, track_pool
-from .errors import ConfigurationError, StreamifyError
+from .errors import ConfigurationError, StreamClosedError, StreamifyError
 from .transport import Invocation, Opening, RawResponse, ResponseHead
 from .wire.eventstream import encode_frame
 
@@ -89,8 +90,10 @@ class BotoTransport:
     """
 
     def __init__(self, client: Any, *, owned: bool) -> None:
+        check_client(client, "boto3")
         self._client = client
         self._owned = owned
+        self._closed = False
         self._hooks: Hooks | None = None
         if hasattr(client, "meta") and hasattr(client.meta, "events"):
             self._hooks = Hooks(client, _pool_tracker(client))
@@ -98,6 +101,8 @@ class BotoTransport:
 
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Invoke the function once."""
+        if self._closed:
+            raise StreamClosedError("The client is closed.")
         exchange, call = Exchange(opening), Call(opening)
         tokens = current_exchange.set(exchange), current_call.set(call)
         try:
@@ -128,6 +133,7 @@ class BotoTransport:
 
     def close(self) -> None:
         """Take our hooks off the client; close it if it is ours."""
+        self._closed = True
         if self._hooks is not None:
             self._hooks.remove()
         if self._owned:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._boto import BotoTransport, make_client
-from .errors import ConfigurationError
+from .errors import ConfigurationError, StreamClosedError
 from .transport import Invocation, Transport
 
 if TYPE_CHECKING:
@@ -37,15 +37,19 @@ class Transports:
         self._http: HttpTransport | None = None
         self._outgrown: list[BotoTransport] = []
         self._connections = DEFAULT_CONNECTIONS
+        self._closed = False
         self._found: Callable[[Any], object] | None = None
 
     def of(self, invocation: Invocation) -> Transport:
         """Return the transport for a call.
 
         Raises:
+            StreamClosedError: The client was closed.
             ConfigurationError: It cannot be made: a package, or a region is missing.
         """
         with self._lock:
+            if self._closed:
+                raise StreamClosedError("The client is closed.")
             if invocation.request is not None:
                 if self._http is None:
                     self._http = self._make_http(self._connections)
@@ -85,6 +89,7 @@ class Transports:
     def close(self) -> None:
         """Close what was made, and let go of what was passed in."""
         with self._lock:
+            self._closed = True
             made = [*self._outgrown, self._boto, self._http]
             self._outgrown, self._boto, self._http = [], self._passed_in, None
         for transport in made:

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from . import _canned as canned
 from ._boto import OPERATION
 from ._client_context import OFFER, OFFER_KEY
+from ._client_kinds import kind_of
 from ._decoding import REMAPPED
 from .errors import ConfigurationError
 from .wire.prelude import HTTP_INTEGRATION
@@ -188,8 +189,7 @@ class FakeLambda:
         Returns:
             A function that detaches it again.
         """
-        asynchronous = any(kind.__module__.startswith("aiobotocore") for kind in type(client).__mro__)
-        respond = _aiobotocore_response if asynchronous else _botocore_response
+        respond = _aiobotocore_response if kind_of(client) == "aiobotocore" else _botocore_response
         event, unique_id = f"before-send.{OPERATION}", f"streamify-fake-{next(_ids)}"
 
         def answer(request: Any, **_: Any) -> Any:

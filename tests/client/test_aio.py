@@ -31,7 +31,7 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
-from support.clients import CREDENTIALS
+from support.clients import CREDENTIALS, boto_client
 from support.tls import make_authority
 from support.wire_server import Peer, WireServer, free_port, full_backlog, whole
 
@@ -285,6 +285,26 @@ async def test_a_client_that_was_passed_in_stays_open_and_keeps_its_own_ways() -
             with pytest.raises(raw.exceptions.ServiceException):
                 await raw.invoke_with_response_stream(FunctionName="fn")
             assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("kind", ["own", "legacy"])
+async def test_a_closed_client_says_so(kind: str) -> None:
+    async with own_client("http://127.0.0.1:9", kind) as client:
+        await client.close()
+        with pytest.raises(StreamClosedError, match="client is closed"):
+            await client.stream("fn")
+
+
+async def test_a_client_of_the_other_library_is_refused() -> None:
+    boto = boto_client("http://127.0.0.1:9")
+    with pytest.raises(ConfigurationError, match="boto3, not of aiobotocore: pass it to StreamClient"):
+        AsyncStreamClient(boto)
+    boto.close()
+    async with raw_client("http://127.0.0.1:9") as raw:
+        with pytest.raises(
+            ConfigurationError, match="aiobotocore, not of boto3: pass it to AsyncStreamClient"
+        ):
+            StreamClient(raw)
 
 
 async def test_the_users_config_goes_first() -> None:

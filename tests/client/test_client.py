@@ -17,6 +17,7 @@ from streamify_client import (
     FunctionNotFoundError,
     InvocationError,
     StreamClient,
+    StreamClosedError,
     StreamTimeoutError,
     ThrottledError,
     TruncatedStreamError,
@@ -457,3 +458,20 @@ def test_an_interpreter_that_exits_in_mid_stream_is_quiet_and_quick() -> None:
         )
         assert server.wait_closed()
     assert (done.returncode, done.stdout, done.stderr) == (0, "some\n", "")
+
+
+def test_a_closed_client_says_so(make_client: MakeClient) -> None:
+    """Without its hooks a client that was passed in would retry."""
+    with WireServer(whole(b"a")) as server:
+        client = make_client(server.url)
+        client.close()
+        with pytest.raises(StreamClosedError, match="client is closed"):
+            client.stream("fn").open()
+        assert not server.requests
+
+
+def test_a_client_of_another_service_or_library_is_refused() -> None:
+    boto = boto3.client("sts", **CREDENTIALS)
+    with pytest.raises(ConfigurationError, match="STS cannot stream"):
+        StreamClient(boto)
+    boto.close()
