@@ -217,3 +217,12 @@ def test_a_picture_of_the_page_is_taken(page: Browser, shown: Gallery, tmp_path:
     page.screenshot(path)
     assert path.read_bytes().startswith(b"\x89PNG")
     page.prefer("light")
+
+
+def test_an_invocation_without_a_byte_shows_its_error_and_no_empty_tables(
+    page: Browser, shown: Gallery
+) -> None:
+    page.evaluate("document.querySelectorAll('#invocations tr')[5].focus()")
+    assert text_of(page, "#error-type") == "ValueError"
+    assert text_of(page, "#error-message") == "rows must be positive"
+    assert page.evaluate("document.querySelector('#chunks').checkVisibility()") is False

@@ -194,6 +194,8 @@ def test_it_ends_when_nobody_reads_its_output_any_more(dev: Callable[..., Dev]) 
     running.process.stdout = None
     running.call()
     assert running.process.wait(30) == 0
+    assert running.process.stderr
+    assert running.process.stderr.read() == ""
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ function silences(invocation, x, base, longGap, span) {
     return parts;
   };
   const first = invocation.firstByte ?? span;
-  const parts = zone("waiting", 0, first, `first byte ${time(first)}`);
+  const none = invocation.status === "running" ? "nothing so far" : "no byte left";
+  const parts = zone("waiting", 0, first, invocation.firstByte === null ? none : `first byte ${time(first)}`);
   const gap = invocation.gap;
   if (gap && gap.end - gap.start >= longGap) parts.push(...zone("gap", gap.start, gap.end, `gap ${time(gap.end - gap.start)}`));
   return parts;
@@ -79,9 +80,12 @@ export function drawChart(node, invocation, span, { longGap, highlighted }) {
     svg("path", { class: "area", d: `${line}V${base}H${MARGIN.left}Z` }),
     svg("path", { class: "line", d: line }),
     svg("path", { class: "chunk", d: marks }),
-    svg("text", { class: "tick", x: MARGIN.left - 6, y: y(invocation.bytes) + 4, "text-anchor": "end" }, bytes(invocation.bytes)),
     svg("text", { class: "tick", x: MARGIN.left - 6, y: base, "text-anchor": "end" }, "0"),
   ];
+  if (invocation.bytes) {
+    const top = { class: "tick", x: MARGIN.left - 6, y: y(invocation.bytes) + 4, "text-anchor": "end" };
+    parts.push(svg("text", top, bytes(invocation.bytes)));
+  }
   const bar = invocation.bars[highlighted];
   if (bar) parts.push(svg("path", { class: "cross", d: `M${x(bar[0]).toFixed(1)} ${MARGIN.top}V${base + 4 + LANE}` }));
   node.replaceChildren(...parts);

@@ -151,6 +151,7 @@ export class Detail {
       textTruncated && "Only the beginning is kept.",
       !hidden && bars.some((bar) => bar[3] > 1) && "Neighbouring chunks are drawn as one.",
     ];
+    byId("panes").hidden = !bars.length;
     setText(byId("text-note"), notes.filter(Boolean).join(" "));
     byId("payload-box").hidden = hidden;
     setText(byId("payload"), hidden ? "" : payloadTruncated ? `${payload}…` : pretty(payload));
