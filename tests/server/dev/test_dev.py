@@ -141,6 +141,7 @@ def test_a_change_reloads_and_what_runs_ends_on_the_old_code(
     payload = b'{"gate": "%b"}' % gate.path.encode()
     events = iter(client.invoke_with_response_stream(FunctionName="app", Payload=payload)["EventStream"])
     assert next(events)["PayloadChunk"]["Payload"] == b"one "
+    assert running.call() == "one VERSION"
     (folder / "app.py").write_text(APP.replace("VERSION", "second"))
     running.until(r"Reloaded: app.py changed")
     assert running.call() == "one second"
