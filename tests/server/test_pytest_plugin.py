@@ -222,6 +222,18 @@ def test_a_test_that_failed_is_not_blamed_for_open_responses_too(run: Run) -> No
     run(LEFT_OPEN.replace("FINALLY", "assert 0"), "-W", "ignore").assert_outcomes(failed=1)
 
 
+def test_a_function_process_that_outlives_its_local_lambda_fails_the_test(run: Run) -> None:
+    result = run("""
+@pytest.fixture
+def undead(local_lambda):
+    local_lambda.process_ids = lambda: [os.getpid()]
+
+def test_it(undead): ...
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["The function process * still runs after its LocalLambda was stopped."])
+
+
 def test_the_leak_check_can_be_switched_off(run: Run) -> None:
     source = LEFT_OPEN.replace("FINALLY", "pass")
     result = run(source, "-W", "ignore", ini="local_lambda_leak_check = false")
