@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from . import posting
@@ -52,6 +52,7 @@ class Handling:
         lifecycle = Lifecycle(onion, Request(event, context), self._answer.head, options.content_type)
         self._production = Production(lifecycle.run)
         self._head: Head | None = None
+        self._given_up = False
 
     def run(self) -> Any:
         """Answer; the value to return to whoever called the handler: None if the answer has been posted."""
@@ -66,7 +67,7 @@ class Handling:
             body = self._answer.body(head, self._production)
         except Exception as error:
             failure = self._answer.failure()
-            if failure is None:
+            if failure is None or self._given_up:
                 raise
             head, body = failure, self._answer.body(failure, _raising(error))
         self._head = head
@@ -99,8 +100,16 @@ class Handling:
         return Deadline(self._production, remaining, self._margin, self._give_up)
 
     def _give_up(self, error: BaseException) -> None:
-        if self._poster is not None:
+        """Tell the caller from the watchdog's thread, because the producer is stuck."""
+        if self._poster is None:
+            return
+        self._given_up = True
+        failure = self._answer.failure() if self._head is None else None
+        if failure is None:
             self._poster.fail(error, self._answer.farewell(self._head, error))
+            return
+        with suppress(Exception):  # the error itself comes out of the body again
+            self._poster.post(failure.wire_type, failure.prelude, self._answer.body(failure, _raising(error)))
 
 
 class Inside:

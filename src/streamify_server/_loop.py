@@ -30,6 +30,15 @@ def process_loop() -> asyncio.AbstractEventLoop:
         return _running[1]
 
 
+def run(awaitable: Any) -> Any:
+    """Await something on the process's loop, from another thread."""
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return asyncio.run_coroutine_threadsafe(wait(), process_loop()).result()
+
+
 def in_process_loop() -> bool:
     """Whether this code runs on the thread of the process's event loop."""
     return _running is not None and threading.current_thread() is _running[2]
@@ -68,6 +77,7 @@ class LoopTask:
         self._demand: asyncio.Future[tuple[Any, BaseException | None]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._coroutine = coroutine
+        self.ended = False
 
     # Called on the asking thread.
 
@@ -86,6 +96,7 @@ class LoopTask:
             kind, value = self._outbox.get()
             if kind is _ITEM:
                 return value
+            self.ended = kind is not _CALL
             if kind is _END:
                 raise StopIteration
             if kind is _ERROR:

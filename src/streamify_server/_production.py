@@ -134,7 +134,8 @@ class Production:
             self._over = True
             return _END
         except BaseException:
-            self._over = True
+            # A signal may have interrupted the wait for a task that goes on.
+            self._over = self._task is None or self._task.ended
             raise
 
     def _drive(self, error: BaseException | None) -> Any:

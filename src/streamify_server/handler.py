@@ -8,10 +8,10 @@ from typing import Any, Protocol, cast, overload
 
 from ._answer import RESPOND
 from ._handling import Handling, Inside, Options
+from ._style import as_handler
 from ._trace import of_application
 from .onion import Onion, Request, checked_hooks
 from .response import checked_content_type
-from .writer import as_handler
 
 Function = Callable[..., Any]
 
@@ -108,8 +108,7 @@ def streaming_handler(
             raise TypeError(f"@streaming_handler decorates a function, not {function!r}.")
         onion = Onion(as_handler(function, writer), hooks)
         onion.use(middlewares)
-        if (prefetch := onion.hook("before_prefetch")) is not None:
-            prefetch()
+        _prefetch(onion)
         return _decorated(function, onion, options, writer)
 
     return decorate if function is None else decorate(function)
@@ -138,6 +137,15 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
         setattr(handler, phase, registering(onion.add, phase))
     handler.handler = registering(lambda function: setattr(onion, "handler", as_handler(function, writer)))
     return cast(StreamingHandler, handler)
+
+
+def _prefetch(onion: Onion) -> None:
+    hook = onion.hook("before_prefetch")
+    fetching = None if hook is None else hook()
+    if hasattr(type(fetching), "__await__"):
+        from ._loop import run
+
+        run(fetching)
 
 
 def _checked(

@@ -83,22 +83,22 @@ class ResponsePoster:
             post = self._post
             self._given_up = error
             if post is None:
-                self._tell(lambda: self._api.send(*self._error(error)))
+                self._tell(self._api.send, *self._error(error))
                 return
-        if self._tell(lambda: post.end(error_trailers(error), farewell=farewell, patience=_PATIENCE)):
+        if self._tell(post.end, error_trailers(error), farewell=farewell, patience=_PATIENCE):
             post.close()
 
-    def _tell(self, send: Callable[[], object]) -> bool:
+    def _tell(self, send: Callable[..., object], *args: Any, **options: Any) -> bool:
         """Whether it has been said; a platform that does not listen changes nothing any more."""
         try:
-            return send() is not False
+            return send(*args, **options) is not False
         except (OSError, RuntimeApiError):
             return True
 
     def _begin(self, content_type: str) -> StreamedPost:
         with self._lock:
-            if self._given_up is not None:
-                raise ConnectionAbortedError("the response has been given up")
+            if self.answered:
+                raise ConnectionAbortedError("the invocation has been answered already")
             self._post = self._api.stream(self._request.invoke_id, self._headers(content_type))
             return self._post
 
@@ -114,7 +114,7 @@ class ResponsePoster:
             try:
                 chunk = next(body, None)
             except Exception as error:
-                post.end(error_trailers(error))
+                self._tell(post.end, error_trailers(error))
                 return error
             if chunk is None:
                 post.end()

@@ -16,16 +16,17 @@ async code, `await` the `write`.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from ._body import TypedBody, pieces
+from ._style import is_coroutine_function, yields_too
 from .response import HttpResponse, checked_content_type
 
 _WAITING_LIMIT = 1  # chunks that wait to be sent before a writer has to wait too
-_COROUTINE, _GENERATOR, _ASYNC_GENERATOR = 0x80, 0x20, 0x200  # code flags, as in inspect.CO_*
 
 
 class StreamClosedError(BrokenPipeError):
@@ -205,37 +206,20 @@ class _Written:
         self._stream._close()
 
 
-def as_handler(function: Callable[..., Any], writer: bool | None) -> Callable[[Any, Any], Any]:
-    """The function as a handler of event and context, whatever its style.
-
-    Raises:
-        TypeError: It is a writer that also yields.
-    """
-    if writer is None:
-        writer = _required_arguments(function) == 3
-    if not writer:
-        return function
-    if _flags(function) & (_GENERATOR | _ASYNC_GENERATOR):
-        raise TypeError(_yields(function))
-
-    def handle(event: Any, context: Any) -> Any:
-        stream = StreamWriter()
-        if _flags(function) & _COROUTINE:
-            _run_on_loop(stream, function(event, context, stream))
-        else:
-            import contextvars
-
-            caller = contextvars.copy_context()
-            thread = threading.Thread(
-                target=caller.run,
-                args=(_run, stream, function, event, context),
-                name="streamify-writer",
-                daemon=True,
-            )
-            thread.start()
-        return stream._opened()
-
-    return handle
+def written(function: Callable[..., Any], event: Any, context: Any) -> Any:
+    """Start a writer-style function; the response that it writes, as soon as that has begun."""
+    stream = StreamWriter()
+    if is_coroutine_function(function):
+        _run_on_loop(stream, function(event, context, stream))
+    else:
+        caller = contextvars.copy_context()
+        threading.Thread(
+            target=caller.run,
+            args=(_run, stream, function, event, context),
+            name="streamify-writer",
+            daemon=True,
+        ).start()
+    return stream._opened()
 
 
 def _run(stream: StreamWriter, function: Callable[..., Any], event: Any, context: Any) -> None:
@@ -275,43 +259,10 @@ def _check_nothing(function: Any, result: Any) -> None:
     if result is None:
         return
     if hasattr(result, "__next__") or hasattr(result, "__anext__"):
-        raise TypeError(_yields(function))
+        raise TypeError(yields_too(function))
     raise TypeError(
         f"A writer-style handler returns nothing, not {type(result).__name__}: write to the stream instead."
     )
-
-
-def _yields(function: Any) -> str:
-    name = getattr(function, "__name__", "The handler")
-    return f"{name} takes a stream to write to and also yields; do one of the two."
-
-
-def _required_arguments(function: Callable[..., Any]) -> int:
-    """How many positional arguments a function requires, without what wraps it."""
-    function = _unwrapped(function)
-    code = getattr(function, "__code__", None)
-    if code is not None and type(function).__name__ == "function":
-        return int(code.co_argcount) - len(getattr(function, "__defaults__", None) or ())
-    import inspect  # methods, partials and callable objects only: it is slow to import
-
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return 2
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(one.kind in positional and one.default is inspect.Parameter.empty for one in parameters)
-
-
-def _flags(function: Callable[..., Any]) -> int:
-    return int(getattr(getattr(_unwrapped(function), "__code__", None), "co_flags", 0))
-
-
-def _unwrapped(function: Any) -> Any:
-    seen = set()
-    while hasattr(function, "__wrapped__") and id(function) not in seen:
-        seen.add(id(function))
-        function = function.__wrapped__
-    return function
 
 
 def _on_loop() -> bool:

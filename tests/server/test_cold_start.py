@@ -32,6 +32,7 @@ OURS = {
     "streamify_server._lifecycle",
     "streamify_server._production",
     "streamify_server._runtime_api",
+    "streamify_server._style",
     "streamify_server._trace",
     "streamify_server._trailers",
     "streamify_server._verified",
@@ -39,7 +40,6 @@ OURS = {
     "streamify_server.onion",
     "streamify_server.posting",
     "streamify_server.response",
-    "streamify_server.writer",
 }
 # Imported by the first invocation of a streaming handler, to stop it in time.
 DEADLINE = {"signal", "streamify_server.deadline"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamify_client.wire.verified import HandlerError, VerifiedDecoder
 from streamify_server import DeadlineExceededError, streaming_handler
 from streamify_server.testing import Context, invoke
 from support.runtime_api import Post, Runtime, RuntimeApi, running
@@ -246,6 +247,28 @@ def test_the_watchdog_reports_before_the_first_byte_as_well(api: RuntimeApi, run
     assert post.path.endswith("/error")
     assert post.error["errorType"] == "DeadlineExceededError"
     assert post.error["requestId"] == post.path.split("/")[-2]
+    runtime.process.send_signal(signal.SIGALRM)
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+
+
+def test_the_watchdog_answers_an_offer_in_frames(api: RuntimeApi, runtime: Runtime) -> None:
+    offer = {"custom": {"streamify": "verified/1"}}
+    post = api.invoke({"do": "uses_alarms_early"}, seconds=1.3, client_context=offer).result()
+    decoder = VerifiedDecoder()
+    *_, last = decoder.feed(post.body)
+    assert isinstance(last, HandlerError)
+    assert last.error_type == "DeadlineExceededError"
+    assert post.error["errorType"] == "DeadlineExceededError"
+    runtime.process.send_signal(signal.SIGALRM)
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+
+
+def test_the_watchdog_ends_a_framed_stream_with_a_frame(api: RuntimeApi, runtime: Runtime) -> None:
+    offer = {"custom": {"streamify": "verified/1"}}
+    post = api.invoke({"do": "uses_alarms"}, seconds=1.3, client_context=offer).result()
+    *_, last = VerifiedDecoder().feed(post.body)
+    assert isinstance(last, HandlerError)
+    assert last.error_type == "DeadlineExceededError"
     runtime.process.send_signal(signal.SIGALRM)
     assert run_out(api, "fine", seconds=60).body == b"fine"
 

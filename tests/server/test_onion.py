@@ -568,3 +568,15 @@ def test_a_cancellation_of_ones_own_making_is_an_error() -> None:
     result: Result = invoke(streaming_handler(cancelled))
     assert isinstance(result.error, RuntimeError)
     assert "CancelledError" in str(result.error)
+
+
+def test_an_async_prefetch_has_ended_when_the_handler_is_made() -> None:
+    ran: list[str] = []
+
+    class Hooks:
+        async def before_prefetch(self) -> None:
+            await asyncio.sleep(0)
+            ran.append("prefetch")
+
+    streaming_handler(hooks=Hooks())(lambda event, context: "x")
+    assert ran == ["prefetch"]

@@ -212,3 +212,28 @@ def test_a_handler_that_leaves_the_process_truncates_its_response(api: RuntimeAp
     post = api.invoke({"do": "leaves"}).result()
     assert not post.complete
     assert runtime.process.wait(30) == 3
+
+
+def test_an_error_is_logged_also_if_the_platform_does_not_take_it(api: RuntimeApi, runtime: Runtime) -> None:
+    api.invoke({"do": "late"}, script=Script(drop_after=5)).result()
+    assert api.invoke({"do": "bare"}).result().complete
+    assert "[ERROR] ValueError: after the first byte" in runtime.log
+
+
+def test_a_refusal_at_the_end_is_logged_and_survived(api: RuntimeApi, runtime: Runtime) -> None:
+    api.invoke({"do": "bare"}, script=Script(status=413)).result()
+    assert api.invoke({"do": "bare"}).result().complete
+    assert "larger than Lambda takes (413)" in runtime.log
+
+
+def test_a_runtime_api_that_gives_no_answer_is_survived(api: RuntimeApi, runtime: Runtime) -> None:
+    api.invoke({"do": "bare"}, script=Script(answer=False)).result()
+    assert api.invoke({"do": "bare"}).result().complete
+    assert "closed the connection before it had answered" in runtime.log
+
+
+@pytest.mark.parametrize("do", ["early", "late"])
+def test_the_trace_of_an_error_shows_the_application(api: RuntimeApi, runtime: Runtime, do: str) -> None:
+    trace = api.invoke({"do": do}).result().error["stackTrace"]
+    assert f"in {do}\n" in trace[-1]
+    assert len([line for line in trace if "streamify_server" in line]) <= 1
