@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from streamify_server.local import LocalLambda
-from streamify_server.local.inspector import Inspector
+from streamify_server.local.inspector.page import Inspector
 from streamify_server.local.loop_thread import LoopThread
 from support.browser import Browser
 from support.local import Gate, add_steps, boto3_client, steps

@@ -33,6 +33,7 @@ def banner(
             *(f"  {name:<14}{style(place, 'cyan')}" for name, place in places.items()),
             "",
             f"  curl -N {url} -d '{{}}'",
+            f"  streamify invoke {url} -p '{{}}'",
             "",
             indent(_BOTO3.format(arguments=arguments, name=options.function), "  "),
             "",

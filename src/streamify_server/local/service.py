@@ -27,7 +27,7 @@ from .tls import LocalAuthority
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .inspector import Inspector
+    from .inspector.page import Inspector
 
 # How long the last words of a dead process are waited for; those of a response take as long as the caller
 # reads.
@@ -109,7 +109,7 @@ class LambdaService:
 
     async def open_inspector(self, port: int, payloads: bool) -> str:
         """Serve the stream inspector and return its URL."""
-        from .inspector import Inspector
+        from .inspector.page import Inspector
 
         about = {"region": self.region, "endpoint": f"{self.api.scheme}://{self.api.address}"}
         inspector = Inspector(payloads=payloads, about=about)

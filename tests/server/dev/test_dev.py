@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,6 +247,41 @@ def test_a_taken_port_is_a_sentence_that_names_the_option(dev: Callable[..., Dev
     assert running.process.returncode == 1
     assert f"Port {number} is taken" in errors
     assert f"choose another with {option} (0 takes a free one)" in errors
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ("h11", "LocalLambda needs h11: pip install 'streamify[local]'"),
+        ("watchfiles", "Reloading needs watchfiles: pip install 'streamify[dev]', or use --no-reload."),
+    ],
+)
+def test_a_missing_package_is_a_sentence(folder: Path, missing: str, sentence: str) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; from streamify_client.cli import main; main()"
+    ports = ["--port", "0", "--url-port", "0", "--inspector-port", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, "dev", "app.handler", *ports],
+        cwd=folder, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {sentence}\n"
+
+
+def test_the_lines_to_paste_work(dev: Callable[..., Dev], tmp_path: Path) -> None:
+    running = dev("app.handler").ready()
+    shell = re.search(r"^  (streamify invoke .*)$", running.printed, re.M)
+    code = re.search(r"^  import boto3\n(?:  .*\n)+", running.printed, re.M)
+    assert shell
+    assert code
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell[1]], capture_output=True, text=True, timeout=30, env=environment
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("one VERSION", "", 0)
+    python = [sys.executable, "-c", textwrap.dedent(code[0])]
+    done = subprocess.run(python, capture_output=True, text=True, timeout=30, check=True, env=environment)
+    assert "b'one '" in done.stdout
+    assert "InvokeComplete" in done.stdout
 
 
 def test_without_reload_a_change_is_left_alone(dev: Callable[..., Dev], folder: Path) -> None:
