@@ -111,8 +111,7 @@ class StreamFile(io.BufferedIOBase):
         super().close()
 
     def __del__(self) -> None:
-        # IOBase would close the stream; letting go of its view leaves to the stream what that means.
-        self._chunks = None
+        """Do nothing: IOBase would close the stream, and what that means is for its view to say."""
 
     def _open_chunks(self) -> Iterator[bytes]:
         if self._chunks is None:

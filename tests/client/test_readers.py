@@ -14,6 +14,7 @@ import polars
 import pyarrow
 import pyarrow.parquet
 import pytest
+import zstandard
 
 from streamify_client import (
     ConfigurationError,
@@ -220,6 +221,7 @@ def test_fewer_rows_can_be_asked_for_than_there_are(make_own_client: MakeClient)
 
 def test_compressed_csv_and_a_byte_order_mark_are_read(make_own_client: MakeClient) -> None:
     packed = gzip.compress(BODIES["csv"])
+    frame = zstandard.compress(BODIES["csv"])
     with WireServer(
         whole(*pieces(packed, 50)), whole("\ufeff".encode() + BODIES["csv"]), cut(packed)
     ) as server:
@@ -228,6 +230,24 @@ def test_compressed_csv_and_a_byte_order_mark_are_read(make_own_client: MakeClie
         assert same(client.read_csv("fn"))
         with pytest.raises(TruncatedStreamError):
             client.read_csv("fn", compression="gzip")
+    with WireServer(whole(frame), cut(frame)) as server:
+        client = make_own_client(server.url)
+        assert same(client.read_csv("fn", compression="zstd"))
+        with pytest.raises(TruncatedStreamError):
+            client.read_csv("fn", compression="zstd")
+        with pytest.raises(TruncatedStreamError):
+            list(client.read_csv("fn", compression="zstd", chunksize=10))
+
+
+def test_a_parser_that_does_not_look_at_the_end_gets_no_truncated_response_through(
+    make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pandas, "read_csv", lambda source: pandas.DataFrame([source.readline()]))
+    with WireServer(whole(b"a\nb\n"), cut(b"a\nb\n")) as server:
+        client = make_own_client(server.url)
+        assert len(client.read_csv("fn")) == 1
+        with pytest.raises(TruncatedStreamError):
+            client.read_csv("fn")
 
 
 def test_quoted_rows_and_odd_line_ends_are_read_as_pandas_reads_them(make_own_client: MakeClient) -> None:

@@ -119,6 +119,7 @@ def test_nothing_known_may_follow_the_last_event(last: bytes, more: bytes) -> No
     items, error = decode(EventDecoder(), [last + more])
     assert len(items) == 1
     assert isinstance(error, CorruptInputError)
+    assert error.offset == len(last + more)
     assert "after the stream's last event" in str(error)
 
 
