@@ -1,7 +1,7 @@
 r"""Lines: ``\n`` and ``\r\n`` end one, and nothing else does; a lone ``\r`` and U+2028 are content."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import BytesLike
 from .errors import TooLargeError, UndecodableTextError, WireError
@@ -11,8 +11,7 @@ MAX_ITEM = 16 * 1024 * 1024
 """The default limit, in bytes, of one line, JSON value or event."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawLine:
+class RawLine(NamedTuple):
     """A line without its end, its number (from 1), and where it begins in the input."""
 
     raw: bytes
