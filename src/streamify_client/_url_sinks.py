@@ -8,6 +8,9 @@ from typing import Any
 from ._extras import require
 from .errors import ConfigurationError
 
+_PART_SIZE = 8 * 1024 * 1024
+"""Bytes of an upload's part, which is what stays in memory; S3 takes 10,000 parts of at least 5 MiB."""
+
 
 def open_filesystem(url: str) -> tuple[Any, str]:
     """Return the file system that a URL names, and the path in it.
@@ -40,7 +43,9 @@ class DeferredSink:
 
     def __init__(self, filesystem: Any, path: str, overwrite: bool) -> None:
         # s3fs makes an "x" a conditional write: S3 itself refuses if the object has come to exist.
-        self._file = filesystem.open(path, "wb" if overwrite else "xb", autocommit=False)
+        self._filesystem, self._path, self._overwrite = filesystem, path, overwrite
+        mode = "wb" if overwrite else "xb"
+        self._file = filesystem.open(path, mode, block_size=_PART_SIZE, autocommit=False)
 
     def write(self, data: Any) -> None:
         """Take a chunk."""
@@ -49,7 +54,15 @@ class DeferredSink:
     def commit(self) -> None:
         """Complete the upload."""
         self._file.close()
-        self._file.commit()
+        try:
+            self._file.commit()
+        except OSError as error:  # s3fs tells of a condition that failed as of an invalid argument
+            self._filesystem.invalidate_cache(self._path)
+            if self._overwrite or not self._filesystem.exists(self._path):
+                raise
+            raise FileExistsError(
+                f"s3://{self._path} has come to exist meanwhile, and overwrite=False."
+            ) from error
 
     def discard(self) -> None:
         """Abort the upload."""

@@ -8,19 +8,18 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 import zstandard
 from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.registry import _registry
-from fsspec.spec import AbstractBufferedFile
+from s3fs import S3FileSystem
 
 from streamify_client import ConfigurationError, DecodeError, FunctionError, TruncatedStreamError
 from streamify_client.sinks import Target, opened_sink
+from support.s3_server import S3Server
 from support.wire_server import Behaviour, Peer, WireServer, complete_frame, whole
 
 from .conftest import MakeClient
@@ -174,10 +173,17 @@ def test_a_file_that_comes_to_exist_meanwhile_is_not_overwritten(
     assert os.listdir(tmp_path) == ["file"]
 
 
-def race(target: Target, meanwhile: Callable[[], object], *, overwrite: bool = False) -> None:
+def race(
+    target: Target,
+    meanwhile: Callable[[], object],
+    *,
+    overwrite: bool = False,
+    chunks: Iterable[bytes] = (b"theirs",),
+) -> None:
     """Write to a sink, and let something happen before its end."""
     with opened_sink(target, overwrite=overwrite) as sink:
-        sink.write(b"theirs")
+        for chunk in chunks:
+            sink.write(chunk)
         meanwhile()
 
 
@@ -407,64 +413,54 @@ def test_a_url_of_no_use_is_refused(url: str) -> None:
         pass
 
 
-class Uploads(AbstractBufferedFile):  # type: ignore[misc]
-    """A file as s3fs has them: its parts count once it is committed."""
-
-    def _initiate_upload(self) -> None:
-        self.parts: list[bytes] = []
-
-    def _upload_chunk(self, final: bool = False) -> bool:
-        self.parts.append(self.buffer.getvalue())
-        if final and self.autocommit:
-            self.commit()
-        return True
-
-    def commit(self) -> None:
-        self.fs.objects[self.path] = b"".join(self.parts)
-
-    def discard(self) -> None:
-        self.fs.aborted.append(self.path)
-
-
-class FakeS3(fsspec.AbstractFileSystem):  # type: ignore[misc]
-    protocol = "s3"
-    cachable = False
-    objects: dict[str, bytes] = {}  # noqa: RUF012  (one bucket for the test)
-    aborted: list[str] = []  # noqa: RUF012
-
-    def _open(self, path: str, mode: str = "rb", autocommit: bool = True, **options: Any) -> Uploads:
-        return Uploads(self, path, mode, block_size=5, autocommit=autocommit)
-
-    def info(self, path: str, **options: Any) -> dict[str, Any]:
-        if path in self.objects:
-            return {"name": path, "size": len(self.objects[path]), "type": "file"}
-        raise FileNotFoundError(path)
-
-
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> type[FakeS3]:
-    monkeypatch.setitem(_registry, "s3", FakeS3)
-    monkeypatch.setattr(FakeS3, "objects", {})
-    monkeypatch.setattr(FakeS3, "aborted", [])
-    return FakeS3
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    S3FileSystem.clear_instance_cache()
+    with S3Server() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield server
+    S3FileSystem.clear_instance_cache()
 
 
-def test_an_upload_is_completed_only_when_the_body_is_whole(s3: type[FakeS3]) -> None:
-    with opened_sink("s3://bucket/key") as sink:
-        for _ in range(4):
-            sink.write(b"four")
+LARGE = [bytes([number]) * 1024 * 1024 for number in range(20)]
+
+
+@pytest.mark.parametrize("chunks", [[], [b"small"], LARGE], ids=["empty", "small", "large"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_an_s3_object_is_there_when_the_body_is_whole(
+    chunks: list[bytes], overwrite: bool, s3: S3Server
+) -> None:
+    with opened_sink("s3://bucket/dir/key", overwrite=overwrite) as sink:
+        for chunk in chunks:
+            sink.write(chunk)
             assert s3.objects == {}
-    assert s3.objects == {"bucket/key": b"four" * 4}
-    with pytest.raises(ZeroDivisionError):
-        race("s3://bucket/key", lambda: 1 // 0, overwrite=True)
-    assert (s3.objects, s3.aborted) == ({"bucket/key": b"four" * 4}, ["bucket/key"])
+    assert s3.objects == {"bucket/dir/key": b"".join(chunks)}
+    assert s3.uploads == {}
 
 
-def test_a_new_object_is_asked_for_as_such(s3: type[FakeS3]) -> None:
-    with opened_sink("s3://bucket/key", overwrite=False) as sink:
-        sink.write(b"x" * 9)
-        assert sink._file.mode == "xb"  # type: ignore[attr-defined]
-    with pytest.raises(FileExistsError), opened_sink("s3://bucket/key", overwrite=False):
+@pytest.mark.parametrize("chunks", [[], [b"small"], LARGE], ids=["empty", "small", "large"])
+def test_a_failed_s3_upload_is_aborted(chunks: list[bytes], s3: S3Server) -> None:
+    s3.objects["bucket/key"] = b"as it was"
+    for url in ("s3://bucket/key", "s3://bucket/new"):
+        with pytest.raises(ZeroDivisionError):
+            race(url, lambda: 1 // 0, overwrite=True, chunks=chunks)
+    assert (s3.objects, s3.uploads) == ({"bucket/key": b"as it was"}, {})
+
+
+@pytest.mark.parametrize("chunks", [[b"small"], LARGE], ids=["small", "large"])
+def test_an_s3_object_that_comes_to_exist_meanwhile_is_not_overwritten(
+    chunks: list[bytes], s3: S3Server
+) -> None:
+    with pytest.raises(FileExistsError):
+        race("s3://bucket/key", lambda: s3.objects.update({"bucket/key": b"mine"}), chunks=chunks)
+    assert (s3.objects, s3.uploads) == ({"bucket/key": b"mine"}, {})
+    with (
+        pytest.raises(FileExistsError, match="overwrite=False"),
+        opened_sink("s3://bucket/key", overwrite=False),
+    ):
         pass
 
 
