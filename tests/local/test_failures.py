@@ -138,3 +138,16 @@ def test_a_buffered_response_over_six_megabytes_is_an_error(client: Any, aws: Lo
     answer = invoke(client, steps(["fill", 7 << 20], ["end"]))
     assert answer["FunctionError"] == "Unhandled"
     assert json.loads(answer["Payload"])["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_a_process_that_cannot_be_started_is_an_error_of_its_caller(
+    aws: LocalLambda, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("os.pipe", full)
+    add_steps(aws, "unlucky")
+    error = json.loads(invoke(client, name="unlucky")["Payload"])
+    assert error["errorType"] == "Runtime.InvalidEntrypoint"
+    assert "Too many open files" in error["errorMessage"]

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import sys
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from streamify_server.local import LocalLambda
-from support.local import Gate, add_steps, boto3_client, invoke, steps
+from support.local import FUNCTIONS, Gate, add_steps, boto3_client, invoke, steps
 
 
 def test_a_buffered_answer_comes_back(client: Any) -> None:
@@ -112,6 +113,18 @@ REFUSED = {
         "InvalidRequestContentException",
         "Could not parse",
     ),
+    "payload is no number": (
+        {"FunctionName": "steps", "Payload": b"[NaN]"},
+        400,
+        "InvalidRequestContentException",
+        "NaN is no JSON",
+    ),
+    "payload is not UTF-8": (
+        {"FunctionName": "steps", "Payload": '{"a": 1}'.encode("utf-16")},
+        400,
+        "InvalidRequestContentException",
+        "utf-8",
+    ),
     "client context is no JSON": (
         {"FunctionName": "steps", "ClientContext": "bm9wZQ=="},
         400,
@@ -164,6 +177,15 @@ def test_the_runtime_learns_what_the_caller_sent(client: Any) -> None:
     assert headers["lambda-runtime-trace-id"].startswith("Root=1-")
     assert headers["lambda-runtime-invocation-id"]
     assert int(headers["lambda-runtime-deadline-ms"]) > 1_700_000_000_000
+
+
+def test_a_client_context_may_hold_any_text(aws: LocalLambda, client: Any) -> None:
+    command = [sys.executable, "-m", "awslambdaric", "plain.context"]
+    aws.add_function("context", handler="plain.context", code=FUNCTIONS, command=command)
+    text = "grüße 数据 \u2028 🙂"
+    context = base64.b64encode(json.dumps({"custom": {"a": text}}, ensure_ascii=False, indent=1).encode())
+    answer = invoke(client, b"{}", "context", ClientContext=context.decode())
+    assert json.loads(answer["Payload"]) == {"a": text}
 
 
 def test_no_payload_is_an_empty_event(client: Any) -> None:

@@ -248,3 +248,26 @@ def test_trailers_report_an_error_after_the_body(runtime: Runtime) -> None:
         assert raw.recv(1000).startswith(b"HTTP/1.1 202")
     runtime.answer()
     assert runtime.aws.invocations("mine")[-1].error_type == "Function.Oops"
+
+
+def test_an_error_that_is_too_large_is_kept_in_part(runtime: Runtime) -> None:
+    request_id = runtime.called().next()["id"]
+    assert runtime.ask("POST", f"/invocation/{request_id}/error", b"e" * (7 << 20))[0] == 202
+    assert runtime.answer()["Payload"] == b"e" * (6 << 20)
+
+
+def test_an_error_may_have_any_type_and_any_body(runtime: Runtime) -> None:
+    request_id = runtime.called().next()["id"]
+    path, kind = f"/invocation/{request_id}/error", "Runtime.ExitError"
+    assert runtime.ask("POST", path, b"no JSON", Lambda_Runtime_Function_Error_Type=kind)[0] == 202
+    assert runtime.answer()["Payload"] == b"no JSON"
+
+
+def test_an_error_that_breaks_off_is_not_taken(runtime: Runtime) -> None:
+    request_id = runtime.called().next()["id"]
+    host, port = runtime.address.split(":")
+    with socket.create_connection((host, int(port))) as raw:
+        head = [f"POST {PREFIX}/invocation/{request_id}/error HTTP/1.1", f"Host: {runtime.address}"]
+        raw.sendall("\r\n".join([*head, "Content-Length: 9", "", "half"]).encode())
+        raw.shutdown(socket.SHUT_WR)
+        assert raw.recv(1000) == b""

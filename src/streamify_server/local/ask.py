@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 
 from .api_errors import ApiError
 from .events import Mode
@@ -51,7 +52,7 @@ class Ask:
         if not body:
             return b"{}"
         try:
-            json.loads(body)
+            json.loads(body.decode(), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             message = f"Could not parse request body into json: {error}"
             raise ApiError("InvalidRequestContentException", message) from None
@@ -83,5 +84,9 @@ class Ask:
         except (binascii.Error, ValueError):
             message = "Client context must be a valid Base64-encoded JSON object."
             raise ApiError("InvalidRequestContentException", message) from None
-        # A header cannot carry a line break, which JSON allows between its tokens.
-        return " ".join(text.splitlines())
+        # A header carries bytes and no line breaks, which JSON allows between its tokens.
+        return re.sub(r"[\r\n]", " ", text).encode().decode("latin-1")
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -49,6 +49,7 @@ class Outcome:
     content_type: str = "application/json"
     in_response: bool = False
     in_trailers: bool = False
+    log_line: str = ""  # what Lambda writes about it into the log
 
 
 def failure(
@@ -58,7 +59,7 @@ def failure(
     if request_id:
         message = f"RequestId: {request_id} Error: {message}"
     error = json.dumps({"errorType": error_type, "errorMessage": message}, separators=(",", ":"))
-    return Outcome(status, error_type, error.encode())
+    return Outcome(status, error_type, error.encode(), log_line=message if request_id else "")
 
 
 class ResponseTooLargeError(Exception):

@@ -1,6 +1,7 @@
 """Listening sockets on 127.0.0.1: they take connections and hand their requests to a handler."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from .http1 import Connection, Handler
 from .request import Request, refused
 
+_LOGGER = logging.getLogger("streamify_server.local")
 _ACCEPT_SECONDS = 0.01
 
 Guard = Callable[[Request, int, str], str | None]
@@ -86,6 +88,9 @@ class Listener:
                     break
         except OSError:
             pass  # the peer is gone; whatever ran for it goes on
+        except Exception:
+            _LOGGER.exception("A request to %s could not be served", self.address)
+            connection.abort()
         finally:
             self._serving.pop(connection, None)
             await connection.close()

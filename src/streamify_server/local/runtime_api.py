@@ -42,6 +42,8 @@ class RuntimeApi:
                 await self._other(request.method, path, request, connection)
         except InvalidTransitionError as error:
             await _refuse(connection, 403, "InvalidStateTransition", str(error))
+        except TruncatedBodyError:
+            connection.abort()
 
     async def _other(self, method: str, path: str, request: Request, connection: Connection) -> None:
         match method, path.removeprefix(_VERSION):
@@ -149,7 +151,7 @@ class RuntimeApi:
 
     async def _error(self, request: Request, connection: Connection) -> None:
         self._worker.called(Call.ERROR)
-        body = await connection.read_body(_MAX_ERROR_BODY)
+        body = await _beginning(connection, _MAX_ERROR_BODY)
         error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
         content_type = request.header("content-type") or "application/json"
         self._worker.respond(Outcome("error", error_type, body, content_type))
@@ -157,7 +159,7 @@ class RuntimeApi:
 
     async def _start_error(self, call: Call, request: Request, connection: Connection) -> None:
         self._worker.called(call)
-        body = await connection.read_body(_MAX_ERROR_BODY)
+        body = await _beginning(connection, _MAX_ERROR_BODY)
         error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
         self._worker.init_failed(Outcome("error", error_type, body))
         await _accept(connection)
@@ -175,6 +177,14 @@ def outcome_of_trailers(trailers: dict[str, str]) -> Outcome:
     except binascii.Error:
         error = encoded.encode()
     return Outcome("error", error_type, error, in_trailers=True)
+
+
+async def _beginning(connection: Connection, limit: int) -> bytes:
+    """The body, or as much of it as the limit lets through."""
+    kept = bytearray()
+    async for piece in connection.body():
+        kept += piece[: limit - len(kept)]
+    return bytes(kept)
 
 
 async def _accept(connection: Connection) -> None:

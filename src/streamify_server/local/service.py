@@ -182,11 +182,21 @@ class LambdaService:
         return worker
 
     async def _start(self, worker: Worker) -> None:
-        listener = Listener(RuntimeApi(worker))
-        self._listeners[worker] = listener
-        await listener.open()
+        listener = self._listeners[worker] = Listener(RuntimeApi(worker))
+        try:
+            await listener.open()
+            self._start_process(worker, listener)
+        except OSError as error:
+            worker.start_failed(str(error))
+        await worker.ended()
+        await listener.drain(None if worker.begun else _DRAIN_SECONDS)
+        worker.bury()
+        await listener.close()
+        self._listeners.pop(worker, None)
+
+    def _start_process(self, worker: Worker, listener: Listener) -> None:
         if worker.dead:
-            return await listener.close()
+            return
         function = worker.function
         environment = process_environment(
             function,
@@ -201,9 +211,3 @@ class LambdaService:
             self._supervisor = Supervisor()
         process = self._supervisor.spawn(function.command, environment, str(function.code), worker.output)
         worker.attach(process)
-        await worker.ended()
-        await listener.drain(None if worker.begun else _DRAIN_SECONDS)
-        worker.bury()
-        await listener.close()
-        self._listeners.pop(worker, None)
-        return None

@@ -1,7 +1,6 @@
 """One execution environment: a function's process, its Runtime API, its log, and what it is doing now."""
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -17,8 +16,6 @@ from .states import Call, InvalidTransitionError, State, transition
 
 # Lambda gives the init phase ten seconds, and then once more the function's own timeout.
 _INIT_SECONDS = 10.0
-# Errors that Lambda finds and no runtime reports; it writes them into the log.
-_LOST = ("Sandbox.Timedout", "Runtime.ExitError", "Runtime.InvalidEntrypoint")
 
 
 class Worker:
@@ -69,6 +66,10 @@ class Worker:
     async def ended(self) -> None:
         """Wait for the end of the process."""
         await self._exit.wait()
+
+    def start_failed(self, why: str) -> None:
+        """There was never a process."""
+        self._exited(Exit(127, why))
 
     def _exited(self, how: Exit) -> None:
         self.dead = True
@@ -221,8 +222,8 @@ class Worker:
         if self._process:
             self._process.drain()
         self._flush_line()
-        if outcome.error_type in _LOST:
-            self._write_line(json.loads(outcome.error)["errorMessage"])
+        if outcome.log_line:
+            self._write_line(outcome.log_line)
         request_id = invocation.call.request_id
         self._write_line(end_line(request_id))
         self._write_line(

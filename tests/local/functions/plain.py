@@ -7,3 +7,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if event.get("fail"):
         raise ValueError("as asked")
     return {"hello": event["name"]}
+
+
+def context(event: dict[str, Any], context: Any) -> Any:
+    return context.client_context.custom
