@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from ._events import ALB, REST_API
@@ -48,10 +47,16 @@ def whole(
     multi_value = kind == REST_API or (kind == ALB and "multiValueHeaders" in event)
     answer = _alb(response, multi_value) if kind == ALB else metadata_of(response, multi_value=multi_value)
     text = _as_text(response, body)
-    answer["body"] = base64.b64encode(body).decode() if text is None else text
+    answer["body"] = _base64(body) if text is None else text
     answer["isBase64Encoded"] = text is None
     check_size(len(answer["body"].encode()), kind)
     return answer
+
+
+def _base64(body: bytes) -> str:
+    from binascii import b2a_base64
+
+    return b2a_base64(body, newline=False).decode()
 
 
 def _alb(response: HttpResponse, multi_value: bool) -> dict[str, Any]:

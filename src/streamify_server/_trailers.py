@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from typing import Any
@@ -38,8 +37,10 @@ def error_type(name: str) -> str:
 
 def error_trailers(error: BaseException) -> dict[str, str]:
     """The two trailers that end a stream with this error."""
+    from binascii import b2a_base64
+
     body = json.dumps(error_json(error)).encode()
-    return {TYPE: error_type(type(error).__name__), BODY: base64.b64encode(body).decode()}
+    return {TYPE: error_type(type(error).__name__), BODY: b2a_base64(body, newline=False).decode()}
 
 
 def _message(error: BaseException) -> str:

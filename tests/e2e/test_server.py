@@ -11,6 +11,7 @@ from streamify_server.local import LocalLambda
 from support.local import boto3_client
 
 FUNCTIONS = Path(__file__).parent / "functions"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,13 @@ def test_a_long_stream_keeps_the_memory_of_the_function_flat(client: StreamClien
     total = sum(len(chunk) for chunk in client.stream("fn", {"do": "big", "megabytes": 200}).iter_bytes())
     assert total == 200 * 1024 * 1024
     assert int(client.stream("fn", {"do": "memory"}).text()) - before < 32 * 1024 * 1024
+
+
+def test_the_examples_of_the_docs_stream(aws: LocalLambda, client: StreamClient) -> None:
+    for example in ("events", "writer"):
+        aws.add_function(example, handler=f"{example}.handler", code=EXAMPLES, timeout=30)
+    with client.stream("events") as stream:
+        assert [event.json()["percent"] for event in stream.iter_sse()] == [0, 20, 40, 60, 80, 100]
+    with client.stream("writer") as stream:
+        assert stream.status_code == 200
+        assert stream.text().splitlines()[0] == "# Sales"

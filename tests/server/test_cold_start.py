@@ -10,16 +10,12 @@ from support.runtime_api import RuntimeApi, running
 # Beyond what awslambdaric imports by itself. Add to it only what cannot wait until it is needed.
 STANDARD_LIBRARY = {
     "_socket",
-    "_struct",
     "_typing",
     "array",
-    "base64",
-    "binascii",
     "errno",
     "select",
     "selectors",
     "socket",
-    "struct",
     "typing",
 }
 OURS = {
