@@ -75,18 +75,25 @@ def run_dev(options: DevOptions, terminal: Terminal) -> None:
         problem = check_handler(function)
         if problem and not (problem.trace and options.reload):
             raise DevError(_told(options.handler, problem))
-        aws = LocalLambda(stream_errors=options.stream_errors, port=options.port)
+        aws = stack.enter_context(_started(options))
+        aws.subscribe(Report(terminal.echo, terminal.style).observe)
         try:
-            with _port(options.port, "--port"):
-                stack.enter_context(aws)
-            aws.subscribe(Report(terminal.echo, terminal.style).observe)
-            _serve(options, aws, problem, terminal)
-        except (ModuleNotFoundError, RuntimeError) as error:
-            raise DevError(str(error)) from None
+            _serve(function, options, aws, problem, terminal)
+        except ModuleNotFoundError as missing:
+            raise DevError(str(missing)) from None
 
 
-def _serve(options: DevOptions, aws: LocalLambda, problem: Problem | None, terminal: Terminal) -> None:
-    function = _function(options)
+def _started(options: DevOptions) -> LocalLambda:
+    try:
+        with _port(options.port, "--port"):
+            return LocalLambda(stream_errors=options.stream_errors, port=options.port).start()
+    except (ModuleNotFoundError, RuntimeError) as error:  # no h11, or no Linux or macOS
+        raise DevError(str(error)) from None
+
+
+def _serve(
+    function: Function, options: DevOptions, aws: LocalLambda, problem: Problem | None, terminal: Terminal
+) -> None:
     aws.add_function(
         function.name,
         handler=options.handler,

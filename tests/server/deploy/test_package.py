@@ -39,6 +39,14 @@ def test_the_wheel_carries_the_scripts_executable(wheel: Path) -> None:
             assert entry.external_attr >> 16 & 0o111 == 0o111
 
 
+def test_the_wheel_carries_the_inspectors_page(wheel: Path) -> None:
+    static = ROOT / "src" / "streamify_server" / "local" / "inspector" / "static"
+    with zipfile.ZipFile(wheel) as archive:
+        for file in static.iterdir():
+            name = f"streamify_server/local/inspector/static/{file.name}"
+            assert archive.read(name) == file.read_bytes()
+
+
 def test_a_function_streams_from_its_own_package(wheel: Path, tmp_path: Path) -> None:
     code = tmp_path / "package"
     wheels = [wheel, *wheels_of_what_is_installed(tmp_path)]
