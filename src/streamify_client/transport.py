@@ -43,7 +43,7 @@ class Cancellation:
     """One flag that any thread may raise, and what has to be woken then."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may cancel inside of it
         self._event = threading.Event()
         self._wake: Callable[[], None] | None = None
 

@@ -3,6 +3,8 @@
 import gc
 import json
 import os
+import signal
+import socket
 import threading
 import time
 import warnings
@@ -614,3 +616,74 @@ def test_the_interval_of_one_stream_does_not_outlive_it() -> None:
         assert client.stream("fn", idle_timeout=0.1, first_byte_timeout=5).text() == "a"
         assert client.stream("fn").text() == "b"
         assert server.connections == 1
+
+
+def test_keepalive_is_on_and_soon_enough_for_a_nat_gateway(make_client: MakeClient) -> None:
+    with WireServer(hangs) as server, make_client(server.url).stream("fn") as stream:
+        raw: Any = stream._reader._raw
+        assert raw._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert raw._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 350
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_ctrl_c_frees_the_connection(make_own_client: MakeClient, opened: bool) -> None:
+    def interrupts(peer: Peer) -> None:
+        if opened:
+            peer.head()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        peer.wait_gone()
+
+    with WireServer(interrupts) as server:
+        stream = make_own_client(server.url).stream("fn")
+        with pytest.raises(KeyboardInterrupt):
+            stream.read()
+        assert server.wait_closed()
+        with pytest.raises(StreamClosedError):
+            stream.read()
+
+
+def test_a_signal_handler_may_cancel(make_own_client: MakeClient) -> None:
+    streams: list[ResponseStream] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: streams[0].cancel())
+
+    def signals(peer: Peer) -> None:
+        peer.head()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        peer.wait_gone()
+
+    try:
+        with WireServer(signals) as server:
+            streams.append(make_own_client(server.url).stream("fn"))
+            with pytest.raises(StreamClosedError, match="cancelled"):
+                streams[0].read()
+            assert server.wait_closed()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_close_from_another_thread_wakes_the_reader(make_client: MakeClient) -> None:
+    with WireServer(hangs) as server:
+        stream = make_client(server.url).stream("fn").open()
+        chunks = stream.iter_bytes()
+        assert next(chunks) == b"some"
+        reading = threading.Event()
+        original = stream._reader._receive
+
+        def receive(at_most: float | None = None) -> None:
+            reading.set()
+            original(at_most)
+
+        stream._reader._receive = receive  # type: ignore[method-assign]
+
+        def close() -> None:
+            reading.wait(20)
+            stream.close()
+
+        closer = threading.Thread(target=close)
+        closer.start()
+        with pytest.raises(StreamClosedError):
+            next(chunks)
+        closer.join()
+        del stream._reader._receive
+        assert server.wait_closed()
