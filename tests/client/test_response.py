@@ -283,6 +283,14 @@ def test_an_offset_counts_from_the_bodys_beginning_whatever_view_came_before(
     assert caught.value.offset == 6
 
 
+def test_bytes_that_a_view_hands_back_are_counted_once(make_own_client: MakeClient) -> None:
+    with WireServer(whole(b"ab\xe2", b"\xff")) as server, make_own_client(server.url).stream("fn") as stream:
+        assert next(stream.iter_text()) == "ab"
+        with pytest.raises(DecodeError) as caught:
+            stream.text(encoding="ascii")
+    assert caught.value.offset == 2
+
+
 def test_a_character_cut_off_at_the_end_is_a_decode_error(make_own_client: MakeClient) -> None:
     with WireServer(whole(b"a", "☃".encode()[:2])) as server, pytest.raises(DecodeError) as caught:
         make_own_client(server.url).stream("fn").text()
@@ -465,6 +473,19 @@ def leave_by_break(client: StreamClient) -> None:
         break
 
 
+def leave_by_break_of_a_named_stream(client: StreamClient) -> None:
+    stream = client.stream("fn")
+    for _ in stream:
+        break
+    with pytest.raises(StreamClosedError, match="closed"):
+        stream.read()
+    KEPT.append(stream)
+
+
+KEPT: list[ResponseStream] = []
+"""Streams that somebody still holds."""
+
+
 def leave_by_exception(client: StreamClient) -> None:
     def consume() -> None:
         for _ in client.stream("fn"):
@@ -509,6 +530,7 @@ def leave_by_timeout(client: StreamClient) -> None:
 
 LEAVES: list[Callable[[StreamClient], None]] = [
     leave_by_break,
+    leave_by_break_of_a_named_stream,
     leave_by_exception,
     leave_by_close,
     leave_by_with,
@@ -548,6 +570,7 @@ def test_no_way_of_leaving_leaves_a_connection_behind(
             assert descriptors() <= before
         finally:
             gc.enable()
+            KEPT.clear()
 
 
 def test_failed_openings_leave_nothing_behind() -> None:
