@@ -111,7 +111,7 @@ class http_cors:
         return self._allowed(incoming, self._credentials)
 
     def _allowed(self, incoming: str | None, credentials: bool) -> str | None:
-        if incoming is not None and not _ORIGIN.fullmatch(incoming):
+        if incoming is not None and (len(incoming) > _LONGEST or not _ORIGIN.fullmatch(incoming)):
             incoming = None
         if self._get_origin is not None:
             return self._get_origin(incoming)
@@ -164,6 +164,7 @@ class http_cors:
 # What an Origin header can be: scheme, host, port, or the opaque origin (RFC 6454, 7.1). Nothing else is
 # reflected.
 _ORIGIN = re.compile(r"null|[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\-\[\]:]+")
+_LONGEST = 300  # characters; a host name has at most 253
 
 
 class _Origins:

@@ -26,7 +26,6 @@ _LAMBDA_CONTEXT = (
     "client_context",
 )
 _EXECUTION_CONTEXT = ("tenant_id",)
-_TAP = "streamify.input_output_logger"
 
 
 class input_output_logger:
@@ -79,6 +78,7 @@ class input_output_logger:
         )
         self._tree = path_tree(omit_paths)
         self._mask = mask
+        self._key = f"streamify.input_output_logger.{id(self)}"  # there may be several
         self._max_bytes = max_bytes
 
     def before(self, request: Request) -> None:
@@ -89,18 +89,18 @@ class input_output_logger:
 
     def after(self, request: Request) -> None:
         """Follow the body."""
-        tap = request.internal[_TAP] = _Tap(self._max_bytes)
+        tap = request.internal[self._key] = _Tap(self._max_bytes)
         request.transform_body(tap)
 
     def on_error(self, request: Request) -> None:
         """Follow the body of what answers the error, in place of the one that failed."""
-        request.internal.pop(_TAP, None)
+        request.internal.pop(self._key, None)
         if request.response is not None:
             self.after(request)
 
     def on_stream_end(self, request: Request) -> None:
         """Log the response."""
-        tap = request.internal.get(_TAP)
+        tap = request.internal.get(self._key)
         if tap is None:
             return
         response: Any = tap.text()

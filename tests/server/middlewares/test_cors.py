@@ -49,6 +49,7 @@ ORIGIN, CREDENTIALS = "access-control-allow-origin", "access-control-allow-crede
         ),
         ({"origins": ["null"]}, "null", "null"),
         ({"origin": "*", "credentials": True}, "https://a\r\nset-cookie: b", None),
+        ({"origin": "*", "credentials": True}, "https://" + "a" * 300, None),
         ({"get_origin": lambda incoming: incoming}, APP, APP),
         ({"get_origin": lambda incoming: incoming}, "https://a\r\nset-cookie: b", None),
         ({"get_origin": lambda incoming: "https://fixed.net"}, APP, "https://fixed.net"),

@@ -167,6 +167,15 @@ def test_an_http_response_is_logged_with_its_head(body: Callable[[], Any]) -> No
     assert (response["statusCode"], response["headers"]["x-a"], response["body"]) == (201, "b", TEXT)
 
 
+def test_two_loggers_log_each_for_itself() -> None:
+    one: list[Any] = []
+    other: list[Any] = []
+    loggers = [input_output_logger(logger=one.append), input_output_logger(logger=other.append, max_bytes=3)]
+    answer_with(loggers, lambda: iter(["some ", "rows"]))
+    assert one[-1] == {"response": "some rows", "bytes": 9}
+    assert other[-1] == {"response": "som", "bytes": 9, "truncated": True}
+
+
 def test_no_more_of_a_body_is_kept_than_was_asked_for() -> None:
     def long() -> Iterator[bytes]:
         for _ in range(1000):
