@@ -19,6 +19,7 @@ EVENT = {
     [
         ([], None, EVENT),
         (["headers.authorization"], None, {**EVENT, "headers": {"x": "1"}}),
+        (["Headers.AUTHORIZATION"], None, {**EVENT, "headers": {"x": "1"}}),
         (["headers.authorization"], "*", {**EVENT, "headers": {"Authorization": "*", "x": "1"}}),
         (["items.[].token"], None, {**EVENT, "items": [{"id": 1}, 3]}),
         (["n.a.b", "n.a"], None, {**EVENT, "n": {}}),

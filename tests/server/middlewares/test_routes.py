@@ -14,7 +14,7 @@ ROUTES = [
     ("ANY", "/users/{id}"),
     ("POST", "/users/{user-id}/posts/{post}"),
     ("GET", "/files/{path+}"),
-    ("GET", "/v1.0/x"),
+    ("GET", "/v1.0/{x}"),
     ("ANY", "/users"),
     ("GET", "/slash/"),
 ]
