@@ -1,7 +1,7 @@
 """Content codings (RFC 9110, 8.4.1): gzip, deflate, Brotli and Zstandard, undone as the bytes come.
 
-However much a few bytes expand to, no piece that is handed out is much larger than `PIECE`, and none is made
-before it is asked for.
+However much a few bytes expand to, no piece that is handed out is larger than `LARGEST_PIECE`, and none
+is made before it is asked for.
 """
 
 import zlib
@@ -12,6 +12,7 @@ from . import BytesLike
 from .errors import CorruptInputError, TruncatedInputError, WireError
 
 PIECE = 256 * 1024
+LARGEST_PIECE = 8 * 1024 * 1024  # of Zstandard, whose decompressor cannot be told where to stop
 _ZSTD_STEP = 256  # a block of 4 bytes can stand for 128 KiB (RFC 8878, 3.1.1.2)
 _ZSTD_WINDOW = 8 * 1024 * 1024  # what RFC 8878 (3.1.1.1.2) wants decoders to accept, and no more
 
@@ -91,7 +92,7 @@ def _make_step(coding: str) -> _Step:
     makers: dict[str, Callable[[], _Step]] = {
         "gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
         "x-gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
-        "deflate": lambda: _Zlib(zlib.MAX_WBITS),
+        "deflate": _Deflate,
         "br": _Brotli,
         "zstd": _Zstandard,
     }
@@ -104,12 +105,11 @@ def _make_step(coding: str) -> _Step:
 
 
 class _Zlib:
-    """gzip, whose members may follow one another, and deflate, which some send without zlib's header."""
+    """gzip, whose members may follow one another, and deflate."""
 
     def __init__(self, bits: int) -> None:
         self._bits = bits
         self._decompressor = zlib.decompressobj(bits)
-        self._fresh = True
 
     def decompress(self, data: bytes) -> Iterator[bytes]:
         while data:
@@ -118,13 +118,7 @@ class _Zlib:
             try:
                 piece = self._decompressor.decompress(data, PIECE)
             except zlib.error as error:
-                if not (self._fresh and self._bits == zlib.MAX_WBITS):
-                    raise CorruptInputError(f"the compressed body is damaged ({error})") from None
-                self._bits = -zlib.MAX_WBITS
-                self._decompressor = zlib.decompressobj(self._bits)
-                self._fresh = False
-                continue
-            self._fresh = False
+                raise CorruptInputError(f"the compressed body is damaged ({error})") from None
             data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
             yield piece
             while len(piece) >= PIECE and not data:  # what zlib still holds of the input
@@ -133,6 +127,27 @@ class _Zlib:
 
     def whole(self) -> bool:
         return self._decompressor.eof
+
+
+class _Deflate:
+    """deflate is zlib's format; some send it without zlib's header, which shows in the first two bytes."""
+
+    def __init__(self) -> None:
+        self._start = b""
+        self._zlib: _Zlib | None = None
+
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        if self._zlib is None:
+            self._start += data
+            if len(self._start) < 2:
+                return
+            has_header = self._start[0] & 0x0F == 8 and int.from_bytes(self._start[:2], "big") % 31 == 0
+            self._zlib = _Zlib(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+            data = self._start
+        yield from self._zlib.decompress(data)
+
+    def whole(self) -> bool:
+        return self._zlib is not None and self._zlib.whole()
 
 
 class _Brotli:
