@@ -85,7 +85,7 @@ def local_lambda(request: pytest.FixtureRequest) -> Iterator["LocalLambda"]:
         yield aws
         config.stash[_shared].remove(aws)
         left = _left_open(config, aws)
-        processes = aws.process_ids()
+        processes = aws.process_ids() if aws.running else []
     _complain(config, [*left, *map(_process_left, filter(_runs, processes))])
 
 
@@ -159,7 +159,7 @@ def _threads() -> frozenset[threading.Thread]:
 
 def _left_open(config: pytest.Config, aws: "LocalLambda") -> list[str]:
     """What a test that passed has not read to its end; one that failed had no chance to."""
-    if not config.stash[_passed]:
+    if not config.stash[_passed] or not aws.running:
         return []
     advice = "read it to its end, or close it"
     return [

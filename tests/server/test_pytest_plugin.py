@@ -90,6 +90,18 @@ def test_they_are_one():
     result.assert_outcomes(passed=3)
 
 
+def test_a_test_may_stop_its_local_lambda_and_start_it_again(run: Run) -> None:
+    result = run("""
+def test_stop(local_lambda):
+    local_lambda.stop()
+
+def test_restart(local_lambda):
+    local_lambda.stop()
+    local_lambda.start()
+""")
+    result.assert_outcomes(passed=2)
+
+
 def test_a_scope_that_is_none_is_refused(run: Run) -> None:
     result = run("def test_it(): ...", ini="local_lambda_scope = sometimes")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -287,6 +287,11 @@ class LocalLambda:
         """The last 10,000 log lines of a function, Lambda's own among them."""
         return self._call(self._running.history.logs, name)
 
+    @property
+    def running(self) -> bool:
+        """Whether it serves: between `start` and `stop`."""
+        return self._service is not None
+
     def open_requests(self, patience: float = 0.0) -> list[str]:
         """The requests, "POST /path", whose responses their callers have neither read to the end nor closed.
 
