@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import traceback
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -108,6 +109,8 @@ class BotoTransport:
         try:
             response = self._client.invoke_with_response_stream(**parameters(invocation))
         except Exception as error:
+            call.http_response = None  # the error's traceback has this frame and botocore's: they would hold
+            traceback.clear_frames(error.__traceback__)  # the connection for as long as the error lives
             raise self._translate(error, invocation, exchange) from error
         finally:
             current_exchange.reset(tokens[0])
@@ -115,6 +118,7 @@ class BotoTransport:
         raw = getattr(call.http_response, "raw", None)
         if raw is None:
             return EventsResponse(response)
+        untie(response)
         return Urllib3Response(response_head(call.http_response), raw, exchange)
 
     def _translate(self, error: Exception, invocation: Invocation, exchange: Exchange) -> StreamifyError:
@@ -138,6 +142,15 @@ class BotoTransport:
             self._hooks.remove()
         if self._owned:
             self._client.close()
+
+
+def untie(response: Mapping[str, Any]) -> None:
+    """Take botocore's EventStream apart, which is not read here: its generator refers back to it, and so
+    would keep the connection until garbage collection.
+    """
+    stream: Any = response.get("EventStream")
+    if hasattr(stream, "_event_generator"):
+        stream._event_generator = None
 
 
 def parameters(invocation: Invocation) -> dict[str, Any]:

@@ -88,7 +88,10 @@ class AsyncStreamReader:
         found = core.explain(error, self._phase)
         delay = core.retry_delay(found)
         if delay is None:
-            raise found from (found.__cause__ or error.__cause__ or (None if found is error else error))
+            try:
+                raise found from (found.__cause__ or error.__cause__ or (None if found is error else error))
+            finally:
+                del found, error  # or it would hold itself, by its traceback and this frame
         if await _sleep(core, delay):
             raise core.explain(error)
 

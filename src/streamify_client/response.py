@@ -87,7 +87,10 @@ class StreamReader:
         found = core.explain(error, self._phase)
         delay = core.retry_delay(found)
         if delay is None:
-            raise found from (found.__cause__ or error.__cause__ or (None if found is error else error))
+            try:
+                raise found from (found.__cause__ or error.__cause__ or (None if found is error else error))
+            finally:
+                del found, error  # or it would hold itself, by its traceback and this frame
         if core.cancellation.sleep(delay):
             raise core.explain(error)
 

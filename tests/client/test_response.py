@@ -21,6 +21,7 @@ from streamify_client import (
     DecodeError,
     FunctionError,
     HttpStatusError,
+    InvocationError,
     ResponseStream,
     StreamClient,
     StreamClosedError,
@@ -587,6 +588,30 @@ def test_failed_openings_leave_nothing_behind() -> None:
                     client.stream("fn").open()
             assert server.wait_closed(20)
             assert descriptors() <= before
+        finally:
+            gc.enable()
+
+
+def refuses(peer: Peer) -> None:
+    peer.refuse("400 Bad Request", "InvalidParameterValueException", "no")
+
+
+@pytest.mark.parametrize("behaviour", [whole(b"hello"), refuses])
+def test_closing_the_client_closes_its_idle_connections_without_the_garbage_collector(
+    behaviour: Callable[[Peer], None],
+) -> None:
+    with WireServer(behaviour) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            with stream_client(server.url) as client:
+                held = None
+                try:
+                    client.stream("fn").text()
+                except InvocationError as error:
+                    held = error
+            assert server.wait_closed()
+            assert (held is not None) == (behaviour is refuses)
         finally:
             gc.enable()
 
