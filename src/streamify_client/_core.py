@@ -89,7 +89,8 @@ class StreamCore:
     def answered(self, raw: ResponseHead) -> None:
         """The headers are there."""
         self._raw = raw
-        self._decoder = ResponseDecoder(raw, log_tail=self.invocation.log_tail)
+        offered = self.invocation.options.verified != "off"
+        self._decoder = ResponseDecoder(raw, offered=offered, log_tail=self.invocation.log_tail)
 
     @property
     def head(self) -> FunctionHead | None:
@@ -98,7 +99,7 @@ class StreamCore:
 
     def advance_opening(self) -> bool:
         """Decode as far as the head; return whether it is there."""
-        while self.head is None:
+        while self.head is None or self._must_know_why():
             chunk = self._decode_next()
             if chunk is None:
                 return False
@@ -107,6 +108,13 @@ class StreamCore:
             self._check_verified()
             self.state = State.OPEN
         return True
+
+    def _must_know_why(self) -> bool:
+        """Whether a required verified stream did not come, and what came may still say that it failed."""
+        decoder = self._decoder
+        assert decoder is not None
+        required = self.invocation.options.verified == "require" and not decoder.verifiable
+        return required and not (self._held or decoder.complete or self._input_ended)
 
     def _wants_error_body(self) -> bool:
         return self._raise_for_status and self.head is not None and self.head.status_code >= 400

@@ -12,6 +12,7 @@ from .wire.content import ContentDecoder, UnsupportedCodingError
 from .wire.events import ErrorEvent, Event, EventDecoder, ExceptionEvent, InvokeComplete, PayloadChunk
 from .wire.misplaced import MisplacedPreludeDetector
 from .wire.prelude import HTTP_INTEGRATION, Prelude, PreludeDecoder
+from .wire.report import FailureReportDetector
 from .wire.verified import CONTENT_TYPE, Data, End, HandlerError, Head, VerifiedDecoder
 
 REMAPPED = "x-amzn-remapped-content-type"
@@ -33,15 +34,22 @@ class ResponseDecoder:
 
     `head` is there as soon as it is known: at once for a bare stream, after the prelude or the verified
     head otherwise.
+
+    Args:
+        raw: What came before the first byte.
+        offered: Whether a verified stream was offered: what comes instead may be the report of a failure.
+        log_tail: Whether the log's end was asked for.
     """
 
-    def __init__(self, raw: ResponseHead, *, log_tail: bool = False) -> None:
+    def __init__(self, raw: ResponseHead, *, offered: bool = False, log_tail: bool = False) -> None:
         self._raw = raw
         self._wants_log = log_tail
         self._events = EventDecoder() if raw.framing == "eventstream" else None
         self._prelude: PreludeDecoder | None = None
         self._verified: VerifiedDecoder | None = None
         self._misplaced: MisplacedPreludeDetector | None = None
+        self._report: FailureReportDetector | None = None
+        self._offered = offered
         self._content_coding: ContentDecoder | None = None
         self._outer = FunctionHead(raw.status_code, Headers(), (), None)
         self._failure: FunctionError | None = None
@@ -86,6 +94,9 @@ class ResponseDecoder:
         else:
             pairs = [("content-type", content_type)] if content_type else []
             self._enter(FunctionHead(raw.status_code, Headers(pairs), (), None))
+            request_id = raw.headers.get("x-amzn-requestid")
+            if self._offered and self._verified is None and request_id:
+                self._report = FailureReportDetector(request_id)
 
     def _begin_http(self) -> None:
         raw = self._raw
@@ -118,6 +129,7 @@ class ResponseDecoder:
             if isinstance(event, PayloadChunk):
                 yield from self._content(event.data)
             elif isinstance(event, InvokeComplete):
+                yield from self._reported(event.log_tail)
                 self._complete(event)
             else:
                 raise _service_exception(event)
@@ -146,7 +158,18 @@ class ResponseDecoder:
             else:
                 self._fail(event)
 
+    def _reported(self, log_tail: str | None) -> Iterator[bytes]:
+        """The body has ended: give what was held back of it, or raise if it was the report of a failure."""
+        if self._report is not None:
+            found = self._report.finish()
+            if isinstance(found, HandlerError):
+                raise _handler_failure(found, log_tail)
+            if found:
+                yield found
+
     def _decoded(self, data: bytes) -> Iterator[bytes]:
+        if self._report is not None:
+            data = self._report.feed(data)
         if self._misplaced is not None:
             data = self._misplaced.feed(data)
             if self._misplaced.found:
@@ -157,12 +180,7 @@ class ResponseDecoder:
             yield data
 
     def _fail(self, event: HandlerError) -> None:
-        self._failure = FunctionError(
-            f"The function failed: {event.error_type}: {event.message}",
-            error_type=event.error_type,
-            error_message=event.message,
-            stack_trace=event.stack_trace,
-        )
+        self._failure = _handler_failure(event)
         if not self._wants_log:  # the log comes with the last event
             raise self._failure
 
@@ -190,6 +208,16 @@ class ResponseDecoder:
             self._verified.finish()
         if self._content_coding is not None:
             self._content_coding.finish()
+
+
+def _handler_failure(error: HandlerError, log_tail: str | None = None) -> FunctionError:
+    return FunctionError(
+        f"The function failed: {error.error_type}: {error.message}",
+        error_type=error.error_type,
+        error_message=error.message,
+        stack_trace=error.stack_trace,
+        log_tail=log_tail,
+    )
 
 
 def _media_type(content_type: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from ._attributes import parse_json
 from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
-from .errors import DecodeError, StreamClosedError, TimeoutPhase
+from .errors import DecodeError, FunctionError, StreamClosedError, TimeoutPhase
 from .item_views import AsyncItemViews
 from .transport import AsyncRawResponse, AsyncTransport, Opening
 from .views import AsyncView, BytesDecoder, Progress, ViewSlot
@@ -128,6 +128,8 @@ class AsyncStreamReader:
         try:
             while core.gather_error_body():
                 await self._receive(at_most=ERROR_BODY_WAIT)
+        except FunctionError:
+            raise  # a verified stream tells what the status is about
         except Exception:  # what has come has to do
             pass
         if core.decode_to_end():

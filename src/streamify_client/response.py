@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from ._attributes import parse_json
 from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
-from .errors import DecodeError, StreamClosedError, TimeoutPhase
+from .errors import DecodeError, FunctionError, StreamClosedError, TimeoutPhase
 from .item_views import ItemViews
 from .transport import RawResponse, Transport
 from .views import BytesDecoder, Progress, View, ViewSlot
@@ -110,6 +110,8 @@ class StreamReader:
         try:
             while core.gather_error_body():
                 self._receive(at_most=ERROR_BODY_WAIT)
+        except FunctionError:
+            raise  # a verified stream tells what the status is about
         except Exception:  # what has come has to do
             pass
         self._release(reuse=core.decode_to_end())

@@ -123,7 +123,7 @@ class VerifiedDecoder:
         if kind == "end":
             return self._read_end(fields, position)
         if kind == "error":
-            return _read_error(fields)
+            return read_error(fields)
         raise CorruptInputError(f"a verified stream has no event {kind!r}", position)
 
     def _read_end(self, fields: dict[str, object], position: int) -> End:
@@ -154,7 +154,8 @@ def _string(fields: dict[str, object], key: str, position: int) -> str | None:
     raise CorruptInputError(f"the head of the verified stream has a {key} that is no string", position)
 
 
-def _read_error(fields: dict[str, object]) -> HandlerError:
+def read_error(fields: dict[str, object]) -> HandlerError:
+    """Read an error as Lambda's runtimes write it down."""
     trace = fields.get("stackTrace")
     return HandlerError(
         str(fields.get("errorType") or "Error"),

@@ -1,0 +1,71 @@
+"""Lambda's report of a failure, told from a body."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamify_client.wire.report import FailureReportDetector
+from streamify_client.wire.verified import HandlerError
+from support.decoding import every_split
+
+REQUEST = "8e942123-ca41-4575-905f-06f581a1519d"
+KILLED = {
+    "errorType": "Runtime.ExitError",
+    "errorMessage": f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed",
+}
+RAISED = {"errorMessage": "no", "errorType": "LookupError", "requestId": REQUEST, "stackTrace": ["here"]}
+
+
+def look(*pieces: bytes) -> tuple[bytes, HandlerError | None]:
+    """What is passed on as body, and the failure that was found."""
+    detector = FailureReportDetector(REQUEST)
+    body = b"".join(detector.feed(piece) for piece in pieces)
+    last = detector.finish()
+    return (body, last) if isinstance(last, HandlerError) else (body + last, None)
+
+
+@pytest.mark.parametrize("fields", [KILLED, RAISED])
+def test_a_report_that_names_the_request_is_a_failure_in_every_split(fields: dict[str, object]) -> None:
+    for pieces in every_split(json.dumps(fields).encode()):
+        body, failure = look(*pieces)
+        assert body == b""
+        assert failure is not None
+        assert (failure.error_type, failure.message) == (fields["errorType"], fields["errorMessage"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(KILLED | {"errorMessage": "RequestId: another"}).encode(),
+        json.dumps(RAISED | {"requestId": None}).encode(),
+        json.dumps({"errorMessage": REQUEST}).encode(),
+        json.dumps(KILLED).encode() + b"\n{}",
+        json.dumps(KILLED).encode()[:-1],
+        b'{"error"',
+        b"",
+        b'[{"errorType": 1}]',
+    ],
+)
+def test_any_other_body_is_a_body(body: bytes) -> None:
+    for pieces in every_split(body):
+        assert look(*pieces) == (body, None)
+
+
+def test_a_body_that_cannot_be_a_report_is_not_held_back() -> None:
+    detector = FailureReportDetector(REQUEST)
+    assert detector.feed(b'{"e') == b""
+    assert detector.feed(b"vent") == b'{"event'
+    assert detector.feed(b'{"error') == b'{"error'
+
+
+def test_what_is_held_back_is_bounded() -> None:
+    detector = FailureReportDetector(REQUEST)
+    held = b'{"error' + b" " * 262_144
+    assert detector.feed(held) == held
+
+
+@given(st.lists(st.binary()))
+def test_no_byte_of_a_body_is_lost(pieces: list[bytes]) -> None:
+    assert look(*pieces) == (b"".join(pieces), None)
