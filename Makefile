@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test load interop layer check lint types format bench clean
+.PHONY: help install demo test matrix load interop layer check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -20,7 +20,10 @@ demo: $(STAMP)   ## Stream a text and a data set through a local Lambda
 	$(BIN)/streamify demo
 
 test: $(STAMP)   ## Run the suite
-	$(BIN)/python -m pytest -m 'not interop and not slow'
+	$(BIN)/python -m pytest -m 'not interop and not slow' -n 2 --dist loadfile
+
+matrix: $(STAMP)  ## Run every cell of the fault matrix
+	STREAMIFY_MATRIX=full $(BIN)/python -m pytest tests/matrix -n 2
 
 load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 	$(BIN)/python -m pytest -m slow tests/local
