@@ -1,6 +1,7 @@
 """Listening sockets and what becomes of their connections."""
 
 import asyncio
+import socket
 
 from streamify_server.local.http1 import Connection
 from streamify_server.local.listener import Listener
@@ -21,6 +22,22 @@ async def test_closing_twice_at_the_same_time_closes_once() -> None:
     await arrived.wait()
     await asyncio.gather(listener.close(), listener.close())
     writer.close()
+
+
+async def test_draining_waits_until_all_that_was_sent_is_handled() -> None:
+    bodies: list[bytes] = []
+
+    async def collect(request: Request, connection: Connection) -> None:
+        bodies.append(await connection.read_body(100))
+
+    listener = Listener(collect)
+    await listener.open()
+    with socket.create_connection(("127.0.0.1", listener.port)) as dying:
+        head = f"POST / HTTP/1.1\r\nHost: {listener.address}\r\nContent-Length: 10\r\n\r\n"
+        dying.sendall(head.encode() + b"last words")
+    await listener.drain(30)
+    assert bodies == [b"last words"]
+    await listener.close()
 
 
 async def exchange(listener: Listener, *requests: str) -> bytes:

@@ -39,6 +39,7 @@ class LoopThread:
 
     def close(self) -> None:
         """Stop the loop and wait for the thread."""
+        self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
