@@ -22,6 +22,7 @@ class AsyncStreams(Protocol):
         self, function: str, payload: Payload = None, **options: Unpack[StreamOptions]
     ) -> AsyncResponseStream:
         """Return a function's response as a stream."""
+        ...
 
 
 def _read(client: AsyncStreams, function: str, payload: Payload, reading: _frames.Reading) -> Any:

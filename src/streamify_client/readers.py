@@ -22,6 +22,7 @@ class Streams(Protocol):
         self, function: str, payload: Payload = None, **options: Unpack[StreamOptions]
     ) -> ResponseStream:
         """Return a function's response as a stream."""
+        ...
 
 
 def _read(client: Streams, function: str, payload: Payload, reading: _frames.Reading) -> Any:

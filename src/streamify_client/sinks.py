@@ -34,6 +34,7 @@ class Sink(Protocol):
     @property
     def text(self) -> bool:
         """Whether it takes str and not bytes."""
+        ...
 
     def write(self, data: Any) -> None:
         """Take a chunk."""
@@ -113,6 +114,8 @@ def _open_path(path: Path, overwrite: bool) -> Sink:
     path = Path(os.path.realpath(path)) if overwrite else path
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory; name a file in it.")
+    if not path.parent.exists():
+        raise FileNotFoundError(f"There is no directory {path.parent}; make it first.")
     if not overwrite and os.path.lexists(path):
         raise FileExistsError(f"{path} exists, and overwrite=False.")
     if path.exists() and not path.is_file():

@@ -13,7 +13,7 @@ import pandas
 import pytest
 
 from client.test_async_bar_to_clear import own_client
-from client.test_readers import BODIES, CHUNKED, FRAME, WHOLE, between_rows, cut, ipc, pieces, same
+from client.test_readers import BODIES, CHUNKED, FRAME, WHOLE, between_rows, ipc, pieces, same
 from streamify_client import (
     AsyncStreamClient,
     ConfigurationError,
@@ -22,7 +22,7 @@ from streamify_client import (
     TruncatedStreamError,
 )
 from streamify_client.readers import Readers
-from support.wire_server import Behaviour, Peer, WireServer, complete_frame, whole
+from support.wire_server import Peer, WireServer, complete_frame, stalled, truncated, whole
 
 BODY = "één\r\ntwee\0".encode()
 
@@ -68,7 +68,7 @@ def no_thread_is_left() -> Any:
 @pytest.mark.parametrize("reader", WHOLE)
 async def test_a_whole_response_becomes_a_frame(reader: str) -> None:
     kind, read = WHOLE[reader]
-    with WireServer(whole(*pieces(BODIES[kind], 50)), cut(between_rows(kind))) as server:
+    with WireServer(whole(*pieces(BODIES[kind], 50)), truncated(between_rows(kind))) as server:
         async with own_client(server.url) as client:
             assert same(await whole_of(client, read))
             with pytest.raises(TruncatedStreamError):
@@ -79,7 +79,7 @@ async def test_a_whole_response_becomes_a_frame(reader: str) -> None:
 @pytest.mark.parametrize("reader", CHUNKED)
 async def test_a_response_becomes_frames_of_so_many_rows(reader: str) -> None:
     kind, read = CHUNKED[reader]
-    with WireServer(whole(*pieces(BODIES[kind], 50)), cut(between_rows(kind))) as server:
+    with WireServer(whole(*pieces(BODIES[kind], 50)), truncated(between_rows(kind))) as server:
         async with own_client(server.url) as client:
             frames = [frame async for frame in whole_of(client, read)]
             assert [len(frame) for frame in frames] == [10] * 10
@@ -113,21 +113,12 @@ async def test_rows_come_before_the_next_are_sent_and_the_loop_goes_on(reader: s
             assert same(pandas.concat([frame async for frame in frames]), FRAME[20:])
 
 
-def waits_after(body: bytes) -> Behaviour:
-    def behave(peer: Peer) -> None:
-        peer.head()
-        peer.payload(body)
-        assert peer.wait_gone()
-
-    return behave
-
-
 @pytest.mark.parametrize("reader", ["csv", "jsonl", "arrow"])
 async def test_break_frees_the_connection_at_once(reader: str) -> None:
     kind, read = CHUNKED[reader]
     gc.disable()
     try:
-        with WireServer(waits_after(BODIES[kind][:-20])) as server:
+        with WireServer(stalled(BODIES[kind][:-20])) as server:
             async with own_client(server.url) as client:
                 async for _ in whole_of(client, read):
                     break
@@ -158,7 +149,7 @@ async def test_a_cancelled_task_frees_the_connection_and_the_thread(reader: str)
 
 
 async def test_a_cancelled_step_frees_the_connection_and_the_thread() -> None:
-    with WireServer(waits_after(BODIES["csv"][:300])) as server:
+    with WireServer(stalled(BODIES["csv"][:300])) as server:
         async with own_client(server.url) as client:
             frames = client.read_csv("fn", chunksize=10)
             assert len(await anext(frames)) == 10
@@ -175,7 +166,7 @@ async def read_on(frames: AsyncIterator[Any]) -> None:
 
 
 async def test_a_stalled_response_is_a_timeout_of_ours() -> None:
-    with WireServer(waits_after(BODIES["csv"][:300])) as server:
+    with WireServer(stalled(BODIES["csv"][:300])) as server:
         async with own_client(server.url) as client:
             with pytest.raises(StreamTimeoutError):
                 await client.read_csv("fn", idle_timeout=0.2)
@@ -218,7 +209,7 @@ async def test_a_file_gets_the_bytes(tmp_path: Path) -> None:
 async def test_on_any_error_a_file_stays_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"as it was")
-    with WireServer(cut(BODY)) as server:
+    with WireServer(truncated(BODY)) as server:
         async with own_client(server.url) as client:
             with pytest.raises(TruncatedStreamError):
                 await client.stream_to_file("fn", None, target)
@@ -227,7 +218,7 @@ async def test_on_any_error_a_file_stays_as_it_was(tmp_path: Path) -> None:
 
 async def test_a_cancelled_transfer_leaves_no_file_and_no_connection(tmp_path: Path) -> None:
     written = asyncio.Event()
-    with WireServer(waits_after(BODY)) as server:
+    with WireServer(stalled(BODY)) as server:
         async with own_client(server.url) as client:
             transfer = client.stream_to_file("fn", None, tmp_path / "x", progress=lambda *_: written.set())
             task = asyncio.ensure_future(transfer)
@@ -240,7 +231,7 @@ async def test_a_cancelled_transfer_leaves_no_file_and_no_connection(tmp_path: P
 
 
 async def test_closing_frames_ends_them() -> None:
-    with WireServer(waits_after(BODIES["csv"][:300])) as server:
+    with WireServer(stalled(BODIES["csv"][:300])) as server:
         async with own_client(server.url) as client:
             frames = client.read_csv("fn", chunksize=10)
             await anext(frames)

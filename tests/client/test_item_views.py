@@ -18,7 +18,7 @@ from streamify_client import (
     StreamClosedError,
     TruncatedStreamError,
 )
-from support.wire_server import Behaviour, Peer, WireServer, complete_frame, whole
+from support.wire_server import Peer, WireServer, complete_frame, truncated, whole
 
 from .conftest import MakeClient
 
@@ -41,18 +41,6 @@ BODIES: dict[str, tuple[bytes, list[Any]]] = {
     "file": (b"a\nb\r\nc", [b"a\n", b"b\r\n", b"c"]),
     "full file": (b"a\nb\r\nc", [b"a\n", b"b\r\n", b"c"]),
 }
-
-
-def truncated(*payloads: bytes) -> Behaviour:
-    """A response that ends politely and too early."""
-
-    def behave(peer: Peer) -> None:
-        peer.head()
-        for data in payloads:
-            peer.payload(data)
-        peer.end()
-
-    return behave
 
 
 def single_bytes(data: bytes) -> list[bytes]:

@@ -23,7 +23,7 @@ from streamify_client import (
     StreamClient,
     TruncatedStreamError,
 )
-from support.wire_server import Behaviour, Peer, WireServer, complete_frame, whole
+from support.wire_server import Peer, WireServer, complete_frame, truncated, whole
 
 from .conftest import MakeClient
 
@@ -110,15 +110,6 @@ def test_a_response_becomes_frames_of_so_many_rows(
         assert server.connections == 1
 
 
-def cut(body: bytes) -> Behaviour:
-    def behave(peer: Peer) -> None:
-        peer.head()
-        peer.payload(body)
-        peer.end()
-
-    return behave
-
-
 def between_rows(kind: str) -> bytes:
     """A body cut where nothing in it shows that something is missing."""
     body = BODIES[kind]
@@ -131,7 +122,7 @@ def between_rows(kind: str) -> bytes:
 def test_a_response_that_is_not_whole_is_no_frame(reader: str, make_own_client: MakeClient) -> None:
     kind, read = WHOLE[reader]
     late = whole(BODIES[kind], complete=b'{"ErrorCode": "Function.Late"}')
-    with WireServer(cut(between_rows(kind)), cut(BODIES[kind]), cut(b""), late) as server:
+    with WireServer(truncated(between_rows(kind)), truncated(BODIES[kind]), truncated(b""), late) as server:
         client = make_own_client(server.url)
         for _ in range(3):
             with pytest.raises(TruncatedStreamError) as caught:
@@ -147,7 +138,7 @@ def test_frames_of_a_response_that_is_not_whole_end_with_an_error(
 ) -> None:
     kind, read = CHUNKED[reader]
     late = whole(BODIES[kind], complete=b'{"ErrorCode": "Function.Late"}')
-    for behaviour, error in ((cut(between_rows(kind)), TruncatedStreamError), (late, FunctionError)):
+    for behaviour, error in ((truncated(between_rows(kind)), TruncatedStreamError), (late, FunctionError)):
         got: list[Any] = []
         with WireServer(behaviour) as server, pytest.raises(error):
             got.extend(read(make_own_client(server.url)))
@@ -223,14 +214,14 @@ def test_compressed_csv_and_a_byte_order_mark_are_read(make_own_client: MakeClie
     packed = gzip.compress(BODIES["csv"])
     frame = zstandard.compress(BODIES["csv"])
     with WireServer(
-        whole(*pieces(packed, 50)), whole("\ufeff".encode() + BODIES["csv"]), cut(packed)
+        whole(*pieces(packed, 50)), whole("\ufeff".encode() + BODIES["csv"]), truncated(packed)
     ) as server:
         client = make_own_client(server.url)
         assert same(client.read_csv("fn", compression="gzip"))
         assert same(client.read_csv("fn"))
         with pytest.raises(TruncatedStreamError):
             client.read_csv("fn", compression="gzip")
-    with WireServer(whole(frame), cut(frame)) as server:
+    with WireServer(whole(frame), truncated(frame)) as server:
         client = make_own_client(server.url)
         assert same(client.read_csv("fn", compression="zstd"))
         with pytest.raises(TruncatedStreamError):
@@ -243,7 +234,7 @@ def test_a_parser_that_does_not_look_at_the_end_gets_no_truncated_response_throu
     make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pandas, "read_csv", lambda source: pandas.DataFrame([source.readline()]))
-    with WireServer(whole(b"a\nb\n"), cut(b"a\nb\n")) as server:
+    with WireServer(whole(b"a\nb\n"), truncated(b"a\nb\n")) as server:
         client = make_own_client(server.url)
         assert len(client.read_csv("fn")) == 1
         with pytest.raises(TruncatedStreamError):

@@ -20,21 +20,11 @@ from s3fs import S3FileSystem
 from streamify_client import ConfigurationError, DecodeError, FunctionError, TruncatedStreamError
 from streamify_client.sinks import Target, opened_sink
 from support.s3_server import S3Server
-from support.wire_server import Behaviour, Peer, WireServer, complete_frame, whole
+from support.wire_server import Peer, WireServer, complete_frame, truncated, whole
 
 from .conftest import MakeClient
 
 BODY = "één\r\ntwee\0".encode()
-
-
-def truncated(*payloads: bytes) -> Behaviour:
-    def behave(peer: Peer) -> None:
-        peer.head()
-        for data in payloads:
-            peer.payload(data)
-        peer.end()
-
-    return behave
 
 
 FAULTS = {
@@ -203,6 +193,13 @@ def test_a_target_that_cannot_be_written_costs_no_invocation(
             make_own_client(server.url).stream_to_file("fn", None, target)
         assert server.requests == []
     assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_directory_is_named(make_own_client: MakeClient, tmp_path: Path) -> None:
+    with WireServer(whole(BODY)) as server:
+        with pytest.raises(FileNotFoundError, match=r"There is no directory .*missing; make it first"):
+            make_own_client(server.url).stream_to_file("fn", None, tmp_path / "missing" / "file")
+        assert server.requests == []
 
 
 def test_a_wrong_argument_leaves_no_file(make_own_client: MakeClient, tmp_path: Path) -> None:

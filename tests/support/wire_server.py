@@ -250,6 +250,30 @@ def whole(*payloads: bytes, complete: bytes = b"{}", headers: Mapping[str, str] 
     return behave
 
 
+def truncated(*payloads: bytes) -> Behaviour:
+    """Make a behaviour: a response whose HTTP ends politely, and too early."""
+
+    def behave(peer: Peer) -> None:
+        peer.head()
+        for data in payloads:
+            peer.payload(data)
+        peer.end()
+
+    return behave
+
+
+def stalled(*payloads: bytes) -> Behaviour:
+    """Make a behaviour: a response that stops, until the client goes away."""
+
+    def behave(peer: Peer) -> None:
+        peer.head()
+        for data in payloads:
+            peer.payload(data)
+        assert peer.wait_gone()
+
+    return behave
+
+
 def free_port() -> int:
     """Return a port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
