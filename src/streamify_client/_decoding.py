@@ -1,11 +1,11 @@
 """From a raw response to the function's body, without I/O: frames, prelude or verified stream, bytes."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ._headers import Headers
+from ._log_tail import find_failure
 from .errors import ConfigurationError, CorruptStreamError, FunctionError
 from .transport import ResponseHead
 from .wire.content import ContentDecoder, UnsupportedCodingError
@@ -16,7 +16,6 @@ from .wire.report import FailureReportDetector
 from .wire.verified import CONTENT_TYPE, Data, End, HandlerError, Head, VerifiedDecoder
 
 REMAPPED = "x-amzn-remapped-content-type"
-_REPORTED_FAILURE = re.compile(r"^REPORT\b.*\bStatus: (timeout|error)\b.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +190,10 @@ class ResponseDecoder:
             raise self._failure
         if event.error_code is not None:
             raise function_error(event.error_code, event.error_details, event.log_tail)
-        if event.log_tail and (report := _REPORTED_FAILURE.search(event.log_tail)):
+        if event.log_tail and (failure := find_failure(event.log_tail)):
             raise FunctionError(
-                f"The function's log says that it failed: {report[0].strip()}",
-                error_type="Timeout" if report[1] == "timeout" else None,
+                f"The function's log says that it failed: {failure.line}",
+                error_type=failure.error_type or ("Timeout" if failure.status == "timeout" else None),
                 log_tail=event.log_tail,
             )
         self._finish_content()
