@@ -147,23 +147,28 @@ def _unsent(response: HttpResponse | None, content_type: str | None) -> Any:
 class _Unread:
     """The body of a handler that was called inside another."""
 
-    __slots__ = ("_production",)
+    __slots__ = ("_production", "_waiting")
 
     def __init__(self, production: Production) -> None:
         self._production = production
+        self._waiting = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        self._waiting = True
         chunk: bytes = next(self._production)
+        self._waiting = False
         return chunk
 
     def close(self) -> None:
-        if not self._production.over:
-            reason = RuntimeError("The response was closed before its end.")
-            self._production.interrupt = reason
-            self._production.cancel()
+        if self._production.over:
+            return
+        reason = RuntimeError("The response was closed before its end.")
+        if self._waiting:  # the deadline has torn this thread out of its wait for the chunk
+            self._production.abandon(reason)
+        else:
             self._production.stop(reason)
 
 

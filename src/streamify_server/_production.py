@@ -71,6 +71,17 @@ class Production:
             except Exception:
                 return
 
+    def abandon(self, reason: BaseException) -> None:
+        """Like `stop`, for a thread that was torn out of its wait: what is being awaited is cancelled."""
+        if self._task is not None:
+            self.interrupt = reason
+            self._task.cancel()
+            try:
+                self._task.receive()
+            except Exception:
+                self._over = True
+        self.stop(reason)
+
     def cancel(self) -> None:
         """Cancel what is being awaited; from any thread, `interrupt` being set."""
         if self._task is not None:

@@ -253,3 +253,32 @@ def test_the_example_knows_no_other_city(api: httpx2.Client) -> None:
     answer = api.get("/measurements/atlantis")
     assert (answer.status_code, answer.text) == (404, "There is no city atlantis")
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+HANGING = """
+import asyncio
+from streamify_server import streaming_handler
+from streamify_server.middlewares import http_router
+
+@streaming_handler
+async def hanging(event, context):
+    try:
+        yield "first"
+        await asyncio.Event().wait()
+    finally:
+        print("CLOSED", flush=True)
+
+hanging.on_stream_end(lambda request: print("ENDED", flush=True))
+handler = streaming_handler(deadline_margin=1)(http_router([("GET", "/", hanging)]))
+"""
+
+
+def test_the_deadline_closes_a_routed_producer(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HANGING)
+    with LocalLambda() as aws:
+        aws.add_function("app", handler="app.handler", code=tmp_path, timeout=2)
+        body = httpx2.get(aws.function_url("app", invoke_mode="RESPONSE_STREAM"), timeout=30).content
+        again = httpx2.get(aws.function_url("app", invoke_mode="RESPONSE_STREAM"), timeout=30).content
+        assert (body, again) == (b"first", b"first")
+        lines = [line for line in aws.logs("app") if line in ("CLOSED", "ENDED")]
+        assert lines[:2] == ["CLOSED", "ENDED"]
