@@ -8,9 +8,8 @@ from ._events import ALB, REST_API
 from .response import HttpResponse, end_to_end, metadata_of
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-ALB_LIMIT = (
-    1024 * 1024
-)  # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+ALB_LIMIT = 1024 * 1024
 _TEXTUAL = (
     "text/",
     "application/json",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamify_client import FunctionError, StreamClient
+from streamify_client import AsyncStreamClient, FunctionError, StreamClient
 from streamify_server.local import LocalLambda
 from support.local import boto3_client
 
@@ -115,3 +115,22 @@ def test_the_examples_of_the_docs_stream(aws: LocalLambda, client: StreamClient)
     with client.stream("writer") as stream:
         assert stream.status_code == 200
         assert stream.text().splitlines()[0] == "# Sales"
+
+
+@pytest.mark.parametrize("do", ["fails_early", "fails_late"])
+def test_an_error_behind_a_function_url_reaches_the_caller_whole(aws: LocalLambda, do: str) -> None:
+    """Also before the first byte, where others get a 502 that says nothing."""
+    aws.add_function("url", handler="server_cases.by_path", code=FUNCTIONS, timeout=30)
+    url = aws.function_url("url", invoke_mode="RESPONSE_STREAM")
+    with StreamClient(**aws.client_kwargs) as client, pytest.raises(FunctionError, match="nothing") as caught:
+        client.stream(url + do).read()
+    assert caught.value.error_type == "LookupError"
+    assert "server_cases.py" in str(caught.value.stack_trace)
+
+
+async def test_an_error_behind_a_function_url_reaches_an_async_caller_whole(aws: LocalLambda) -> None:
+    aws.add_function("async-url", handler="server_cases.by_path", code=FUNCTIONS, timeout=30)
+    url = aws.function_url("async-url", invoke_mode="RESPONSE_STREAM")
+    async with AsyncStreamClient(**aws.client_kwargs) as client:
+        with pytest.raises(FunctionError, match="nothing there"):
+            await client.stream(url + "fails_early").read()

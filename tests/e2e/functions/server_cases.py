@@ -15,6 +15,11 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     return globals()[event["do"]](event, context)
 
 
+def by_path(event: dict[str, Any], context: Any) -> Any:
+    """Hand the event to the handler that its path names."""
+    return globals()[event["rawPath"].strip("/")](event, context)
+
+
 @streaming_handler
 def chunks(event: Any, context: Any) -> Iterator[str]:
     yield from event["chunks"]
