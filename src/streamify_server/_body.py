@@ -117,6 +117,16 @@ def _reads(file: Any) -> Iterator[Any]:
         yield chunk
 
 
+def closers_unopened(body: Any) -> tuple[Callable[[], Any], ...]:
+    """How to close a body that has not been opened; nothing for what is no producer."""
+    if isinstance(body, TypedBody):
+        return closers_unopened(body.body)
+    produces = hasattr(body, "read") or any(
+        hasattr(type(body), name) for name in ("__iter__", "__aiter__", "__await__")
+    )
+    return _closers(body) if produces else ()
+
+
 def _closers(*producers: Any) -> tuple[Callable[[], Any], ...]:
     found: list[Callable[[], Any]] = []
     for producer in producers:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
-from ._body import BINARY, TEXT, Body, open_body, pieces
+from ._body import BINARY, TEXT, Body, closers_unopened, open_body, pieces
 from ._production import Production, Stopped
 from .onion import Onion, Request, StreamEnd
 from .response import HttpResponse, from_dict
@@ -90,7 +90,7 @@ class Lifecycle:
     async def _recover(self, error: BaseException) -> None:
         """Let on_error answer instead, or raise."""
         request = self._request
-        await self._close_body(error)
+        await self._discard(error)
         request.response = None
         request.error = error
         request.reset_early()
@@ -99,9 +99,9 @@ class Lifecycle:
         try:
             await self._chain("on_error")
         except Exception as another:
-            if another is error:
-                raise
-            raise another from error
+            if another is not error and another.__cause__ is None:
+                another.__cause__ = error
+            raise
         if request.response is None and not request.answered_early:
             raise error
 
@@ -170,6 +170,15 @@ class Lifecycle:
         for close in body.closers() if body is not None else ():
             error = await self._quietly(error, close)
         return error
+
+    async def _discard(self, error: BaseException) -> None:
+        """Close the producer of a response that is not going to be sent, opened or not."""
+        if self._opened is not None:
+            await self._close_body(error)
+            return
+        response = self._request.response
+        for close in closers_unopened(response.body if isinstance(response, HttpResponse) else response):
+            await self._quietly(error, close)
 
     async def _end(self, error: BaseException | None) -> BaseException | None:
         """Run every end hook; the first error wins, and is chained to what came after it."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import io
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -580,3 +581,29 @@ def test_an_async_prefetch_has_ended_when_the_handler_is_made() -> None:
 
     streaming_handler(hooks=Hooks())(lambda event, context: "x")
     assert ran == ["prefetch"]
+
+
+def test_a_body_that_an_error_keeps_from_being_sent_is_closed_all_the_same() -> None:
+    file = io.BytesIO(b"abc")
+
+    def fail(request: Request) -> None:
+        raise ValueError("after the handler")
+
+    bare = streaming_handler(lambda event, context: file).after(fail)
+    assert str(invoke(bare).error) == "after the handler"
+    assert file.closed
+    under_http = io.BytesIO(b"abc")
+    http = streaming_handler(lambda event, context: HttpResponse(200, body=under_http)).after(fail)
+    assert str(invoke(http).error) == "after the handler"
+    assert under_http.closed
+
+
+def test_an_error_of_on_error_keeps_the_cause_that_it_was_given() -> None:
+    cause = KeyError("own")
+
+    def fail(request: Request) -> None:
+        raise ValueError("second") from cause
+
+    error = invoke(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
+    assert error is not None
+    assert error.__cause__ is cause
