@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop layer check lint types format bench clean
+.PHONY: help install demo test matrix load interop fuzz layer check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -31,6 +31,10 @@ load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a failure
 	scripts/install-peers
 	$(BIN)/python -m pytest -m interop tests/interop
+
+fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
+	$(BIN)/python -m pip install -q -c constraints.txt --group fuzz
+	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),10)
 
 layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip
 	$(BIN)/python -m streamify_server.deploy.layer build/streamify-layer.zip

@@ -9,9 +9,21 @@ import select
 import socket
 import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Receiving(Protocol):
+        """What an answer is read from; a socket."""
+
+        def recv(self, size: int, /) -> bytes: ...
+
 
 _VERSION = "/2018-06-01/runtime"
 _READ_SIZE = 64 * 1024
+_HEAD_LIMIT = 1024 * 1024
+_LINE_LIMIT = 1024
 
 
 class RuntimeApiError(Exception):
@@ -23,6 +35,10 @@ class RuntimeApiError(Exception):
         super().__init__(
             f"The Runtime API answered {status} to {path}: {body[:500].decode('utf-8', 'replace')}"
         )
+
+
+class MalformedAnswerError(ConnectionError):
+    """What the Runtime API answered is no HTTP, or nothing that this client can take."""
 
 
 class Answer:
@@ -72,7 +88,7 @@ class RuntimeApi:
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         with self._connect() as connection:
             connection.sendall(self._head(method, path, headers) + body)
-            return _read_answer(connection)
+            return read_answer(connection)
 
     def _connect(self) -> socket.socket:
         host, _, port = self._address.rpartition(":")
@@ -110,7 +126,7 @@ class StreamedPost:
         with self._lock:
             if self.ended:
                 raise ConnectionAbortedError("the response has been ended")
-            self._send(b"%x\r\n%b\r\n" % (len(data), data))
+            self._send(chunk(data))
 
     def end(
         self, trailers: Mapping[str, str] | None = None, *, farewell: bytes = b"", patience: float = -1
@@ -131,11 +147,9 @@ class StreamedPost:
             if self.ended:
                 return False
             self.ended = True
-            lines = "".join(f"{name}: {value}\r\n" for name, value in (trailers or {}).items())
-            last = b"%x\r\n%b\r\n" % (len(farewell), farewell) if farewell else b""
-            self._send(last + f"0\r\n{lines}\r\n".encode())
+            self._send(last_chunk(trailers or {}, farewell))
             self._connection.setblocking(True)
-            answer = _read_answer(self._connection)
+            answer = read_answer(self._connection)
         finally:
             self._lock.release()
         if answer.status != 202:
@@ -164,7 +178,7 @@ class StreamedPost:
     def _refused(self) -> None:
         """Raise what the early answer says."""
         self._connection.setblocking(True)
-        answer = _read_answer(self._connection)
+        answer = read_answer(self._connection)
         raise RuntimeApiError(self._path, answer.status, answer.body)
 
 
@@ -179,50 +193,89 @@ def _ready(connection: socket.socket, *, writing: bool) -> bool:
     return any(event & ~select.POLLOUT for _, event in poll.poll(None if writing else 0))
 
 
-def _read_answer(connection: socket.socket) -> Answer:
+def chunk(data: bytes) -> bytes:
+    """One chunk of a body in chunked transfer coding (RFC 9112, 7.1); an empty one would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: Mapping[str, str], farewell: bytes = b"") -> bytes:
+    """The end of such a body, with a last chunk in front if there is a farewell."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
+    return (chunk(farewell) if farewell else b"") + f"0\r\n{lines}\r\n".encode()
+
+
+def read_answer(connection: Receiving) -> Answer:
+    """Read one answer to its end.
+
+    Raises:
+        MalformedAnswerError: It is no HTTP, an interim answer, or has a head beyond 1 MiB.
+        OSError: The connection is lost.
+    """
     received = bytearray()
-    while b"\r\n\r\n" not in received:
-        _receive(connection, received)
-    head, _, rest = bytes(received).partition(b"\r\n\r\n")
-    status_line, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+    end = _receive_until(connection, received, b"\r\n\r\n", _HEAD_LIMIT)
+    status_line, *lines = bytes(received[:end]).decode("utf-8", "surrogateescape").split("\r\n")
+    del received[: end + 4]
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    status = int(status_line.split(" ", 2)[1])
-    if 100 <= status < 200:
-        raise ConnectionAbortedError(f"the Runtime API answered with an interim status {status}")
-    return Answer(status, headers, _read_body(connection, headers, bytearray(rest)))
+    status = _number(status_line[9:12])
+    if not status_line.startswith("HTTP/1.") or not 200 <= status < 600:
+        raise MalformedAnswerError(f"the Runtime API answered {status_line[:60]!r}, which is no final status")
+    return Answer(status, headers, _read_body(connection, headers, received))
 
 
-def _read_body(connection: socket.socket, headers: Mapping[str, str], received: bytearray) -> bytes:
+def _read_body(connection: Receiving, headers: Mapping[str, str], received: bytearray) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return _read_chunks(connection, received)
     if "content-length" not in headers:
         return b""
-    length = int(headers["content-length"])
-    while len(received) < length:
-        _receive(connection, received)
+    length = _number(headers["content-length"])
+    _receive_bytes(connection, received, length)
     return bytes(received[:length])
 
 
-def _read_chunks(connection: socket.socket, received: bytearray) -> bytes:
+def _read_chunks(connection: Receiving, received: bytearray) -> bytes:
     body = bytearray()
     while True:
-        while b"\r\n" not in received:
-            _receive(connection, received)
-        line, _, _ = bytes(received).partition(b"\r\n")
-        size = int(line.split(b";")[0], 16)
-        while len(received) < len(line) + 2 + size + 2:
-            _receive(connection, received)
-        start = len(line) + 2
+        end = _receive_until(connection, received, b"\r\n", _LINE_LIMIT)
+        size = _number(bytes(received[:end]).partition(b";")[0].strip().decode("latin-1"), 16)
+        start = end + 2
+        _receive_bytes(connection, received, start + size + 2)
         body += received[start : start + size]
+        if received[start + size : start + size + 2] != b"\r\n":
+            raise MalformedAnswerError("a chunk of the Runtime API's answer is longer than it says")
         del received[: start + size + 2]
         if size == 0:
             return bytes(body)
 
 
-def _receive(connection: socket.socket, received: bytearray) -> None:
+def _number(text: str, base: int = 10) -> int:
+    if len(text) > 16 or not text.isascii() or not text.isalnum():  # int() would take signs and underscores
+        raise MalformedAnswerError(f"the Runtime API answered {text[:40]!r} where a number belongs")
+    try:
+        return int(text, base)
+    except ValueError:
+        raise MalformedAnswerError(f"the Runtime API answered {text[:40]!r} where a number belongs") from None
+
+
+def _receive_until(connection: Receiving, received: bytearray, mark: bytes, limit: int) -> int:
+    """Where the mark stands; the bytes before it are at most `limit`."""
+    searched = 0
+    while (end := received.find(mark, searched)) < 0 and len(received) < limit + len(mark):
+        searched = max(0, len(received) - len(mark) + 1)
+        _receive(connection, received)
+    if not 0 <= end <= limit:
+        raise MalformedAnswerError(f"the Runtime API's answer has a line or head of more than {limit} bytes")
+    return end
+
+
+def _receive_bytes(connection: Receiving, received: bytearray, size: int) -> None:
+    while len(received) < size:
+        _receive(connection, received)
+
+
+def _receive(connection: Receiving, received: bytearray) -> None:
     data = connection.recv(_READ_SIZE)
     if not data:
         raise ConnectionResetError("the Runtime API closed the connection before it had answered")

@@ -153,7 +153,7 @@ def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
     )
     for name, values in _mapping(answer, "multiValueHeaders").items():
         response.headers.pop(name, None)
-        for value in values:
+        for value in [values] if isinstance(values, str) else values:
             response.headers.add(name, value)
     return response
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from streamify_server import Headers, HttpResponse, streaming_handler
+from streamify_server.response import from_dict
 from streamify_server.testing import invoke
 from support.runtime_api import RuntimeApi, running
 
@@ -262,6 +263,11 @@ def test_what_stands_for_an_empty_body_can_be_chosen(option: bytes | str, sent: 
     assert (
         invoke(streaming_handler(empty_body=option)(lambda *_: HttpResponse(301)), FUNCTION_URL).body == sent
     )
+
+
+def test_one_value_of_multi_value_headers_need_not_stand_in_a_list() -> None:
+    response = from_dict({"statusCode": 200, "multiValueHeaders": {"x-a": "one", "x-b": ["two", "three"]}})
+    assert (response.headers.get_all("x-a"), response.headers.get_all("x-b")) == (["one"], ["two", "three"])
 
 
 def test_headers_are_one_whatever_their_case_and_may_stand_more_than_once() -> None:

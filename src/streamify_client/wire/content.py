@@ -117,13 +117,13 @@ class _Zlib:
                 self._decompressor = zlib.decompressobj(self._bits)
             try:
                 piece = self._decompressor.decompress(data, PIECE)
+                data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+                yield piece
+                while len(piece) >= PIECE and not data:  # what zlib still holds of the input
+                    piece = self._decompressor.decompress(b"", PIECE)
+                    yield piece
             except zlib.error as error:
                 raise CorruptInputError(f"the compressed body is damaged ({error})") from None
-            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
-            yield piece
-            while len(piece) >= PIECE and not data:  # what zlib still holds of the input
-                piece = self._decompressor.decompress(b"", PIECE)
-                yield piece
 
     def whole(self) -> bool:
         return self._decompressor.eof

@@ -28,7 +28,7 @@ class JsonItemsDecoder:
         self._path = path
         self._max_size = max_size
         self._new_builder = ijson.ObjectBuilder
-        self._json_error: type[Exception] = ijson.JSONError
+        self._json_errors: tuple[type[Exception], ...] = (ijson.JSONError, UnicodeDecodeError)
         self._parsed: Any = ijson.sendable_list()
         self._parser: Any = ijson.parse_coro(self._parsed, use_float=True)
         self._builder: Any = None
@@ -46,7 +46,7 @@ class JsonItemsDecoder:
         try:
             if len(data):  # ijson takes an empty piece for the end
                 self._parser.send(bytes(data))
-        except self._json_error as error:
+        except self._json_errors as error:
             broken = InvalidJsonError(
                 f"the response is no JSON: {_first_line(error)}, before byte {self._taken}"
             )
@@ -58,7 +58,7 @@ class JsonItemsDecoder:
             raise self._error
         try:
             self._parser.close()
-        except self._json_error as error:
+        except self._json_errors as error:
             self._error = TruncatedInputError(
                 f"the JSON document ended too early, after {self._taken} bytes: {_first_line(error)}",
                 self._taken,

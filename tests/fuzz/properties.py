@@ -1,0 +1,246 @@
+"""What must hold for any bytes that reach a parser: one function for each, bytes in, AssertionError out.
+
+The same properties serve the replay of the corpus and the coverage-guided run.
+"""
+
+import json
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import h11
+
+from streamify_client.wire.content import ContentDecoder
+from streamify_client.wire.events import EventDecoder
+from streamify_client.wire.eventstream import FrameDecoder
+from streamify_client.wire.eventstream import encode_frame as encode_as_client
+from streamify_client.wire.jsonitems import JsonItemsDecoder
+from streamify_client.wire.jsonl import JsonLinesDecoder
+from streamify_client.wire.lines import LineDecoder
+from streamify_client.wire.prelude import PreludeDecoder, parse_prelude
+from streamify_client.wire.sse import SseDecoder
+from streamify_client.wire.text import TextDecoder
+from streamify_client.wire.verified import Data, VerifiedDecoder
+from streamify_server._runtime_api import MalformedAnswerError, chunk, last_chunk, read_answer
+from streamify_server._trailers import error_trailers
+from streamify_server._verified import framed
+from streamify_server.frames import encode_frame
+from streamify_server.response import PRELUDE_END, PRELUDE_LIMIT, from_dict, prelude
+from support.decoding import Decoder, outcome
+
+LIMIT = 200
+"""Every size limit that can be set is set to this, so that inputs of a few hundred bytes go beyond it."""
+
+_SLACK = 512  # fields of fixed size, an error's message
+
+Property = Callable[[bytes], None]
+
+
+def cuts(data: bytes) -> Iterator[list[bytes]]:
+    """Some splits of the data: single bytes, and two that depend on nothing but the data."""
+    yield [data[i : i + 1] for i in range(len(data))]
+    dice = random.Random(zlib.crc32(data))
+    for most in (7, 64):
+        pieces, rest = [], data
+        while rest:
+            size = dice.randint(0, most)
+            pieces.append(rest[:size])
+            rest = rest[size:]
+        yield pieces
+
+
+def held(value: Any, seen: set[int] | None = None) -> int:
+    """How many bytes and characters an object of this package keeps, whatever it keeps them in."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, bytes | bytearray | str):
+        return len(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return sum(held(item, seen) for item in value)
+    if isinstance(value, dict):
+        return sum(held(item, seen) for pair in value.items() for item in pair)
+    if type(value).__module__.startswith("streamify_client"):
+        return held(getattr(value, "__dict__", {}), seen)
+    return 0
+
+
+def decoding(make: Callable[[], Decoder], *, most: int, join: Callable[[list[Any]], Any] = list) -> Property:
+    """Any split gives what the whole gives, and no more than `most` bytes are kept between two feeds.
+
+    Every exception but a WireError comes through `outcome` and is a finding.
+    """
+
+    def check(data: bytes) -> None:
+        whole = outcome(make(), [data], join)
+        for pieces in cuts(data):
+            decoder = make()
+            assert outcome(decoder, watched(decoder, pieces, most), join) == whole
+
+    return check
+
+
+def watched(decoder: Decoder, pieces: list[bytes], most: int) -> Iterator[bytes]:
+    """The pieces; before each the decoder is looked at."""
+    for number, piece in enumerate(pieces):
+        if number % 16 == 0:
+            assert held(decoder) <= most + _SLACK, f"the decoder keeps {held(decoder)} bytes"
+        yield piece
+
+
+def joined(items: list[Any]) -> Any:
+    """Pieces of one body, whose limits mean nothing."""
+    return ("" if items and isinstance(items[0], str) else b"").join(items)
+
+
+def body_joined(items: list[Any]) -> Any:
+    """A prelude, and the pieces of the body behind it."""
+    return items[:1], b"".join(items[1:])
+
+
+def shown(items: list[Any]) -> str:
+    """Values in a form in which NaN is itself."""
+    try:
+        return repr(items)
+    except RecursionError:
+        return "deeply nested"
+
+
+def content(coding: str, largest: int = 512 * 1024) -> Property:
+    """However the compressed bytes are split, they expand to the same, in pieces of a bounded size.
+
+    Of a damaged body more or less may come out before the error: a codec loses what it made in the call that
+    fails.
+    """
+
+    def check(data: bytes) -> None:
+        pieces, error, _ = outcome(ContentDecoder(coding), [data])
+        assert max(map(len, pieces), default=0) <= largest
+        if sum(map(len, pieces)) > 1 << 20:
+            return
+        whole = b"".join(pieces)
+        for split in cuts(data):
+            other, other_error, _ = outcome(ContentDecoder(coding), split, joined)
+            assert other_error is error
+            assert other == whole or (error and (other.startswith(whole) or whole.startswith(other)))
+
+    return check
+
+
+def server_frames(data: bytes) -> None:
+    """What the server's encoder makes is what the client's makes, and what its decoder reads."""
+    name, _, rest = data.partition(b"\n")
+    value, _, payload = rest.partition(b"\n")
+    header = (name.decode("latin-1"), value.decode("latin-1"))
+    try:
+        frame = encode_frame([header], payload)
+    except ValueError:
+        return
+    assert frame == encode_as_client(dict([header]), payload)
+    (read,) = FrameDecoder().feed(frame)
+    assert (dict(read.headers), read.payload) == (dict([header]), payload)
+
+
+def verified_frames(data: bytes) -> None:
+    """Chunks go through a verified stream and keep their boundaries; a flipped bit never comes out good."""
+    chunks = [piece for piece in data.split(b"\n") if piece]
+    sent = b"".join(framed("text/plain", None, iter(chunks)))
+    items, error, _ = outcome(VerifiedDecoder(), [sent])
+    assert error is None
+    assert [item.data for item in items if isinstance(item, Data)] == chunks
+    at = zlib.crc32(data) % len(sent)
+    damaged = sent[:at] + bytes([sent[at] ^ 1 << len(data) % 8]) + sent[at + 1 :]
+    assert outcome(VerifiedDecoder(), [damaged])[1] is not None
+
+
+def chunk_writer(data: bytes) -> None:
+    """Chunks and trailers as the server writes them, read by h11: the same chunks, the error whole."""
+    message, *pieces = data.split(b"\n")
+    chunks = [piece for piece in pieces if piece]
+    trailers = error_trailers(RuntimeError(message.decode("utf-8", "surrogateescape")))
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    reader.next_event()
+    reader.receive_data(b"".join(map(chunk, chunks)) + last_chunk(trailers, b"farewell"))
+    body, event = [], reader.next_event()
+    while isinstance(event, h11.Data):
+        body.append(bytes(event.data))
+        event = reader.next_event()
+    assert isinstance(event, h11.EndOfMessage)
+    assert b"".join(body) == b"".join(chunks) + b"farewell"
+    sent = {name.decode(): value.decode() for name, value in event.headers}
+    assert sent == {name.lower(): value for name, value in trailers.items()}
+
+
+class _Pieces:
+    """A socket that gives these pieces and then its end."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = iter([piece for piece in pieces if piece])
+
+    def recv(self, size: int) -> bytes:
+        return next(self._pieces, b"")
+
+
+def runtime_api_answer(data: bytes) -> None:
+    """An answer of the Runtime API is the same however it arrives, or an error of the connection."""
+    whole = _answer([data])
+    for pieces in cuts(data):
+        assert _answer(pieces) == whole
+
+
+def _answer(pieces: list[bytes]) -> Any:
+    try:
+        answer = read_answer(_Pieces(pieces))
+    except (MalformedAnswerError, ConnectionResetError) as error:
+        return type(error)
+    return answer.status, answer.headers, answer.body
+
+
+def http_response(data: bytes) -> None:
+    """A dict of a handler becomes a prelude that the client reads, without line breaks, or is refused."""
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(fields, dict) or "statusCode" not in fields:
+        return
+    for multi_value in (False, True):
+        try:
+            made = prelude(from_dict(fields), multi_value=multi_value)
+        except (ValueError, TypeError):
+            continue
+        assert len(made) <= PRELUDE_LIMIT
+        text = made.removesuffix(PRELUDE_END)
+        assert b"\0" not in text
+        read = parse_prelude(text)
+        assert 100 <= read.status_code <= 599
+        for value in (*(part for pair in read.headers for part in pair), *read.cookies):
+            assert not set(value) & set("\r\n\0")
+
+
+PROPERTIES: dict[str, Property] = {
+    "frames": decoding(lambda: FrameDecoder(max_headers=LIMIT, max_payload=LIMIT), most=5 * LIMIT),
+    "events": decoding(
+        lambda: EventDecoder(FrameDecoder(max_headers=LIMIT, max_payload=LIMIT)), most=6 * LIMIT
+    ),
+    "prelude": decoding(lambda: PreludeDecoder(max_size=LIMIT), most=3 * LIMIT, join=body_joined),
+    "verified": decoding(VerifiedDecoder, most=1 << 16),
+    "text": decoding(TextDecoder, most=LIMIT, join=joined),
+    "text_utf16": decoding(lambda: TextDecoder("utf-16"), most=LIMIT, join=joined),
+    "lines": decoding(lambda: LineDecoder(max_size=LIMIT), most=2 * LIMIT),
+    "json_lines": decoding(lambda: JsonLinesDecoder(max_size=LIMIT), most=2 * LIMIT, join=shown),
+    "json_items": decoding(lambda: JsonItemsDecoder("item"), most=1 << 16, join=shown),
+    "sse": decoding(lambda: SseDecoder(max_size=LIMIT), most=4 * LIMIT),
+    "content_gzip": content("gzip"),
+    "content_deflate": content("deflate"),
+    "content_br": content("br"),
+    "content_zstd": content("zstd", 9 << 20),
+    "server_frames": server_frames,
+    "verified_frames": verified_frames,
+    "chunk_writer": chunk_writer,
+    "runtime_api_answer": runtime_api_answer,
+    "http_response": http_response,
+}
