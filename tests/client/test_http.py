@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import socket
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import zstandard
 
 from streamify_client import (
+    AsyncStreamClient,
     ConfigurationError,
     ConnectError,
     CorruptStreamError,
@@ -542,3 +544,12 @@ def test_a_certificate_that_is_not_trusted_is_a_connect_error(tmp_path: Path, cl
             assert trusting.stream(server.url).text() == "a"
     assert "No TLS connection" in str(error)
     assert not error.may_have_run
+
+
+@pytest.mark.parametrize("make", [StreamClient, AsyncStreamClient])
+def test_without_httpx2_a_url_is_refused_in_one_sentence(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpcore2", None)
+    for name in ("_http", "_aio_http", "_http_answers", "_http_connections"):
+        monkeypatch.delitem(sys.modules, f"streamify_client.{name}", raising=False)
+    with pytest.raises(ConfigurationError, match=r"need httpx2: pip install 'streamify\[url\]'"):
+        make().stream("http://127.0.0.1:9")
