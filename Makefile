@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop fuzz layer check lint types format bench clean
+.PHONY: help install demo test matrix load interop soak fuzz heavy layer check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -32,9 +32,15 @@ interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a
 	scripts/install-peers
 	$(BIN)/python -m pytest -m interop tests/interop
 
+soak: $(STAMP)   ## Run 10,000 invocations with faults, and 500 streams at once
+	STREAMIFY_SOAK_INVOCATIONS=5000 STREAMIFY_SOAK_STREAMS=500 $(BIN)/python -m pytest -s tests/soak
+
 fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
 	$(BIN)/python -m pip install -q -c constraints.txt --group fuzz
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),10)
+
+heavy: $(STAMP)  ## Stream 200 MB into a file, with an eye on memory
+	$(BIN)/python -m pytest -m slow tests/e2e
 
 layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip
 	$(BIN)/python -m streamify_server.deploy.layer build/streamify-layer.zip
