@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop soak fuzz heavy layer check lint types format bench clean
+.PHONY: help install demo test matrix load interop soak fuzz heavy layer docs check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -44,6 +44,10 @@ heavy: $(STAMP)  ## Stream 200 MB into a file, with an eye on memory
 
 layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip
 	$(BIN)/python -m streamify_server.deploy.layer build/streamify-layer.zip
+
+docs: $(STAMP)   ## Build the pages in docs/ into build/site
+	$(BIN)/python -m pip install -q -c constraints.txt --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
 
 check: lint types  ## Run ruff and mypy
 

@@ -1,6 +1,7 @@
 """The rooms of the code: what may import what, and what an import may cost."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,16 @@ def test_the_wire_imports_nothing_from_outside_itself() -> None:
                 assert inside or not node.module.startswith("streamify"), (path, node.module)
             if isinstance(node, ast.Import | ast.ImportFrom):
                 assert not imported_packages(path) & {"socket", "asyncio", "ssl", "http", "threading"}, path
+
+
+def test_every_page_of_the_docs_is_in_their_index_and_their_navigation() -> None:
+    root = SOURCE.parent
+    pages = {page.name for page in (root / "docs").glob("*.md")} - {"index.md"}
+    index = set(
+        re.findall(r"\]\(([a-z0-9-]+\.md)\)", (root / "docs" / "index.md").read_text(encoding="utf-8"))
+    )
+    navigation = set(
+        re.findall(r"- ([a-z0-9-]+\.md)$", (root / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    )
+    assert index == pages
+    assert navigation == pages | {"index.md"}
