@@ -65,15 +65,17 @@ def answer(caller: http.client.HTTPConnection) -> None:
 def main() -> None:
     rounds = int(sys.argv[1]) if sys.argv[1:] else 10
     whole()  # fills the bytecode caches
-    alone_times = [alone() for _ in range(rounds)]
-    whole_times = [whole() for _ in range(rounds)]
-    show("the function's process alone, to its first /next", alone_times)
-    show("LocalLambda(), add_function, first answer", [first for first, _ in whole_times])
-    show("the next answer, warm", [second for _, second in whole_times])
+    taken = [
+        (alone(), *whole()) for _ in range(rounds)
+    ]  # by turns, so that the machine's moods hit all alike
+    by_itself, first, second = (statistics.median(column) for column in zip(*taken, strict=True))
+    show("the function's process alone, to its first /next", by_itself, by_itself)
+    show("LocalLambda(), add_function, first answer", first, by_itself)
+    show("the next answer, warm", second, by_itself)
 
 
-def show(what: str, times: list[float]) -> None:
-    print(f"{what:50} {statistics.median(times) * 1000:7.1f} ms")
+def show(what: str, seconds: float, base: float) -> None:
+    print(f"{what:50} {seconds * 1000:7.1f} ms{seconds / base:7.2f}")
 
 
 if __name__ == "__main__":
