@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import httpcore2
 
-from ._http_answers import DRAIN_SIZE, DRAIN_WAIT, HttpHead, body_error, refusal, translate
+from ._deadlines import Allowance
+from ._http_answers import HttpHead, body_error, refusal, translate
 from ._http_connections import Exchange, current_exchange, pool_options, proxy_for, to_httpcore
 from ._signing import Signer
-from ._urllib3 import keep_alive
+from ._sockets import keep_alive
 from .transport import AsyncRawResponse, Invocation, Opening, ResponseHead
 from .url import HttpRequest
 
@@ -26,13 +27,13 @@ class AsyncWatchedStream(httpcore2.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there."""
-        return await self._inner.read(max_bytes, self._exchange.time_left())
+        return await self._inner.read(max_bytes, self._exchange.deadline.left)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of it; the first write of an exchange takes a connection out of the pool over."""
         self._exchange = current_exchange.get()
         self._exchange.begin()
-        await self._inner.write(buffer, self._exchange.time_left())
+        await self._inner.write(buffer, self._exchange.deadline.left)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -104,10 +105,11 @@ class AsyncHttpTransport:
         """If the service itself answered and no function: its error."""
         if not raw.http.by_service:
             return None
-        body = b""
+        body, allowance = b"", Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while len(body) < DRAIN_SIZE and (data := await raw.read(DRAIN_WAIT)):
+            while (wait := allowance.wait) and (data := await raw.read(wait)):
                 body += data
+                allowance.took(data)
         await raw.finish()
         return refusal(raw.http, body, request)
 
@@ -160,7 +162,7 @@ class AsyncHttpResponse:
 
     async def read(self, timeout: float | None) -> bytes:
         """Return what is there."""
-        self._exchange.allow(timeout)
+        self._exchange.deadline.allow(timeout)
         try:
             async for data in self._chunks:
                 if data:
@@ -172,10 +174,10 @@ class AsyncHttpResponse:
 
     async def finish(self) -> None:
         """Read to the end of HTTP's framing, and give the connection back to the pool."""
-        left = DRAIN_SIZE
+        allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while left > 0 and (data := await self.read(DRAIN_WAIT)):
-                left -= len(data)
+            while (wait := allowance.wait) and (data := await self.read(wait)):
+                allowance.took(data)
         self._closed = True
         await self._tell_pool()
 

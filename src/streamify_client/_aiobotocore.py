@@ -9,12 +9,10 @@ from typing import Any
 from ._boto import Call, EventsResponse, Hooks, current_call, event_frames, parameters, response_head
 from ._boto_errors import translate
 from ._client_kinds import check_client
-from ._urllib3 import keep_alive
+from ._deadlines import Allowance, Deadline
+from ._sockets import keep_alive
 from .errors import ConfigurationError, StreamClosedError
 from .transport import AsyncRawResponse, Invocation, Opening, ResponseHead
-
-_DRAIN_SIZE = 64 * 1024
-_DRAIN_WAIT = 1.0  # seconds for the end of HTTP's framing, once everything that matters has come
 
 
 class AiobotocoreTransport:
@@ -50,7 +48,7 @@ class AiobotocoreTransport:
         try:
             client = await self._get_client()
             region = getattr(getattr(client, "meta", None), "region_name", None)
-            async with asyncio.timeout(_both(opening.connect_timeout, opening.first_byte_timeout)):
+            async with asyncio.timeout(_longest(opening)):
                 response = await client.invoke_with_response_stream(**parameters(invocation))
         except TimeoutError:
             raise
@@ -111,8 +109,12 @@ class AiobotocoreTransport:
             _limit_requests(session)
 
 
-def _both(connect: float | None, first_byte: float | None) -> float | None:
-    return None if connect is None or first_byte is None else connect + first_byte
+def _longest(opening: Opening) -> float | None:
+    """How long opening may take: aiohttp limits each read for itself, and does not add them up."""
+    deadline = Deadline(opening.deadline)
+    if opening.connect_timeout is not None and opening.first_byte_timeout is not None:
+        deadline.allow(opening.connect_timeout + opening.first_byte_timeout)
+    return deadline.left
 
 
 def _limit_requests(session: Any) -> None:
@@ -183,13 +185,13 @@ class AiohttpResponse:
 
     async def finish(self) -> None:
         """Read to the end of HTTP's framing, upon which aiohttp takes the connection back."""
-        left = _DRAIN_SIZE
+        allowance = Allowance()
         try:
-            while left > 0:
-                data = await self.read(_DRAIN_WAIT)
+            while wait := allowance.wait:
+                data = await self.read(wait)
                 if not data:
                     return
-                left -= len(data)
+                allowance.took(data)
         except (TimeoutError, ConnectionError):
             pass
         self.close()

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import httpcore2
 
-from ._http_answers import DRAIN_SIZE, DRAIN_WAIT, HttpHead, body_error, refusal, translate
+from ._deadlines import Allowance
+from ._http_answers import HttpHead, body_error, refusal, translate
 from ._http_connections import Exchange, current_exchange, pool_options, proxy_for, to_httpcore
 from ._signing import Signer
 from .transport import Invocation, Opening, RawResponse, ResponseHead
@@ -27,7 +28,7 @@ class WatchedStream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there."""
-        return self._inner.read(max_bytes, self._exchange.time_left())
+        return self._inner.read(max_bytes, self._exchange.deadline.left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of it; the first write of an exchange takes a connection out of the pool over."""
@@ -36,7 +37,7 @@ class WatchedStream(httpcore2.NetworkStream):
             self._exchange = exchange
             exchange.watch(self._inner.get_extra_info("socket"))
         exchange.begin()
-        self._inner.write(buffer, exchange.time_left())
+        self._inner.write(buffer, exchange.deadline.left)
 
     def close(self) -> None:
         """Close the connection."""
@@ -109,10 +110,11 @@ class HttpTransport:
         """If the service itself answered and no function: its error."""
         if not raw.http.by_service:
             return None
-        body = b""
+        body, allowance = b"", Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while len(body) < DRAIN_SIZE and (data := raw.read(DRAIN_WAIT)):
+            while (wait := allowance.wait) and (data := raw.read(wait)):
                 body += data
+                allowance.took(data)
         raw.finish()
         return refusal(raw.http, body, request)
 
@@ -150,7 +152,7 @@ class HttpResponse:
 
     def read(self, timeout: float | None) -> bytes:
         """Return what is there."""
-        self._exchange.allow(timeout)
+        self._exchange.deadline.allow(timeout)
         try:
             for data in self._chunks:
                 if data:
@@ -162,10 +164,10 @@ class HttpResponse:
 
     def finish(self) -> None:
         """Read to the end of HTTP's framing, and give the connection back to the pool."""
-        left = DRAIN_SIZE
+        allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while left > 0 and (data := self.read(DRAIN_WAIT)):
-                left -= len(data)
+            while (wait := allowance.wait) and (data := self.read(wait)):
+                allowance.took(data)
         self._stream.close()
 
     def close(self) -> None:

@@ -23,8 +23,6 @@ from .errors import (
 from .transport import ResponseHead
 from .url import HttpRequest
 
-DRAIN_SIZE = 64 * 1024
-DRAIN_WAIT = 1.0  # seconds for what is left of an answer, once everything that matters has come
 _SERVICE_ERRORS = {
     "TooManyRequestsException",
     "AccessDeniedException",

@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import time
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,7 +9,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
-from ._urllib3 import keep_alive, shut_down
+from ._deadlines import Deadline
+from ._sockets import keep_alive, shut_down
 from .transport import Opening
 from .url import HttpRequest
 
@@ -22,12 +22,13 @@ class Exchange:
 
     Attributes:
         connected: Whether a connection came about, so that the request may have been sent.
+        deadline: Of what is waited for now.
     """
 
     def __init__(self, opening: Opening) -> None:
         self.connected = False
+        self.deadline = Deadline(opening.deadline)
         self._opening = opening
-        self._deadline: float | None = None
 
     def connecting(self, sock: Any) -> None:
         """A connection is coming about: shut its socket down if the stream is cancelled."""
@@ -42,15 +43,7 @@ class Exchange:
         """The request is about to be sent: from now on the function has its time for a first byte."""
         if not self.connected:
             self.connected = True
-            self.allow(self._opening.first_byte_timeout)
-
-    def allow(self, seconds: float | None) -> None:
-        """Set the time that what follows may take."""
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-
-    def time_left(self) -> float | None:
-        """How long the next wait for the network may be."""
-        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.001)
+            self.deadline.allow(self._opening.first_byte_timeout)
 
 
 current_exchange: ContextVar[Exchange] = ContextVar("streamify_http_exchange")

@@ -12,6 +12,7 @@ _MISSED: dict[TimeoutPhase, str] = {
     "idle": "Nothing more came from the function",
     "total": "The response was not complete",
 }
+_TICK = 0.02  # seconds: clocks and timers may go off as much too early (15.6 ms on Windows)
 
 
 class Limits:
@@ -36,6 +37,7 @@ class Limits:
             _shorter(self._options.connect_timeout, left),
             _shorter(self._options.first_byte_timeout, left),
             cancellation,
+            None if left is None else now + left,
         )
 
     def stop(self) -> None:
@@ -53,6 +55,11 @@ class Limits:
         """What is left of the total limit."""
         total = self._options.total_timeout
         return None if total is None else total - self.elapsed
+
+    @property
+    def _total_passed(self) -> bool:
+        left = self.left
+        return left is not None and left <= _TICK
 
     def read(self) -> None:
         """Bytes came, or the end."""
@@ -73,18 +80,19 @@ class Limits:
         return (None if limit is None else max(limit, 0.0)), phase
 
     def timed_out(self, phase: TimeoutPhase) -> StreamTimeoutError:
-        """Say that a limit passed."""
+        """Say that a limit passed: this one, or the total one that had shortened it."""
+        if self._total_passed:
+            phase = "total"
         limit: float | None = getattr(self._options, f"{phase}_timeout")
         return StreamTimeoutError(
             f"{_MISSED[phase]} within {limit} s ({phase}_timeout).", phase=phase, limit=limit
         )
 
     def settle(self, error: StreamifyError) -> StreamifyError:
-        """Name the limit that a timeout was about: its own, or the total one that had shortened it."""
+        """Name the limit that a transport's timeout was about."""
         if not isinstance(error, StreamTimeoutError) or error.limit is not None:
             return error
-        left = self.left
-        settled = self.timed_out("total" if left is not None and left <= 0 else error.phase)
+        settled = self.timed_out(error.phase)
         settled.may_have_run = error.may_have_run
         settled.__cause__ = error.__cause__
         return settled

@@ -1,18 +1,18 @@
 """What boto3 rides on: reading what is there, waking a reader, time limits for one request only."""
 
 import contextlib
+import io
 import socket
 import threading
 import weakref
 from contextvars import ContextVar
 from typing import Any
 
+from ._deadlines import Allowance, Deadline
+from ._sockets import keep_alive, shut_down
 from .transport import Opening, ResponseHead
 
 _READ_SIZE = 64 * 1024
-_DRAIN_SIZE = 64 * 1024
-_DRAIN_WAIT = 1.0  # seconds for the end of HTTP's framing, once everything that matters has come
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 5}
 
 
 class Exchange:
@@ -21,12 +21,14 @@ class Exchange:
     Attributes:
         sock: The connection's socket, once there is one.
         connected: Whether a connection came about, so that the request may have been sent.
+        deadline: Of what is waited for now.
     """
 
     def __init__(self, opening: Opening) -> None:
         self.sock: socket.socket | None = None
         self.connected = False
         self.tracked = False
+        self.deadline = Deadline(opening.deadline)
         self._opening = opening
 
     def run(self, make_request: Any, connection: Any, args: Any, kwargs: Any) -> Any:
@@ -39,12 +41,13 @@ class Exchange:
         if connection.sock is not None:
             connection.sock.settimeout(opening.connect_timeout)  # not what an earlier stream left there
             self.watch(connection.sock)
-        connect = connection.connect
+        connect, get_response = connection.connect, connection.getresponse
         connection.connect = lambda: self._connect(connection, connect)
+        connection.getresponse = lambda: self._get_response(connection, get_response)
         try:
             return make_request(connection, *args, **kwargs)
         finally:
-            del connection.connect
+            del connection.connect, connection.getresponse
 
     def watch(self, sock: socket.socket) -> None:
         """Shut this socket down if the stream is cancelled; nothing is sent on it if that was already."""
@@ -56,6 +59,43 @@ class Exchange:
     def _connect(self, connection: Any, connect: Any) -> None:
         connect()
         self.watch(connection.sock)
+
+    def _get_response(self, connection: Any, get_response: Any) -> Any:
+        """Read the headers, all of them within the limit, and let the body's reads have theirs."""
+        make, sock = connection.response_class, connection.sock
+
+        def made(*args: Any, **kwargs: Any) -> Any:
+            response = make(*args, **kwargs)
+            response.fp = io.BufferedReader(_TimedReads(response.fp.detach(), sock, self.deadline))
+            return response
+
+        self.deadline.allow(self._opening.first_byte_timeout)
+        connection.response_class = made
+        try:
+            return get_response()
+        finally:
+            connection.response_class = make
+
+
+class _TimedReads(io.RawIOBase):
+    """A socket's file: each read may take what is left, where a socket's own limit would begin anew."""
+
+    def __init__(self, inner: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
+        self._inner = inner
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        with contextlib.suppress(OSError):  # closed by another thread: the read says so
+            self._sock.settimeout(self._deadline.left)
+        return self._inner.readinto(buffer)
+
+    def close(self) -> None:
+        super().close()
+        self._inner.close()
 
 
 current_exchange: ContextVar[Exchange | None] = ContextVar("streamify_exchange", default=None)
@@ -91,6 +131,7 @@ class Urllib3Response:
     def __init__(self, head: ResponseHead, raw: Any, exchange: Exchange) -> None:
         self.head = head
         self._raw = raw
+        self._exchange = exchange
         self._sock = exchange.sock or _socket_of(raw)
         self._stream: Any = None
         self._timeout: float | None = -1.0  # as set for the headers
@@ -126,13 +167,13 @@ class Urllib3Response:
 
     def finish(self) -> None:
         """Read to the end of HTTP's framing, upon which urllib3 takes the connection back."""
-        left = _DRAIN_SIZE
+        allowance = Allowance()
         try:
-            while left > 0:
-                data = self.read(_DRAIN_WAIT)
+            while wait := allowance.wait:
+                data = self.read(wait)
                 if not data:
                     return
-                left -= len(data)
+                allowance.took(data)
         except (TimeoutError, ConnectionError):
             pass
         self.close()
@@ -147,25 +188,11 @@ class Urllib3Response:
                 self._raw.release_conn()
 
     def _set_timeout(self, timeout: float | None) -> None:
-        if self._sock is not None and timeout != self._timeout:
+        self._exchange.deadline.allow(timeout)
+        if not self._exchange.tracked and self._sock is not None and timeout != self._timeout:
             self._timeout = timeout
             with contextlib.suppress(OSError):
                 self._sock.settimeout(timeout if timeout is None else max(timeout, 0.001))
-
-
-def shut_down(sock: socket.socket) -> None:
-    """Shut a socket down, TLS or not, without waiting for anybody; a read in another thread wakes."""
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # SSLSocket's own would take TLS away under the reader
-
-
-def keep_alive(sock: socket.socket) -> None:
-    """Send TCP keepalives, well within the 350 s after which a NAT gateway forgets a silent connection."""
-    with contextlib.suppress(OSError, AttributeError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE.items():
-            if option := getattr(socket, name, None):
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _socket_of(raw: Any) -> socket.socket | None:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
 from ._attributes import parse_json
-from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
+from ._core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, NeedData, State, StreamCore
+from ._deadlines import Allowance
 from .errors import DecodeError, FunctionError, StreamClosedError, TimeoutPhase
 from .item_views import AsyncItemViews
 from .transport import AsyncRawResponse, AsyncTransport, Opening
@@ -124,10 +125,10 @@ class AsyncStreamReader:
             raise
 
     async def _read_error_body(self) -> NoReturn:
-        core = self.core
+        core, allowance = self.core, Allowance(ERROR_BODY_SIZE, ERROR_BODY_WAIT)
         try:
-            while core.gather_error_body():
-                await self._receive(at_most=ERROR_BODY_WAIT)
+            while core.gather_error_body() and (wait := allowance.wait):
+                await self._receive(at_most=wait)
         except FunctionError:
             raise  # a verified stream tells what the status is about
         except Exception:  # what has come has to do

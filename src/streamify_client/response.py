@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
 from ._attributes import parse_json
-from ._core import ERROR_BODY_WAIT, NeedData, State, StreamCore
+from ._core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, NeedData, State, StreamCore
+from ._deadlines import Allowance
 from .errors import DecodeError, FunctionError, StreamClosedError, TimeoutPhase
 from .item_views import ItemViews
 from .transport import RawResponse, Transport
@@ -106,10 +107,10 @@ class StreamReader:
             self._read_error_body()
 
     def _read_error_body(self) -> NoReturn:
-        core = self.core
+        core, allowance = self.core, Allowance(ERROR_BODY_SIZE, ERROR_BODY_WAIT)
         try:
-            while core.gather_error_body():
-                self._receive(at_most=ERROR_BODY_WAIT)
+            while core.gather_error_body() and (wait := allowance.wait):
+                self._receive(at_most=wait)
         except FunctionError:
             raise  # a verified stream tells what the status is about
         except Exception:  # what has come has to do

@@ -79,11 +79,13 @@ class Opening:
         connect_timeout: Seconds for the connection; None: no limit.
         first_byte_timeout: Seconds until the headers; None: no limit.
         cancellation: Asked for by whoever calls ``cancel()``.
+        deadline: When all has to be over, as `time.monotonic` counts; None: no limit.
     """
 
     connect_timeout: float | None
     first_byte_timeout: float | None
     cancellation: Cancellation
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from streamify_client import (
 )
 from support.clients import CREDENTIALS, boto_client
 from support.tls import make_authority
-from support.wire_server import Peer, WireServer, free_port, full_backlog, whole
+from support.wire_server import HALF_A_HEAD, Peer, WireServer, dripping, free_port, full_backlog, whole
 
 # the surface
 
@@ -502,9 +502,11 @@ def test_a_stream_that_outlives_its_event_loop_is_freed_quietly() -> None:
         gc.collect()
 
 
-async def test_the_total_timeout_ends_an_opening() -> None:
-    with WireServer(says_nothing) as server:
+@pytest.mark.parametrize("behaviour", [says_nothing, dripping(HALF_A_HEAD)], ids=["silence", "drops"])
+async def test_the_total_timeout_ends_an_opening(behaviour: Any) -> None:
+    with WireServer(behaviour) as server:
         async with own_client(server.url) as client:
             with pytest.raises(StreamTimeoutError) as caught:
                 await client.stream("fn", total_timeout=0.2)
-    assert caught.value.phase == "total"
+            assert await closed(server)
+    assert (caught.value.phase, caught.value.limit) == ("total", 0.2)

@@ -21,7 +21,7 @@ from streamify_client import (
 )
 from streamify_client.wire.eventstream import encode_frame
 from support.clients import boto_client
-from support.wire_server import Peer, WireServer, complete_frame, payload_frame, whole
+from support.wire_server import HALF_A_HEAD, Peer, WireServer, complete_frame, dripping, payload_frame, whole
 
 ERROR = (
     b'{"ErrorCode": "Function.ValueError", "ErrorDetails": "{\\"errorType\\": \\"ValueError\\", '
@@ -125,6 +125,29 @@ def test_late_headers_are_a_timeout_after_one_invocation(make_client: MakeClient
 
 
 # a gap between chunks
+
+
+@pytest.mark.parametrize("phase", ["first_byte", "total"])
+def test_headers_that_drip_outlast_no_limit(make_client: MakeClient, phase: str) -> None:
+    with WireServer(dripping(HALF_A_HEAD)) as server:
+        _, error = received_before(StreamTimeoutError, make_client(server.url), **{f"{phase}_timeout": 0.5})
+        assert server.wait_closed()
+    assert (error.phase, error.may_have_run, len(server.requests)) == (phase, True, 1)
+
+
+@pytest.mark.parametrize("phase", ["idle", "total"])
+def test_the_framing_of_a_body_may_not_drip_either(make_client: MakeClient, phase: str) -> None:
+    def behave(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"some")
+        dripping(b"0")(peer)
+
+    with WireServer(behave) as server:
+        chunks, error = received_before(
+            StreamTimeoutError, make_client(server.url), **{f"{phase}_timeout": 1}
+        )
+        assert server.wait_closed()
+    assert (chunks, error.phase) == ([b"some"], phase)
 
 
 def test_raw_boto3_leaks_the_exception_of_urllib3_at_a_gap() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from streamify_client.wire.eventstream import encode_frame
 
 STREAM_TYPE = "application/vnd.amazon.eventstream"
+HALF_A_HEAD = b"HTTP/1.1 200 OK\r\nx: "
 
 
 @dataclass(slots=True)
@@ -270,6 +271,26 @@ def stalled(*payloads: bytes) -> Behaviour:
         for data in payloads:
             peer.payload(data)
         assert peer.wait_gone()
+
+    return behave
+
+
+def dripping(beginning: bytes) -> Behaviour:
+    """Begin a head or a chunk's size, and go on with it a byte at a time until the client is gone."""
+
+    def behave(peer: Peer) -> None:
+        peer.keep = False
+        peer.sock.settimeout(0.05)
+        with contextlib.suppress(OSError):
+            peer.send(beginning)
+            for _ in range(400):
+                peer.send(b"0")
+                with contextlib.suppress(TimeoutError):
+                    if not peer.sock.recv(1):
+                        break
+            else:
+                return
+        peer.gone.set()
 
     return behave
 

@@ -1,0 +1,51 @@
+"""Time limits of a whole step, however many reads it takes: dripping buys a peer no time."""
+
+import time
+
+_SHORTEST = 0.001  # seconds; 0 would mean "do not block"
+
+
+class Deadline:
+    """When the step under way has to be over.
+
+    Args:
+        latest: When everything has to be over, as `time.monotonic` counts; None: whenever.
+    """
+
+    def __init__(self, latest: float | None = None) -> None:
+        self._latest = latest
+        self._until = latest
+
+    def allow(self, seconds: float | None) -> None:
+        """Set the time that what follows may take."""
+        until = None if seconds is None else time.monotonic() + seconds
+        if until is None or (self._latest is not None and self._latest < until):
+            until = self._latest
+        self._until = until
+
+    @property
+    def left(self) -> float | None:
+        """How long the next wait may be; None: without limit."""
+        return None if self._until is None else max(self._until - time.monotonic(), _SHORTEST)
+
+
+class Allowance:
+    """How much more of an answer is worth reading once all that matters has come.
+
+    Args:
+        size: So many bytes.
+        seconds: For so long.
+    """
+
+    def __init__(self, size: int = 64 * 1024, seconds: float = 1.0) -> None:
+        self._size = size
+        self._until = time.monotonic() + seconds
+
+    @property
+    def wait(self) -> float:
+        """How many seconds the next read may take; 0: it is not worth another."""
+        return max(self._until - time.monotonic(), 0.0) if self._size > 0 else 0.0
+
+    def took(self, data: bytes) -> None:
+        """So much of it is used."""
+        self._size -= len(data)

@@ -1,0 +1,21 @@
+"""What is done to sockets, whichever library they belong to."""
+
+import contextlib
+import socket
+
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 5}
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Shut a socket down, TLS or not, without waiting for anybody; a read in another thread wakes."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # SSLSocket's own would take TLS away under the reader
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Send TCP keepalives, well within the 350 s after which a NAT gateway forgets a silent connection."""
+    with contextlib.suppress(OSError, AttributeError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if option := getattr(socket, name, None):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
