@@ -30,6 +30,7 @@ class AsyncStreamReader:
         self._transport = transport
         self._raw: AsyncRawResponse | None = None
         self._phase: TimeoutPhase = "first_byte"
+        self._busy: int | None = None  # the task that opens or reads
 
     async def open(self) -> None:
         """Invoke the function, once, and read as far as the body's beginning."""
@@ -46,12 +47,15 @@ class AsyncStreamReader:
 
     async def aclose(self) -> None:
         """Free the connection: for reuse if all has come, else by closing it."""
-        if self.core.decode_to_end():
+        if self._busy is None and self.core.decode_to_end():
             await self._finish()
         self.close()
 
     def close(self) -> None:
         """Free the connection at once."""
+        if self._busy not in (None, _current_task()):
+            self.core.cancellation.request()  # the task that opens or reads wakes, and frees it
+            return
         self._drop()
         self.core.close()
 
@@ -69,6 +73,7 @@ class AsyncStreamReader:
 
     async def _retrying(self, step: Callable[[], Awaitable[R]]) -> R:
         """Take a step on an open response; where the call may be tried again, open it again first."""
+        self._busy = _current_task()
         try:
             while True:
                 try:
@@ -81,6 +86,8 @@ class AsyncStreamReader:
             self._drop()
             self.core.close()
             raise
+        finally:
+            self._busy = None
 
     async def _recover(self, error: Exception) -> None:
         """Free the connection; raise the error unless the call may be tried again, and then wait for that."""
@@ -185,6 +192,14 @@ class AsyncStreamReader:
 def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
     with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left to wake
         loop.call_soon_threadsafe(callback)
+
+
+def _current_task() -> int | None:
+    """Which task this is; its id, as a stream that held its task would be a cycle."""
+    try:
+        return id(asyncio.current_task())
+    except RuntimeError:  # another thread, or no event loop any more
+        return None
 
 
 async def _nothing() -> None:

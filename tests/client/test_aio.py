@@ -216,6 +216,33 @@ async def test_retries_invoke_again_while_nothing_was_yielded() -> None:
         assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("leave", ["close", "aclose"])
+@pytest.mark.parametrize("opened", [False, True], ids=["opening", "reading"])
+async def test_closing_frees_the_connection_of_a_task_that_waits(leave: str, opened: bool) -> None:
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def behave(peer: Peer) -> None:
+        if opened:
+            peer.head()
+        loop.call_soon_threadsafe(asked.set)
+        peer.wait_gone()
+
+    with WireServer(behave) as server:
+        async with own_client(server.url) as client:
+            stream = client.stream("fn")
+            if opened:
+                await stream.open()
+            task = asyncio.create_task(stream.read())
+            await asked.wait()
+            await asyncio.sleep(0)
+            if (closing := getattr(stream, leave)()) is not None:
+                await closing
+            with pytest.raises(StreamClosedError):
+                await task
+            assert await closed(server)
+        assert len(server.requests) == 1
+
+
 async def test_cancel_ends_a_pause_between_attempts() -> None:
     answered = asyncio.Event()
     loop = asyncio.get_running_loop()
