@@ -71,6 +71,7 @@ class StreamCore:
         self._bytes = self._count = 0
         self._first_byte: float | None = None
         self._failure = ""
+        self._skips_line_feed = False
         self._position = 0  # bytes of the body that views have taken and not handed back
 
     # opening
@@ -132,7 +133,8 @@ class StreamCore:
         if chunk is not None:
             self._yielded = True
             self._position += len(chunk)
-            return chunk
+            rest = self._without_line_feed(chunk)
+            return rest if rest or not chunk else self.next_chunk()
         assert self._decoder is not None
         if self._decoder.complete or self._input_ended:
             self._end()
@@ -149,8 +151,9 @@ class StreamCore:
             self._input_ended = True
             self._chunks = self._decoder.finish()
 
-    def hand_back(self, data: bytes) -> None:
-        """A view took these bytes and did not use them."""
+    def hand_back(self, data: bytes, *, skip_line_feed: bool = False) -> None:
+        r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
+        self._skips_line_feed |= skip_line_feed
         if data:
             self._held.insert(0, data)
             self._position -= len(data)
@@ -296,6 +299,10 @@ class StreamCore:
         )
 
     # inside
+
+    def _without_line_feed(self, chunk: bytes) -> bytes:
+        skip, self._skips_line_feed = self._skips_line_feed, False
+        return chunk.removeprefix(b"\n") if skip else chunk
 
     def _decode_next(self) -> bytes | None:
         chunk = next(self._chunks, None)

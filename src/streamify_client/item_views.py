@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._attributes import StreamAttributes
+from ._core import StreamCore
 from ._extras import require
 from ._stream_file import RestDecoder, StreamFile
 from .errors import ConfigurationError, DecodeError
@@ -13,7 +14,7 @@ from .views import AsyncSource, AsyncView, Decoder, Source, View
 from .wire.jsonitems import JsonItemsDecoder
 from .wire.jsonl import JsonLinesDecoder
 from .wire.lines import MAX_ITEM, LineDecoder
-from .wire.sse import SseDecoder
+from .wire.sse import SseDecoder, SseFields
 
 if TYPE_CHECKING:
     from .arrow import ArrowStream
@@ -38,6 +39,7 @@ class ServerSentEvent:
     data: str
     id: str = ""
     retry: int | None = None
+    _origin: tuple[str, str | None] = field(default=("", None), repr=False, compare=False)
 
     def json(self) -> Any:
         """Return what the data says as JSON.
@@ -48,28 +50,40 @@ class ServerSentEvent:
         try:
             return json.loads(self.data)
         except (ValueError, RecursionError) as error:
+            function, request_id = self._origin
             raise DecodeError(
-                f"The data of the event {self.event!r} is no JSON: {error}: {self.data[:60]!r}."
+                f"The data of the event {self.event!r} is no JSON: {error}: {self.data[:60]!r}.",
+                function=function or None,
+                request_id=request_id,
             ) from error
 
 
 class EventDecoder:
-    """Server-sent events as their users see them."""
+    """Server-sent events as their users see them; each knows whose it is."""
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, core: StreamCore) -> None:
         self._decoder = SseDecoder(max_size=max_size)
+        self._core = core
 
     def feed(self, data: bytes) -> Iterator[ServerSentEvent]:
         """Take bytes in; return the events that are complete."""
-        return (ServerSentEvent(*fields) for fields in self._decoder.feed(data))
+        return (self._event(fields) for fields in self._decoder.feed(data))
 
     def finish(self) -> Iterable[ServerSentEvent]:
         """The body has ended: an event without its blank line is discarded, as the standard says."""
-        return [ServerSentEvent(*fields) for fields in self._decoder.finish()]
+        return [self._event(fields) for fields in self._decoder.finish()]
 
     def unread(self) -> bytes:
         """Return the bytes after the last event."""
         return self._decoder.unread()
+
+    @property
+    def line_feed_due(self) -> bool:
+        """As `SseDecoder.line_feed_due`."""
+        return self._decoder.line_feed_due
+
+    def _event(self, fields: SseFields) -> ServerSentEvent:
+        return ServerSentEvent(*fields, (self._core.invocation.function, self._core.request_id))
 
 
 class ItemViews(StreamAttributes):
@@ -132,7 +146,7 @@ class ItemViews(StreamAttributes):
         Args:
             max_size: How many bytes an event may have.
         """
-        return View(self._reader, *_events(max_size))
+        return View(self._reader, *_events(max_size, self._core))
 
     def as_file(self, *, full_reads: bool = False) -> StreamFile:
         """Return the rest of the body as a binary file.
@@ -184,7 +198,7 @@ class AsyncItemViews(StreamAttributes):
 
     def iter_sse(self, *, max_size: int = MAX_ITEM) -> AsyncView[ServerSentEvent]:
         """As `ResponseStream.iter_sse`."""
-        return AsyncView(self._reader, *_events(max_size))
+        return AsyncView(self._reader, *_events(max_size, self._core))
 
 
 def _lines(options: tuple[str, str], max_size: int) -> Recipe[str]:
@@ -203,9 +217,9 @@ def _json_items(path: str, max_size: int) -> Recipe[Any]:
     return ("json items", path, max_size), lambda: JsonItemsDecoder(path, max_size=max_size)
 
 
-def _events(max_size: int) -> Recipe[ServerSentEvent]:
+def _events(max_size: int, core: StreamCore) -> Recipe[ServerSentEvent]:
     _check_size(max_size)
-    return ("events", max_size), lambda: EventDecoder(max_size)
+    return ("events", max_size), lambda: EventDecoder(max_size, core)
 
 
 def _check_size(max_size: int) -> None:

@@ -109,17 +109,17 @@ class ViewSlot:
         if current is not None and current.kind == kind:
             return current  # type: ignore[return-value]  # the kind says which items it has
         if current is not None:
-            self._hand_back(current.decoder.unread())
+            self._hand_back(current.decoder)
         progress = Progress(self._core, kind, make())
         self._current = progress  # type: ignore[assignment]
         return progress
 
-    def _hand_back(self, data: bytes | None) -> None:
-        if data is None:
+    def _hand_back(self, decoder: Decoder[object]) -> None:
+        if (data := decoder.unread()) is None:
             raise self._core.explain_closed(
                 StreamClosedError("This view cannot be changed for one of another kind in mid-stream.")
             )
-        self._core.hand_back(data)
+        self._core.hand_back(data, skip_line_feed=getattr(decoder, "line_feed_due", False))
 
     def check(self, progress: Progress[T]) -> None:
         """Raise if another view has taken over."""

@@ -4,6 +4,7 @@ import csv
 import gc
 import io
 import json
+import pickle
 import sys
 import threading
 from typing import Any
@@ -141,6 +142,32 @@ def test_views_hand_on_every_byte_to_one_another(make_own_client: MakeClient) ->
                 assert stream.as_file(full_reads=True).read(3) == b"[1,"
                 assert stream.text() == " 2] and text"
             assert stream.result.bytes_received == len(body)
+
+
+@pytest.mark.parametrize("rest", [(b"\n", b"\nrest"), (b"\n\nrest",), (b"\nre", b"st"), (b"rest",)])
+def test_a_line_end_that_two_chunks_share_stays_with_its_event(
+    make_own_client: MakeClient, rest: tuple[bytes, ...]
+) -> None:
+    left = b"".join(rest).removeprefix(b"\n")
+    with (
+        WireServer(whole(b"data: a\r\n\r", *rest)) as server,
+        make_own_client(server.url).stream("fn") as stream,
+    ):
+        assert next(stream.iter_sse()).data == "a"
+        stream.iter_lines()  # takes nothing
+        chunks = list(stream.iter_bytes())
+        assert b"".join(chunks) == left
+        assert all(chunks)
+        assert stream.result.bytes_received == len(b"data: a\r\n\r" + b"".join(rest))
+
+
+def test_an_event_whose_data_is_no_json_says_whose_it_is(make_own_client: MakeClient) -> None:
+    with WireServer(whole(b"data: {no\n\n")) as server:
+        (event,) = make_own_client(server.url).stream("fn").iter_sse()
+    assert pickle.loads(pickle.dumps(event)) == event == ServerSentEvent("message", "{no")
+    with pytest.raises(DecodeError, match="function fn, request req-1") as caught:
+        event.json()
+    assert (caught.value.function, caught.value.request_id) == ("fn", "req-1")
 
 
 def test_a_view_of_the_same_kind_goes_on_where_the_last_one_stopped(make_own_client: MakeClient) -> None:

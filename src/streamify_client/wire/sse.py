@@ -58,9 +58,17 @@ class SseDecoder:
         return list(self._events())
 
     def unread(self) -> bytes:
-        """Return the bytes after the last event taken, so that something else can read on."""
+        r"""Return the bytes after the last event taken, so that something else can read on.
+
+        Where `line_feed_due` says so, a ``\n`` that comes next is still part of what was taken.
+        """
         self._skip_line_feed()
         return bytes(self._buffer)
+
+    @property
+    def line_feed_due(self) -> bool:
+        r"""Whether the last line ended with a ``\r`` whose ``\n`` may be the next byte to come."""
+        return self._after_cr
 
     def _events(self) -> Iterator[SseFields]:
         if self._error:
