@@ -52,14 +52,15 @@ docs: $(STAMP)   ## Build the pages in docs/ into build/site
 	$(BIN)/python -m pip install -q -c constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
 
-check: lint types  ## Run ruff and mypy
+check: lint types  ## Run ruff, mypy and pyright
 
 lint: $(STAMP)   ## Lint and check the format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)  ## Check the types
+types: $(STAMP)  ## Check the types, and that every public name has one
 	$(BIN)/mypy
+	scripts/verify-types
 
 format: $(STAMP)  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .

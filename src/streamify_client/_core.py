@@ -57,9 +57,9 @@ class StreamCore:
 
     def __init__(self, invocation: Invocation, *, raise_for_status: bool = True) -> None:
         self.invocation = invocation
-        self.cancellation = Cancellation()
-        self.state = State.NEW
-        self.limits = Limits(invocation.options)
+        self.cancellation: Cancellation = Cancellation()
+        self.state: State = State.NEW
+        self.limits: Limits = Limits(invocation.options)
         self._raise_for_status = raise_for_status
         self._policy = RetryPolicy(invocation.options.retries)
         self._raw: ResponseHead | None = None

@@ -11,7 +11,7 @@ class RestDecoder:
     """Keeps what a file object has not read of the chunk it is in, so that another view can read on."""
 
     def __init__(self) -> None:
-        self.rest = memoryview(b"")
+        self.rest: memoryview = memoryview(b"")
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Return the chunk; the file object keeps its rest here."""

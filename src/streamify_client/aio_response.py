@@ -25,7 +25,7 @@ class AsyncStreamReader:
 
     def __init__(self, core: StreamCore, transport: AsyncTransport) -> None:
         self.core = core
-        self.slot = ViewSlot(core)
+        self.slot: ViewSlot = ViewSlot(core)
         self.managed = False
         self._transport = transport
         self._raw: AsyncRawResponse | None = None

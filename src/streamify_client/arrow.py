@@ -15,7 +15,7 @@ class WatchedFile:
 
     def __init__(self, file: StreamFile) -> None:
         self._file = file
-        self.met_end = False
+        self.met_end: bool = False
         self.error: BaseException | None = None
         self.closed = False
 

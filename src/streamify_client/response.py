@@ -23,7 +23,7 @@ class StreamReader:
 
     def __init__(self, core: StreamCore, transport: Transport) -> None:
         self.core = core
-        self.slot = ViewSlot(core)
+        self.slot: ViewSlot = ViewSlot(core)
         self.managed = False
         self._transport = transport
         self._raw: RawResponse | None = None

@@ -182,7 +182,7 @@ class FileObjectSink:
     def __init__(self, file: Any, *, owned: bool = False) -> None:
         self._file = file
         self._owned = owned
-        self.text = _is_text(file)
+        self.text: bool = _is_text(file)
 
     def write(self, data: Any) -> None:
         """Take a chunk."""

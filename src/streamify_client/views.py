@@ -55,7 +55,8 @@ class Progress(Generic[T]):
         self.kind = kind
         self.decoder = decoder
         self.items: Iterator[T] = iter(())
-        self.finishing = self.done = False
+        self.finishing: bool = False
+        self.done: bool = False
         self._core = core
         self._base = core.position
 

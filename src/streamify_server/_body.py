@@ -18,8 +18,8 @@ class TypedBody:
     __slots__ = ("body", "content_type")
 
     def __init__(self, body: Any, content_type: str) -> None:
-        self.body = body
-        self.content_type = content_type
+        self.body: Any = body
+        self.content_type: str = content_type
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.body)

@@ -50,7 +50,7 @@ class Production:
         self._task: LoopTask | None = None
         self._over = False
         self.interrupt: BaseException | None = None
-        self.in_user_code = False
+        self.in_user_code: bool = False
 
     # What the asking side calls.
 

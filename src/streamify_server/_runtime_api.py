@@ -47,9 +47,9 @@ class Answer:
     __slots__ = ("body", "headers", "status")
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+        self.status: int = status
+        self.headers: dict[str, str] = headers
+        self.body: bytes = body
 
 
 class RuntimeApi:
@@ -113,7 +113,7 @@ class StreamedPost:
         self._connection = connection
         self._path = path
         self._lock = threading.Lock()
-        self.ended = False
+        self.ended: bool = False
         connection.setblocking(False)
 
     def chunk(self, data: bytes) -> None:

@@ -36,8 +36,8 @@ class HttpError(Exception):
             raise ValueError(f"An HttpError has a status code between 400 and 599, not {status_code!r}.")
         super().__init__(_phrase(status_code) if message is None else message)
         self.status_code = status_code
-        self.headers = dict(headers or {})
-        self.expose = status_code < 500 if expose is None else expose
+        self.headers: dict[str, str] = dict(headers or {})
+        self.expose: bool = status_code < 500 if expose is None else expose
 
 
 def _phrase(status_code: int) -> str:

@@ -70,9 +70,9 @@ class StreamEnd:
     __slots__ = ("bytes_sent", "duration", "error")
 
     def __init__(self, error: BaseException | None, bytes_sent: int, duration: float) -> None:
-        self.error = error
-        self.bytes_sent = bytes_sent
-        self.duration = duration
+        self.error: BaseException | None = error
+        self.bytes_sent: int = bytes_sent
+        self.duration: float = duration
 
     def __repr__(self) -> str:
         return f"StreamEnd(error={self.error!r}, bytes_sent={self.bytes_sent}, duration={self.duration:.3f})"
@@ -103,8 +103,8 @@ class Request:
     )
 
     def __init__(self, event: Any, context: Any) -> None:
-        self.event = event
-        self.context = context
+        self.event: Any = event
+        self.context: Any = context
         self.response: Any = None
         self.error: BaseException | None = None
         self.internal: dict[str, Any] = {}

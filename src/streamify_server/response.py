@@ -111,11 +111,11 @@ class HttpResponse:
         cookies: Iterable[str] = (),
     ) -> None:
         self.status = status
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.body = body
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.body: Any = body
         if isinstance(cookies, str):
             raise TypeError(f"cookies must be a list of Set-Cookie values, not the string {cookies!r}.")
-        self.cookies = [_checked_value("set-cookie", cookie) for cookie in cookies]
+        self.cookies: list[str] = [_checked_value("set-cookie", cookie) for cookie in cookies]
 
     @property
     def status(self) -> int:

@@ -209,16 +209,16 @@ class StreamingRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]
         self._streaming.error(invoke_id, error_response_data, xray_fault, invocation_id)
 
 
-class StreamingMultiConcurrentClient(LambdaMultiConcurrentRuntimeClient):  # type: ignore[misc]
+class _StreamingMultiConcurrentClient(LambdaMultiConcurrentRuntimeClient):  # type: ignore[misc]
     """awslambdaric's client for the forked workers of Managed Instances."""
 
     def __init__(self, address: str, use_thread_for_polling_next: bool = False) -> None:
         super().__init__(address, False)
         self._streaming = _Streaming(address, self.handle_exception)
 
-    wait_next_invocation = StreamingRuntimeClient.wait_next_invocation
-    post_invocation_result = StreamingRuntimeClient.post_invocation_result
-    post_invocation_error = StreamingRuntimeClient.post_invocation_error
+    wait_next_invocation: Callable[..., Any] = StreamingRuntimeClient.wait_next_invocation
+    post_invocation_result: Callable[..., Any] = StreamingRuntimeClient.post_invocation_result
+    post_invocation_error: Callable[..., Any] = StreamingRuntimeClient.post_invocation_error
 
 
 def _encoded(result: Any) -> bytes:
@@ -276,7 +276,7 @@ def _run_workers(config: Any) -> None:
         def run_single(cls, handler: str, api_addr: str, use_thread: bool, socket_path: str) -> None:
             if socket_path:
                 cls._redirect_output(socket_path)
-            bootstrap.run(handler, StreamingMultiConcurrentClient(api_addr, use_thread))
+            bootstrap.run(handler, _StreamingMultiConcurrentClient(api_addr, use_thread))
 
     StreamingRunner.run_concurrent(
         config.handler,

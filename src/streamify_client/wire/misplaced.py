@@ -20,7 +20,7 @@ class MisplacedPreludeDetector:
     """
 
     def __init__(self, *, hold: bool) -> None:
-        self.found = False
+        self.found: bool = False
         self._hold = hold
         self._seen: bytearray | None = bytearray()
 

@@ -40,7 +40,7 @@ class Exchange:
         self._over = False  # the application has returned or failed
         self._listening = 0  # how many calls of the application wait, and would hear that nobody reads on
         self._failure: Exception | None = None
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._task = self.loop.create_task(self._run())
 
     async def response(self) -> HttpResponse:

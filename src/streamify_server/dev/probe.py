@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 
 def probe(handler: str) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def _failed(module_name: str, error: BaseException) -> dict[str, Any]:
     return {"problem": f"the module {module_name!r} does not load", "trace": "".join(lines).rstrip()}
 
 
-if __name__ == "__main__":
+def main() -> NoReturn:
+    """Probe the handler of the first argument; write the report to the descriptor of the second."""
     # The script's own directory is no place for the function's modules to come from.
     del sys.path[0]
     sys.path.insert(0, os.getcwd())
@@ -54,3 +55,7 @@ if __name__ == "__main__":
     # Threads that the module started are no reason to stay.
     sys.stdout.flush()
     os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

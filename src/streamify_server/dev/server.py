@@ -55,7 +55,7 @@ class Terminal:
     def __init__(self, echo: Callable[[str], None], style: Callable[[str, str], str]) -> None:
         self._echo = echo
         self.style = style
-        self.gone = threading.Event()
+        self.gone: threading.Event = threading.Event()
 
     def echo(self, line: str = "") -> None:
         try:

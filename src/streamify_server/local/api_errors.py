@@ -75,7 +75,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.status = code if isinstance(code, int) else STATUS[code]
+        self.status: int = code if isinstance(code, int) else STATUS[code]
         self.reason = reason
         self.retry_after = retry_after
 

@@ -15,7 +15,7 @@ class Delivery:
     """Sends head and frames of one response; the plan may hold back, change or drop any of them."""
 
     def __init__(self, connection: Connection, fault: Fault | None) -> None:
-        self.fault = fault or Fault()
+        self.fault: Fault = fault or Fault()
         self._connection = connection
         self._script = Script(fault) if fault else None
 

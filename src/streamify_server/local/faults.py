@@ -177,7 +177,7 @@ class Script:
         self._sent = 0
         self._frames = 0
         self._stalled = False
-        self.over = False
+        self.over: bool = False
 
     def begin(self) -> Iterator[Action]:
         """What happens between the head and the first frame."""

@@ -81,9 +81,9 @@ class Invocation:
         bucket: TokenBucket | None = None,
     ) -> None:
         self.call = call
-        self.started = time.time()
+        self.started: float = time.time()
         self.outcome: Outcome | None = None
-        self.log_tail = b""
+        self.log_tail: bytes = b""
         self._notify = notify
         self._channel = Channel()
         self._head: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()

@@ -27,7 +27,7 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._serving: dict[Connection, Request] = {}
-        self.port = 0
+        self.port: int = 0
 
     @property
     def serving(self) -> list[Request]:

@@ -15,7 +15,7 @@ class Pool:
     """Assigns invocations to workers and replaces those that died."""
 
     def __init__(self, function: Function, spawn: Callable[[Function], Worker]) -> None:
-        self.function = function
+        self.function: Function = function
         self._spawn = spawn
         self._workers: list[Worker] = []
         self._retired: set[Worker] = set()

@@ -53,13 +53,13 @@ class LambdaService:
     ) -> None:
         self.region = region
         self.account = account
-        self.documented = stream_errors == "documented"
+        self.documented: bool = stream_errors == "documented"
         self.functions: dict[str, Function] = {}
-        self.history = History()
-        self.faults = FaultQueue()
+        self.history: History = History()
+        self.faults: FaultQueue = FaultQueue()
         self._authority = authority
         self._pacing = pacing
-        self.api = self._listener(LambdaApi(self))
+        self.api: Listener = self._listener(LambdaApi(self))
         self._concurrency = concurrency
         self._active: dict[str, int] = {}
         self._fronts: list[Listener] = []

@@ -18,11 +18,11 @@ class LocalAuthority:
         except ModuleNotFoundError:
             raise ModuleNotFoundError("tls=True needs trustme: pip install 'streamify[tls]'") from None
         authority = trustme.CA()
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context: ssl.SSLContext = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.context)
         with tempfile.NamedTemporaryFile(prefix="streamify-ca-", suffix=".pem", delete=False) as file:
             file.write(authority.cert_pem.bytes())
-        self.path = Path(file.name)
+        self.path: Path = Path(file.name)
 
     def close(self) -> None:
         """Remove the file."""

@@ -23,14 +23,14 @@ class Worker:
 
     def __init__(self, function: Function, notify: Callable[[Event], None]) -> None:
         self.function = function
-        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
-        self.state = State.STARTED
+        self.log_stream: str = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
+        self.state: State = State.STARTED
         self.current: Invocation | None = None
-        self.served = 0
-        self.dead = False
-        self.invocation_id = ""
-        self.finished_id = ""
-        self.begun = False
+        self.served: int = 0
+        self.dead: bool = False
+        self.invocation_id: str = ""
+        self.finished_id: str = ""
+        self.begun: bool = False
         self._exit = asyncio.Event()
         self._how = Exit(0)
         self.on_idle: Callable[[Worker], None] = lambda _: None

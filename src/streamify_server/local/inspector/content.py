@@ -45,11 +45,11 @@ class Content:
     """
 
     def __init__(self, content_type: str, max_text: int) -> None:
-        self.content_type = content_type[:_MAX_FIELD]
+        self.content_type: str = content_type[:_MAX_FIELD]
         self.head: Head | None = None
-        self.verified = False
+        self.verified: bool = False
         self.failure: Failure | None = None
-        self.truncated = False
+        self.truncated: bool = False
         self._room = max_text
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._prelude: bytearray | None = None

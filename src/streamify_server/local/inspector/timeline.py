@@ -46,9 +46,9 @@ class Timeline:
 
     def __init__(self, max_bars: int = _MAX_BARS) -> None:
         self.bars: list[Bar] = []
-        self.merges = 0
-        self.bytes = 0
-        self.chunks = 0
+        self.merges: int = 0
+        self.bytes: int = 0
+        self.chunks: int = 0
         self.first: float | None = None
         self.last: float | None = None
         self.longest_gap: Gap | None = None

@@ -49,7 +49,7 @@ class Waterfall:
 
     def __init__(self, number: int, started: InvocationStarted, *, payloads: bool, limits: Limits) -> None:
         self.number = number
-        self.revision = 0
+        self.revision: int = 0
         self._started = replace(started, payload=b"")
         self._payloads = payloads
         self._max_text = limits.text if payloads else 0
