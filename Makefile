@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop soak fuzz heavy layer docs check lint types format bench clean
+.PHONY: extras help install demo test matrix load interop soak fuzz heavy layer docs check lint types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -44,6 +44,9 @@ bench: $(STAMP)  ## Run the benchmarks, two minutes
 
 heavy: $(STAMP)  ## Stream 200 MB into a file, with an eye on memory
 	$(BIN)/python -m pytest -m slow tests/e2e
+
+extras: $(STAMP)  ## Use each extra alone, from the wheel, with the newest packages
+	$(BIN)/python scripts/check-extras
 
 layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip
 	$(BIN)/python -m streamify_server.deploy.layer build/streamify-layer.zip

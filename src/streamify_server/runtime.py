@@ -180,7 +180,7 @@ class _Streaming:
             self._on_failure(error)
 
 
-class StreamingRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]
+class _StreamingRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]
     """awslambdaric's client for one invocation at a time."""
 
     def __init__(self, address: str, use_thread_for_polling_next: bool = False) -> None:
@@ -216,9 +216,9 @@ class _StreamingMultiConcurrentClient(LambdaMultiConcurrentRuntimeClient):  # ty
         super().__init__(address, False)
         self._streaming = _Streaming(address, self.handle_exception)
 
-    wait_next_invocation: Callable[..., Any] = StreamingRuntimeClient.wait_next_invocation
-    post_invocation_result: Callable[..., Any] = StreamingRuntimeClient.post_invocation_result
-    post_invocation_error: Callable[..., Any] = StreamingRuntimeClient.post_invocation_error
+    wait_next_invocation: Callable[..., Any] = _StreamingRuntimeClient.wait_next_invocation
+    post_invocation_result: Callable[..., Any] = _StreamingRuntimeClient.post_invocation_result
+    post_invocation_error: Callable[..., Any] = _StreamingRuntimeClient.post_invocation_error
 
 
 def _encoded(result: Any) -> bytes:
@@ -265,7 +265,7 @@ def main(arguments: list[str]) -> None:
     if config.is_multi_concurrent:
         _run_workers(config)
     else:
-        bootstrap.run(config.handler, StreamingRuntimeClient(config.api_address))
+        bootstrap.run(config.handler, _StreamingRuntimeClient(config.api_address))
 
 
 def _run_workers(config: Any) -> None:
