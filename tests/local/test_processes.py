@@ -1,15 +1,18 @@
 """No process outlives LocalLambda, whatever becomes of it."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from streamify_server.local import LocalLambda
+from streamify_server.local import Event, LocalLambda, LogWritten
 from support.local import FUNCTIONS, Gate, add_steps, boto3_client, invoke, steps, stream
 
 # Starts a function with a child, daemonized or not, says so, and waits to be ended.
@@ -81,6 +84,35 @@ def test_an_idle_process_that_was_killed_is_replaced(gate: Gate) -> None:
             function.wait(20)
         assert stream(client, payload=steps(["end"])) == [{"InvokeComplete": {}}]
         client.close()
+
+
+def test_an_invocation_that_a_killed_process_never_took_gets_a_fresh_one() -> None:
+    """A stopped process stands for one that `kill -9` is about to end: it is there, and reads nothing."""
+    with LocalLambda() as aws, ThreadPoolExecutor(1) as caller:
+        add_steps(aws)
+        client = boto3_client(aws)
+        invoke(client, steps(["end"]))
+        function = psutil.Process(aws.process_ids()[0])
+        handed_over = threading.Event()
+        aws.subscribe(lambda event: handed_over.set() if _is_start(event) else None)
+        suspend(function)
+        answer = caller.submit(invoke, client, steps(["write", "fresh"], ["end"]))
+        assert handed_over.wait(20)
+        function.kill()
+        assert answer.result(20)["Payload"] == b"fresh"
+        assert function.pid not in aws.process_ids()
+        client.close()
+
+
+def suspend(process: psutil.Process) -> None:
+    """Stop a process; until the signal has reached it, it could still read."""
+    process.suspend()
+    while process.status() != psutil.STATUS_STOPPED:
+        os.sched_yield()
+
+
+def _is_start(event: Event) -> bool:
+    return isinstance(event, LogWritten) and event.line.startswith("START ")
 
 
 def test_a_function_has_no_standard_input_and_dies_of_an_interrupt(aws: LocalLambda, client: Any) -> None:

@@ -36,6 +36,7 @@ class Connection:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
         self._head_only = False
         self.trailers: dict[str, str] = {}
+        self.was_reset: bool = False
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
 
     async def next_request(self) -> Request | None:
@@ -182,14 +183,27 @@ class Connection:
             try:
                 data = await self._reader.read(_READ_SIZE)
             except OSError:
-                data = b""
+                data, self.was_reset = b"", True
+            self.was_reset = self.was_reset or (not data and _has_error(self._writer))
             self._h11.receive_data(data)
 
     async def _send(self, event: h11.Event) -> None:
         data = self._h11.send(event)
         if data:
             self._writer.write(data)
-            await self._writer.drain()
+            try:
+                await self._writer.drain()
+            except OSError:
+                self.was_reset = True
+                raise
+
+
+def _has_error(writer: asyncio.StreamWriter) -> bool:
+    """Whether a reset followed the end of the peer's bytes, which hides it from whoever reads."""
+    try:
+        return bool(writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    except OSError:
+        return True
 
 
 def _reason(status: int) -> bytes:

@@ -66,6 +66,9 @@ class RuntimeApi:
             pass
         await self._answered()
         invocation = await self._worker.next(connection.hung_up)
+        gone = connection.hung_up()
+        # A process that ends with bytes unread resets its connection: it has not seen the whole invocation.
+        self._worker.not_taken = lambda: gone or connection.was_reset
         await connection.respond(200, self._next_headers(invocation), invocation.call.payload)
 
     async def _answered(self) -> None:

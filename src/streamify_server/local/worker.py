@@ -31,6 +31,7 @@ class Worker:
         self.invocation_id: str = ""
         self.finished_id: str = ""
         self.begun: bool = False
+        self.not_taken: Callable[[], bool] = lambda: False
         self._exit = asyncio.Event()
         self._how = Exit(0)
         self.on_idle: Callable[[Worker], None] = lambda _: None
@@ -81,6 +82,9 @@ class Worker:
     def bury(self) -> None:
         """The process has ended and all that it had sent has been read: say so to whoever waits for it."""
         self._flush_line()
+        # Only of a process that has served before: one that never takes any would be replaced for ever.
+        if self.served and self.state is State.RUNNING and self.not_taken():
+            self.begun = False
         if self.current and (self.begun or self._init_duration is None):
             self._finish(self._init_error or self._exit_failure(self._how, self.current))
         self._stop_timer()
