@@ -1,7 +1,11 @@
 """What LocalLambda remembers is bounded, whatever it is sent and whatever is printed."""
 
-from streamify_server.local import InvocationStarted
+import sys
+from pathlib import Path
+
+from streamify_server.local import InvocationStarted, LocalLambda, LogWritten
 from streamify_server.local.events import History
+from support.local import boto3_client, invoke
 
 
 def started(number: int, size: int, function: str = "fn") -> InvocationStarted:
@@ -25,3 +29,25 @@ def test_the_oldest_invocations_are_forgotten_when_their_payloads_are_too_large_
         history.observe(started(number, 40))
     history.observe(started(50, 100, "other"))
     assert (remembered(history), remembered(history, "other")) == (["48", "49"], ["50"])
+
+
+def test_the_oldest_lines_are_forgotten_when_they_are_too_many_or_too_long_together() -> None:
+    few, short = History(lines=2), History(line_characters=10)
+    for line in ("first", "second", "third", "4th"):
+        few.observe(LogWritten("fn", 0.0, line))
+        short.observe(LogWritten("fn", 0.0, line))
+    assert (few.logs("fn"), short.logs("fn")) == (["third", "4th"], ["third", "4th"])
+
+
+def test_a_line_that_never_ends_is_told_in_pieces_and_loses_nothing(tmp_path: Path) -> None:
+    size = 1_000_000
+    program = f"import sys; sys.stdout.write('x' * {size}); sys.stdout.write('end')"
+    with LocalLambda() as aws:
+        aws.add_function("endless", command=[sys.executable, "-c", program], code=tmp_path)
+        client = boto3_client(aws)
+        invoke(client, name="endless")
+        client.close()
+        pieces = [line for line in aws.logs("endless") if line.startswith("x") or line == "end"]
+    assert "".join(pieces) == "x" * size + "end"
+    assert len(pieces) >= 3
+    assert max(map(len, pieces)) < 400_000

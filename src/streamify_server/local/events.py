@@ -95,7 +95,11 @@ class History:
     """The last invocations and log lines of each function, kept from the events, within a bound of memory."""
 
     def __init__(
-        self, invocations: int = 1000, lines: int = 10_000, payload_bytes: int = 64 * 1024 * 1024
+        self,
+        invocations: int = 1000,
+        lines: int = 10_000,
+        payload_bytes: int = 64 * 1024 * 1024,
+        line_characters: int = 64 * 1024 * 1024,
     ) -> None:
         self._invocations = invocations
         self._line_count = lines
@@ -103,6 +107,8 @@ class History:
         self._payload_bytes = dict[str, int]()
         self._records: dict[str, dict[str, InvocationRecord]] = {}
         self._lines: dict[str, deque[str]] = {}
+        self._line_limit = line_characters
+        self._line_characters = dict[str, int]()
 
     def invocations(self, function: str) -> list[InvocationRecord]:
         return list(self._records.get(function, {}).values())
@@ -112,9 +118,7 @@ class History:
 
     def observe(self, event: Event) -> None:
         if isinstance(event, LogWritten):
-            lines = self._lines.setdefault(event.function, deque(maxlen=self._line_count))
-            lines.append(event.line)
-            return
+            return self._keep_line(event.function, event.line)
         records = self._records.setdefault(event.function, {})
         if isinstance(event, InvocationStarted):
             self._make_room(event.function, records, len(event.payload))
@@ -123,6 +127,15 @@ class History:
             )
         elif event.request_id in records:
             records[event.request_id] = _updated(records[event.request_id], event)
+        return None
+
+    def _keep_line(self, function: str, line: str) -> None:
+        lines = self._lines.setdefault(function, deque())
+        lines.append(line)
+        held = self._line_characters.get(function, 0) + len(line)
+        while len(lines) > self._line_count or held > self._line_limit:
+            held -= len(lines.popleft())
+        self._line_characters[function] = held
 
     def _make_room(self, function: str, records: dict[str, InvocationRecord], size: int) -> None:
         held = self._payload_bytes.get(function, 0) + size

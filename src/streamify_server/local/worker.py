@@ -17,6 +17,9 @@ from .states import Call, InvalidTransitionError, State, transition
 # Lambda gives the init phase ten seconds, and then once more the function's own timeout.
 _INIT_SECONDS = 10.0
 
+# A line that has not ended by then is cut: a function may print for ever without a line feed.
+_LINE_BYTES = 256 * 1024
+
 
 class Worker:
     """Serves one invocation at a time, warm from the second on."""
@@ -219,6 +222,8 @@ class Worker:
         """The process has printed something."""
         self._tail.add(data)
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
+        if len(self._partial_line) >= _LINE_BYTES:
+            lines, self._partial_line = [*lines, self._partial_line], b""
         for line in lines:
             self._log(line.decode("utf-8", "replace"))
 
