@@ -457,10 +457,10 @@ def test_the_interval_of_one_stream_does_not_outlive_it(client: StreamClient) ->
         peer.end()
 
     with WireServer(plain(b"a"), waits) as server:
-        assert client.stream(server.url, idle_timeout=0.05).read() == b"a"
+        assert client.stream(server.url, idle_timeout=0.5).read() == b"a"
         stream = client.stream(server.url).open()
         assert asked.wait(20)
-        threading.Timer(0.2, go.set).start()
+        threading.Timer(0.7, go.set).start()
         assert stream.read() == b"late"
     assert server.connections == 1
 

@@ -652,7 +652,7 @@ def test_the_interval_of_one_stream_does_not_outlive_it() -> None:
 
     def late(peer: Peer) -> None:
         peer.head()
-        time.sleep(0.15)
+        time.sleep(0.7)
         whole_body(peer)
 
     def whole_body(peer: Peer) -> None:
@@ -661,7 +661,7 @@ def test_the_interval_of_one_stream_does_not_outlive_it() -> None:
         peer.end()
 
     with WireServer(whole(b"a"), late) as server, stream_client(server.url) as client:
-        assert client.stream("fn", idle_timeout=0.1, first_byte_timeout=5).text() == "a"
+        assert client.stream("fn", idle_timeout=0.5, first_byte_timeout=5).text() == "a"
         assert client.stream("fn").text() == "b"
         assert server.connections == 1
 
