@@ -280,11 +280,14 @@ class LocalLambda:
         self._call(self._running.faults.clear, name)
 
     def invocations(self, name: str) -> list[InvocationRecord]:
-        """The last 1,000 invocations of a function, oldest first."""
+        """The last 1,000 invocations of a function, fewer if their payloads exceed 64 MiB, oldest first."""
         return self._call(self._running.history.invocations, name)
 
     def logs(self, name: str) -> list[str]:
-        """The last 10,000 log lines of a function, Lambda's own among them."""
+        """The last 10,000 log lines of a function, fewer if they are long, Lambda's own among them.
+
+        At most 64 Mi characters are kept; a line that goes on without an end is told in pieces.
+        """
         return self._call(self._running.history.logs, name)
 
     @property
