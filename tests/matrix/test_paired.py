@@ -56,6 +56,31 @@ async def test_the_paired_async_client_raises_as_well(aws: LocalLambda, fault: s
     assert type(late.error) is (TruncatedStreamError if fault == "kill" else FunctionError)
 
 
+@pytest.mark.parametrize(
+    ("handler", "error_type", "told"),
+    [
+        ("nowhere.handler", "Runtime.ImportModuleError", "No module named 'nowhere'"),
+        ("large.nothing", "Runtime.HandlerNotFound", "'nothing' missing on module 'large'"),
+        ("large", "Runtime.MalformedHandlerName", "large"),
+        ("broken.handler", "KeyError", "the setting is missing"),
+    ],
+)
+@pytest.mark.parametrize("verified", ["auto", "require"])
+async def test_a_function_that_cannot_start_says_which_and_why(
+    aws: LocalLambda, handler: str, error_type: str, told: str, verified: Any
+) -> None:
+    aws.add_function("unstartable", handler=handler, code=FUNCTIONS)
+    with StreamClient(**aws.client_kwargs) as client, pytest.raises(FunctionError) as caught:
+        client.stream("unstartable", {}, verified=verified).text()
+    async with AsyncStreamClient(**aws.client_kwargs) as aio:
+        with pytest.raises(FunctionError) as caught_async:
+            await aio.stream("unstartable", {}, verified=verified).text()
+    for error in (caught.value, caught_async.value):
+        assert error.error_type == error_type
+        assert told in str(error)
+        assert error.function == "unstartable"
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_raw_boto3_takes_the_same_failures_for_success(aws: LocalLambda, fault: str) -> None:
     client = boto3_client(aws)

@@ -1,15 +1,19 @@
 """Lambda's own report of a failed function, in the place of a body.
 
 When a function fails before its first byte, a streaming caller gets the error's JSON as payload, without an
-ErrorCode (observed on AWS). It names the request, which tells it from a body that is JSON as well.
+ErrorCode (observed on AWS). What tells it from a body that is JSON as well: it names the request; or, where
+the function failed before it knew of one, it is nothing but an error in the words of Lambda's runtimes.
 """
 
 import json
+import re
 
 from . import BytesLike
 from .verified import HandlerError, read_error
 
 _BEGINNING = b'{"error'
+_FIELDS = {"errorMessage", "errorType", "requestId", "stackTrace"}  # what awslambdaric writes, and only that
+_PLATFORM_TYPE = re.compile(r"(Runtime|Sandbox)\.[A-Z][A-Za-z]+")
 _MAX_SIZE = 256 * 1024  # Lambda cuts what a runtime posts as an error at about this size
 
 
@@ -47,8 +51,13 @@ class FailureReportDetector:
         return bytes(seen or b"")
 
     def _is_report(self, fields: object) -> bool:
-        if not isinstance(fields, dict) or not isinstance(fields.get("errorType"), str):
+        if not isinstance(fields, dict):
             return False
-        message = fields.get("errorMessage")
-        named = isinstance(message, str) and self._request_id in message
-        return named or fields.get("requestId") == self._request_id
+        kind, message = fields.get("errorType"), fields.get("errorMessage")
+        if not isinstance(kind, str) or not isinstance(message, str):
+            return False
+        if self._request_id in message or fields.get("requestId") == self._request_id:
+            return True
+        early = not fields.get("requestId")
+        own_words = fields.keys() == _FIELDS or _PLATFORM_TYPE.fullmatch(kind) is not None
+        return early and own_words and fields.keys() <= _FIELDS

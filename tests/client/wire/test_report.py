@@ -16,6 +16,14 @@ KILLED = {
     "errorMessage": f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed",
 }
 RAISED = {"errorMessage": "no", "errorType": "LookupError", "requestId": REQUEST, "stackTrace": ["here"]}
+UNIMPORTABLE = {
+    "errorMessage": "no",
+    "errorType": "Runtime.ImportModuleError",
+    "requestId": "",
+    "stackTrace": [],
+}
+BROKEN_MODULE = {"errorMessage": "no", "errorType": "KeyError", "requestId": "", "stackTrace": ["here"]}
+NO_ENTRYPOINT = {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": "no"}
 
 
 def look(*pieces: bytes) -> tuple[bytes, HandlerError | None]:
@@ -26,8 +34,8 @@ def look(*pieces: bytes) -> tuple[bytes, HandlerError | None]:
     return (body, last) if isinstance(last, HandlerError) else (body + last, None)
 
 
-@pytest.mark.parametrize("fields", [KILLED, RAISED])
-def test_a_report_that_names_the_request_is_a_failure_in_every_split(fields: dict[str, object]) -> None:
+@pytest.mark.parametrize("fields", [KILLED, RAISED, UNIMPORTABLE, BROKEN_MODULE, NO_ENTRYPOINT])
+def test_a_report_is_a_failure_in_every_split(fields: dict[str, object]) -> None:
     for pieces in every_split(json.dumps(fields).encode()):
         body, failure = look(*pieces)
         assert body == b""
@@ -38,8 +46,10 @@ def test_a_report_that_names_the_request_is_a_failure_in_every_split(fields: dic
 @pytest.mark.parametrize(
     "body",
     [
-        json.dumps(KILLED | {"errorMessage": "RequestId: another"}).encode(),
-        json.dumps(RAISED | {"requestId": None}).encode(),
+        json.dumps(RAISED | {"requestId": "another", "errorType": "Runtime.ExitError"}).encode(),
+        json.dumps(RAISED | {"requestId": "another"}).encode(),
+        json.dumps(UNIMPORTABLE | {"more": 1}).encode(),
+        json.dumps({"errorType": "KeyError", "errorMessage": "no"}).encode(),
         json.dumps({"errorMessage": REQUEST}).encode(),
         json.dumps(KILLED).encode() + b"\n{}",
         json.dumps(KILLED).encode()[:-1],
