@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: extras help install demo test matrix load interop soak fuzz heavy layer docs check lint types format bench clean
+.PHONY: help install demo test matrix load interop soak fuzz heavy layer extras docs check lint types public-types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -55,14 +55,16 @@ docs: $(STAMP)   ## Build the pages in docs/ into build/site
 	$(BIN)/python -m pip install -q -c constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
 
-check: lint types  ## Run ruff, mypy and pyright
+check: lint types  ## Run ruff and mypy
 
 lint: $(STAMP)   ## Lint and check the format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)  ## Check the types, and that every public name has one
+types: $(STAMP)  ## Check the types
 	$(BIN)/mypy
+
+public-types: $(STAMP)  ## Check that every public name has a type, with pyright (needs node)
 	scripts/verify-types
 
 format: $(STAMP)  ## Format, and fix what ruff can fix
