@@ -1,7 +1,6 @@
 """What `streamify invoke` does: bytes to standard output, everything else to standard error."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import sys
@@ -128,7 +127,8 @@ def _pieces(stream: ResponseStream, view: str) -> Iterator[bytes]:
     elif view == "json":
         yield from (_json(value) for value in stream.iter_json())
     else:
-        yield from (_json(dataclasses.asdict(event)) for event in stream.iter_sse())
+        for event in stream.iter_sse():
+            yield _json({"event": event.event, "data": event.data, "id": event.id, "retry": event.retry})
 
 
 def _json(value: object) -> bytes:
