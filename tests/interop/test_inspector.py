@@ -91,7 +91,7 @@ def test_a_chunk_is_seen_before_the_function_sends_the_next(page: Browser, tmp_p
         list(answer["EventStream"])
         client.close()
         page.until("document.querySelector('#badges').textContent.includes('✓ ok')")
-        assert text_of(page, "#text") == "first second"
+        page.until("document.querySelector('#text').textContent === 'first second'")
         assert page.evaluate("document.querySelectorAll('#chunks tr').length") == 2
     page.until("document.querySelector('#connection').dataset.state === 'lost'")
 
@@ -102,6 +102,7 @@ def test_a_chunk_that_holds_markup_is_text(page: Browser, shown: Gallery) -> Non
     options |= {"status": "error", "error_type": "<u>Error</u>"}
     shown.tell(invocation(20, time.time(), [(0.1, hostile)], function="<b>fn</b>", **options))
     page.until(f"{SELECTED} === '<b>fn</b>'")
+    page.until("document.querySelector('#text')?.textContent !== ''")
     assert text_of(page, "#text") == hostile.decode()
     assert page.evaluate("window.hacked") is None
     assert (
