@@ -107,9 +107,9 @@ class AsyncHttpTransport:
             return None
         body, allowance = b"", Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while (wait := allowance.wait) and (data := await raw.read(wait)):
-                body += data
-                allowance.took(data)
+            while (wait := allowance.wait) and (pieces := await raw.read(wait)):
+                body += b"".join(pieces)
+                allowance.took(pieces)
         await raw.finish()
         return refusal(raw.http, body, request)
 
@@ -160,24 +160,24 @@ class AsyncHttpResponse:
         """Status and headers."""
         return self.http.head
 
-    async def read(self, timeout: float | None) -> bytes:
+    async def read(self, timeout: float | None) -> list[bytes]:
         """Return what is there."""
         self._exchange.deadline.allow(timeout)
         try:
             async for data in self._chunks:
                 if data:
-                    return data
+                    return [data]
         except Exception as error:
             raise body_error(error) from error
         self.http.check_end()
-        return b""
+        return []
 
     async def finish(self) -> None:
         """Read to the end of HTTP's framing, and give the connection back to the pool."""
         allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while (wait := allowance.wait) and (data := await self.read(wait)):
-                allowance.took(data)
+            while (wait := allowance.wait) and (pieces := await self.read(wait)):
+                allowance.took(pieces)
         self._closed = True
         await self._tell_pool()
 

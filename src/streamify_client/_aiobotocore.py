@@ -172,12 +172,12 @@ class AiohttpResponse:
         if sock is not None:
             keep_alive(sock)
 
-    async def read(self, timeout: float | None) -> bytes:
+    async def read(self, timeout: float | None) -> list[bytes]:
         """Return what is there."""
         try:
             async with asyncio.timeout(timeout):
                 data: bytes = await self._raw.content.readany()
-                return data
+                return [data] if data else []
         except TimeoutError:
             raise
         except Exception as error:
@@ -188,10 +188,10 @@ class AiohttpResponse:
         allowance = Allowance()
         try:
             while wait := allowance.wait:
-                data = await self.read(wait)
-                if not data:
+                pieces = await self.read(wait)
+                if not pieces:
                     return
-                allowance.took(data)
+                allowance.took(pieces)
         except (TimeoutError, ConnectionError):
             pass
         self.close()
@@ -227,7 +227,7 @@ class AsyncEventsResponse:
         self.head = self._sync.head
         self._events: AsyncIterator[Mapping[str, Any]] | None = None
 
-    async def read(self, timeout: float | None) -> bytes:
+    async def read(self, timeout: float | None) -> list[bytes]:
         """Return the next event as a frame."""
         source = self._sync.source
         if not hasattr(source, "__aiter__"):
@@ -236,7 +236,8 @@ class AsyncEventsResponse:
             self._events = source.__aiter__()
         try:
             async with asyncio.timeout(timeout):
-                return event_frames(await anext(self._events, {}))
+                event = await anext(self._events, None)
+                return [event_frames(event)] if event else []
         except TimeoutError:
             raise
         except Exception as error:

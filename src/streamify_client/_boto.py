@@ -199,7 +199,7 @@ class EventsResponse:
         self.source: Any = response.get("EventStream", ())
         self._events: Iterator[Mapping[str, Any]] | None = None
 
-    def read(self, timeout: float | None) -> bytes:
+    def read(self, timeout: float | None) -> list[bytes]:
         """Return the next event as a frame."""
         try:
             if self._events is None:
@@ -207,7 +207,7 @@ class EventsResponse:
             event = next(self._events, None)
         except Exception as error:
             raise ConnectionError from error
-        return b"" if event is None else event_frames(event)
+        return [event_frames(event)] if event else []
 
     def finish(self) -> None:
         """There is no connection to give back."""

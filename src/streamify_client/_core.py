@@ -7,6 +7,7 @@ and request it was about.
 
 from collections.abc import Iterator
 from enum import Enum, auto
+from itertools import chain
 
 from ._attempts import RetryPolicy
 from ._decoding import FunctionHead, ResponseDecoder
@@ -141,12 +142,12 @@ class StreamCore:
             return None
         return NEED_DATA
 
-    def received(self, data: bytes) -> None:
-        """Bytes came from the transport; none means that the response has ended."""
+    def received(self, pieces: list[bytes]) -> None:
+        """Pieces of the body came from the transport; none means that the response has ended."""
         assert self._decoder is not None
         self.limits.read()
-        if data:
-            self._chunks = self._decoder.feed(data)
+        if pieces:
+            self._chunks = chain.from_iterable(map(self._decoder.feed, pieces))
         else:
             self._input_ended = True
             self._chunks = self._decoder.finish()

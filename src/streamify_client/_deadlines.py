@@ -46,6 +46,6 @@ class Allowance:
         """How many seconds the next read may take; 0: it is not worth another."""
         return max(self._until - time.monotonic(), 0.0) if self._size > 0 else 0.0
 
-    def took(self, data: bytes) -> None:
+    def took(self, pieces: list[bytes]) -> None:
         """So much of it is used."""
-        self._size -= len(data)
+        self._size -= sum(map(len, pieces))

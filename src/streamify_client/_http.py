@@ -112,9 +112,9 @@ class HttpTransport:
             return None
         body, allowance = b"", Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while (wait := allowance.wait) and (data := raw.read(wait)):
-                body += data
-                allowance.took(data)
+            while (wait := allowance.wait) and (pieces := raw.read(wait)):
+                body += b"".join(pieces)
+                allowance.took(pieces)
         raw.finish()
         return refusal(raw.http, body, request)
 
@@ -150,24 +150,24 @@ class HttpResponse:
         """Status and headers."""
         return self.http.head
 
-    def read(self, timeout: float | None) -> bytes:
+    def read(self, timeout: float | None) -> list[bytes]:
         """Return what is there."""
         self._exchange.deadline.allow(timeout)
         try:
             for data in self._chunks:
                 if data:
-                    return data
+                    return [data]
         except Exception as error:
             raise body_error(error) from error
         self.http.check_end()
-        return b""
+        return []
 
     def finish(self) -> None:
         """Read to the end of HTTP's framing, and give the connection back to the pool."""
         allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while (wait := allowance.wait) and (data := self.read(wait)):
-                allowance.took(data)
+            while (wait := allowance.wait) and (pieces := self.read(wait)):
+                allowance.took(pieces)
         self._stream.close()
 
     def close(self) -> None:

@@ -139,13 +139,14 @@ class Urllib3Response:
         if self._sock is not None and exchange.sock is None:
             exchange.watch(self._sock)
 
-    def read(self, timeout: float | None) -> bytes:
+    def read(self, timeout: float | None) -> list[bytes]:
         """Return what is there."""
         from urllib3.exceptions import ReadTimeoutError
 
         self._set_timeout(timeout)
         try:
-            return self._read_some()
+            data = self._read_some()
+            return [data] if data else []
         except (ReadTimeoutError, TimeoutError) as error:
             raise TimeoutError from error
         except Exception as error:
@@ -170,10 +171,10 @@ class Urllib3Response:
         allowance = Allowance()
         try:
             while wait := allowance.wait:
-                data = self.read(wait)
-                if not data:
+                pieces = self.read(wait)
+                if not pieces:
                     return
-                allowance.took(data)
+                allowance.took(pieces)
         except (TimeoutError, ConnectionError):
             pass
         self.close()

@@ -157,12 +157,12 @@ class AsyncStreamReader:
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
         try:
-            data = await self._raw.read(limit)
+            pieces = await self._raw.read(limit)
         except ConnectionError:
             if not self.core.whole:
                 raise
-            data = b""
-        self.core.received(data)
+            pieces = []
+        self.core.received(pieces)
 
     async def _finish(self) -> None:
         raw = self._raw

@@ -131,12 +131,12 @@ class StreamReader:
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
         try:
-            data = self._raw.read(limit)
+            pieces = self._raw.read(limit)
         except ConnectionError:
             if not self.core.whole:
                 raise
-            data = b""
-        self.core.received(data)
+            pieces = []
+        self.core.received(pieces)
 
     def _release(self, *, reuse: bool) -> None:
         raw, self._raw = self._raw, None

@@ -105,8 +105,12 @@ class RawResponse(Protocol):
     def head(self) -> ResponseHead:
         """Status and headers."""
 
-    def read(self, timeout: float | None) -> bytes:
-        """Return what is there, waiting for the first byte of it at most so many seconds; ``b""`` at the end.
+    def read(self, timeout: float | None) -> list[bytes]:
+        """Return the next pieces of the body, after waiting at most so many seconds for the first of them.
+
+        One read brings all that has arrived, up to the transport's own bound. The pieces are in order, HTTP's
+        framing is undone (each piece belongs to one HTTP chunk), and none is empty. An empty list is the end
+        of the HTTP response.
 
         Raises:
             TimeoutError: Nothing came.
@@ -142,7 +146,7 @@ class AsyncRawResponse(Protocol):
     def head(self) -> ResponseHead:
         """Status and headers."""
 
-    async def read(self, timeout: float | None) -> bytes:
+    async def read(self, timeout: float | None) -> list[bytes]:
         """As RawResponse.read."""
 
     async def finish(self) -> None:

@@ -28,8 +28,8 @@ def test_what_has_passed_still_asks_for_what_is_there_without_waiting() -> None:
 
 def test_an_allowance_ends_with_its_bytes_or_its_time() -> None:
     allowance = Allowance(size=3, seconds=60)
-    allowance.took(b"ab")
+    allowance.took([b"ab"])
     assert 0 < allowance.wait <= 60
-    allowance.took(b"c")
+    allowance.took([b"c"])
     assert allowance.wait == 0
     assert Allowance(seconds=-1).wait == 0
