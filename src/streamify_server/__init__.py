@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .deadline import DeadlineExceededError
     from .errors import HttpError
     from .formats import csv_rows, ndjson, sse
+    from .middleware import Middleware
     from .writer import StreamWriter
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Headers",
     "HttpError",
     "HttpResponse",
+    "Middleware",
     "Request",
     "StreamEnd",
     "StreamWriter",
@@ -32,6 +34,7 @@ __all__ = [
 _LATER = {
     "DeadlineExceededError": "deadline",
     "HttpError": "errors",
+    "Middleware": "middleware",
     "StreamWriter": "writer",
     "csv_rows": "formats",
     "ndjson": "formats",

@@ -13,7 +13,7 @@ from ._buffered import check_size, whole
 from ._lifecycle import Lifecycle
 from ._production import Production
 from ._verified import take_offer
-from .onion import Onion, Request
+from .onion import Onion
 from .response import HttpResponse
 
 _UNREAD = ConnectionAbortedError("The response was not read to its end.")
@@ -25,7 +25,7 @@ class Options:
     __slots__ = ("content_type", "deadline_margin", "empty_body", "respond")
 
     def __init__(
-        self, content_type: str | None, respond: str, empty_body: bytes, deadline_margin: float
+        self, content_type: str | None, respond: str, empty_body: bytes, deadline_margin: float | None
     ) -> None:
         self.content_type = content_type
         self.respond = respond
@@ -49,7 +49,7 @@ class Handling:
             can_stream=self._poster is not None,
             offered=offered,
         )
-        lifecycle = Lifecycle(onion, Request(event, context), self._answer.head, options.content_type)
+        lifecycle = Lifecycle(onion, onion.request(event, context), self._answer.head, options.content_type)
         self._production = Production(lifecycle.run)
         self._head: Head | None = None
         self._given_up = False
@@ -90,7 +90,8 @@ class Handling:
 
     def _deadline(self) -> AbstractContextManager[Any]:
         # Contexts made up for a unit test say anything; only a runtime's tell the time.
-        if self._poster is None and not type(self._context).__module__.startswith("awslambdaric"):
+        made_up = self._poster is None and not type(self._context).__module__.startswith("awslambdaric")
+        if self._margin is None or made_up:
             return nullcontext()
         from .deadline import Deadline, remaining_seconds
 
@@ -129,7 +130,8 @@ def call_inside(handler: Callable[..., Any], event: Any, context: Any) -> Any:
     # functools.wraps copies attributes, so what decorates a streaming handler has it too: it is not skipped.
     if not isinstance(inside, Inside) or inside.function is not handler:
         return handler(event, context)
-    lifecycle = Lifecycle(inside.onion, Request(event, context), _unsent, inside.options.content_type)
+    request = inside.onion.request(event, context)
+    lifecycle = Lifecycle(inside.onion, request, _unsent, inside.options.content_type)
     production = Production(lifecycle.run)
     response, content_type = next(production)
     body = _Unread(production)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 from ._body import BINARY, TEXT, Body, closers_unopened, open_body, pieces
 from ._production import Production, Stopped
 from .onion import Onion, Request, StreamEnd
-from .response import HttpResponse, from_dict
+from .response import HttpResponse, normalised
 
 _END = object()
 
@@ -222,13 +222,6 @@ class Lifecycle:
 
 
 _BYTES = (bytes, bytearray, memoryview)
-
-
-def normalised(response: Any) -> Any:
-    """A dict with a status as an HttpResponse; anything else as it is."""
-    if isinstance(response, Mapping) and response.get("statusCode"):
-        return from_dict(response)
-    return response
 
 
 async def _anext(chunks: AsyncIterator[Any]) -> Any:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Protocol, cast, overload
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 
 from ._answer import RESPOND
 from ._handling import Handling, Inside, Options
-from ._style import as_handler
+from ._style import takes_stream
 from ._trace import of_application
-from .onion import Onion, Request, checked_hooks
+from .onion import Onion, checked_hooks
 from .response import checked_content_type
+
+if TYPE_CHECKING:
+    from .middleware import Hook, Middlewares
 
 Function = Callable[..., Any]
 
@@ -22,19 +26,19 @@ class StreamingHandler(Protocol):
     def __call__(self, event: Any, context: Any, /) -> Any:
         """Handle one event; without a streaming runtime the answer is bytes, or a proxy response for HTTP."""
 
-    def use(self, middlewares: Any) -> StreamingHandler:
+    def use(self, middlewares: Middlewares) -> StreamingHandler:
         """Register a middleware, or all of a list, or none if one of them is wrong."""
 
-    def before(self, function: Callable[[Request], Any]) -> StreamingHandler:
+    def before(self, function: Hook) -> StreamingHandler:
         """Run a function before the handler; returning something answers instead."""
 
-    def after(self, function: Callable[[Request], Any]) -> StreamingHandler:
+    def after(self, function: Hook) -> StreamingHandler:
         """Run a function after the handler and before the first byte."""
 
-    def on_error(self, function: Callable[[Request], Any]) -> StreamingHandler:
+    def on_error(self, function: Hook) -> StreamingHandler:
         """Run a function when something fails before the first byte; a response handles the error."""
 
-    def on_stream_end(self, function: Callable[[Request], Any]) -> StreamingHandler:
+    def on_stream_end(self, function: Hook) -> StreamingHandler:
         """Run a function once for each request, after the last byte or the failure."""
 
     def handler(self, function: Function) -> StreamingHandler:
@@ -47,10 +51,11 @@ def streaming_handler(function: Function, /) -> StreamingHandler: ...
 def streaming_handler(
     *,
     content_type: str | None = None,
-    respond: str = "auto",
-    middlewares: Any = (),
+    respond: Literal["auto", "stream", "buffered"] = "auto",
+    middlewares: Middlewares = (),
     hooks: Any = None,
-    deadline_margin: float = 0.5,
+    internal: Mapping[str, Any] | None = None,
+    deadline_margin: float | None = 0.5,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> Callable[[Function], StreamingHandler]: ...
@@ -59,10 +64,11 @@ def streaming_handler(
     /,
     *,
     content_type: str | None = None,
-    respond: str = "auto",
-    middlewares: Any = (),
+    respond: Literal["auto", "stream", "buffered"] = "auto",
+    middlewares: Middlewares = (),
     hooks: Any = None,
-    deadline_margin: float = 0.5,
+    internal: Mapping[str, Any] | None = None,
+    deadline_margin: float | None = 0.5,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> StreamingHandler | Callable[[Function], StreamingHandler]:
@@ -75,22 +81,21 @@ def streaming_handler(
         function: The handler, `(event, context)`; given by Python when the decorator has no parentheses.
         content_type: Content type of the response; by default text or binary, as the first chunk is.
         respond: "stream", "buffered", or "auto": as the environment variable STREAMIFY_RESPOND says, else
-        stream.
-            Without a streaming runtime, and for events of load balancers and HTTP APIs, answers are buffered
-            anyway.
+            stream. Without a streaming runtime, and for event sources that cannot stream, such as load
+            balancers and HTTP APIs, answers are buffered anyway.
         middlewares: Middlewares in the order of their `before`.
         hooks: An object with some of the hooks of `streamify_server.onion.HOOKS`.
-        deadline_margin: Seconds before Lambda's timeout at which the producer is stopped and the caller told.
+        internal: What `request.internal` begins with in every request: a copy of this dict.
+        deadline_margin: Seconds before Lambda's timeout at which the producer is stopped and the caller told;
+            None never stops it.
         empty_body: Sent in place of an empty body to a Function URL or an API Gateway, which would keep the
-        caller
-            waiting; b"" sends nothing.
+            caller waiting; b"" sends nothing.
         writer: Whether the function takes a third argument to write to, `(event, context, stream)`; by
-        default as it
-            has exactly three required positional parameters.
+            default as it has exactly three required positional parameters.
 
     Raises:
-        TypeError: An option is unknown, or a middleware is none.
-        ValueError: An option has a value that it does not take.
+        TypeError: An option is unknown or has a value of the wrong type, or an object is not a middleware.
+        ValueError: An option, or STREAMIFY_RESPOND, has a value that it does not take.
 
     Example:
         >>> @streaming_handler
@@ -102,11 +107,11 @@ def streaming_handler(
     """
     hooks = checked_hooks(hooks)
     options = _checked(content_type, respond, deadline_margin, empty_body)
+    _check_type("internal", internal, Mapping, "a dict")
+    _check_type("writer", writer, bool, "True or False")
 
     def decorate(function: Function) -> StreamingHandler:
-        if not callable(function):
-            raise TypeError(f"@streaming_handler decorates a function, not {function!r}.")
-        onion = Onion(as_handler(function, writer), hooks)
+        onion = Onion(_as_handler(function, writer), hooks, internal)
         onion.use(middlewares)
         _prefetch(onion)
         return _decorated(function, onion, options, writer)
@@ -135,7 +140,7 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
     handler.use = registering(onion.use)
     for phase in ("before", "after", "on_error", "on_stream_end"):
         setattr(handler, phase, registering(onion.add, phase))
-    handler.handler = registering(lambda function: setattr(onion, "handler", as_handler(function, writer)))
+    handler.handler = registering(lambda function: setattr(onion, "handler", _as_handler(function, writer)))
     return cast(StreamingHandler, handler)
 
 
@@ -148,16 +153,46 @@ def _prefetch(onion: Onion) -> None:
         run(fetching)
 
 
-def _checked(
-    content_type: str | None, respond: str, deadline_margin: float, empty_body: bytes | str
-) -> Options:
-    if respond not in RESPOND:
-        raise ValueError(f"respond takes {', '.join(RESPOND)}, not {respond!r}.")
-    if not deadline_margin > 0:
+def _as_handler(function: Function, writer: bool | None) -> Function:
+    """The function as a handler of event and context, whatever its style."""
+    if not callable(function):
+        raise TypeError(f"@streaming_handler decorates a function, not {function!r}.")
+    if not takes_stream(function, writer):
+        return function
+
+    def handle(event: Any, context: Any) -> Any:
+        from .writer import written
+
+        return written(function, event, context)
+
+    return handle
+
+
+def _checked(content_type: Any, respond: Any, deadline_margin: Any, empty_body: Any) -> Options:
+    _check_type("content_type", content_type, str, "a str")
+    _check_respond("respond", respond)
+    if respond == "auto":
+        _check_respond("STREAMIFY_RESPOND", os.environ.get("STREAMIFY_RESPOND") or respond)
+    number = isinstance(deadline_margin, int | float) and not isinstance(deadline_margin, bool)
+    if deadline_margin is not None and not number:
+        raise TypeError(f"deadline_margin takes a number of seconds, or None, not {deadline_margin!r}.")
+    if deadline_margin is not None and not 0 < deadline_margin < float("inf"):
         raise ValueError(f"deadline_margin takes a number of seconds above 0, not {deadline_margin!r}.")
+    if not isinstance(empty_body, str | bytes):
+        raise TypeError(f"empty_body takes a str or bytes, not {empty_body!r}.")
     return Options(
         None if content_type is None else checked_content_type(content_type),
         respond,
-        empty_body.encode() if isinstance(empty_body, str) else bytes(empty_body),
+        empty_body.encode() if isinstance(empty_body, str) else empty_body,
         deadline_margin,
     )
+
+
+def _check_type(option: str, value: Any, kind: type, what: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{option} takes {what}, not {value!r}.")
+
+
+def _check_respond(option: str, value: Any) -> None:
+    if value not in RESPOND:
+        raise ValueError(f"{option} takes {', '.join(RESPOND)}, not {value!r}.")

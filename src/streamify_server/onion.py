@@ -39,8 +39,15 @@ what `feed` returns empty. Return what you have from `feed` at once, or the call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+
+from .response import normalised
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .middleware import Hook, Middlewares, Transform
 
 PHASES = ("before", "after", "on_error", "on_stream_end")
 HOOKS = (
@@ -52,16 +59,6 @@ HOOKS = (
     "after_handler",
     "request_end",
 )
-
-
-class Transform(Protocol):
-    """Changes a body chunk by chunk: a codec, a filter. One object serves one response."""
-
-    def feed(self, chunk: bytes, /) -> bytes:
-        """What this chunk becomes; empty if nothing is to be sent yet."""
-
-    def finish(self) -> bytes:
-        """What is still to be sent after the last chunk."""
 
 
 class StreamEnd:
@@ -84,34 +81,45 @@ class Request:
     Attributes:
         event: What the handler gets; a middleware may change or replace it.
         context: The Lambda context.
-        response: The response so far: an HttpResponse, or a bare body.
+        response: The response so far: an HttpResponse, or a bare body. A dict with a `statusCode` becomes an
+            HttpResponse when it is assigned.
         error: What failed, in `on_error` and afterwards.
-        internal: A dict for middlewares, fresh for every request.
+        internal: A dict for middlewares, fresh for every request; it begins with what `internal=` of
+            `streaming_handler` holds.
         stream_end: How the response ended, in `on_stream_end` and `request_end`.
     """
 
     __slots__ = (
         "_answered_early",
         "_early",
+        "_response",
         "context",
         "error",
         "event",
         "internal",
-        "response",
         "stream_end",
         "transforms",
     )
 
-    def __init__(self, event: Any, context: Any) -> None:
+    def __init__(self, event: Any, context: Any, internal: Mapping[str, Any] | None = None) -> None:
         self.event: Any = event
         self.context: Any = context
-        self.response: Any = None
         self.error: BaseException | None = None
-        self.internal: dict[str, Any] = {}
+        self.internal: dict[str, Any] = dict(internal or {})
         self.stream_end: StreamEnd | None = None
         self.transforms: list[Transform] = []
+        self._response: Any = None
         self._early: Any = None
         self._answered_early = False
+
+    @property
+    def response(self) -> Any:
+        """The response so far; None if there is none yet."""
+        return self._response
+
+    @response.setter
+    def response(self, response: Any) -> None:
+        self._response = normalised(response)
 
     @property
     def early_response(self) -> Any:
@@ -141,30 +149,45 @@ class Request:
 class Onion:
     """The registered middlewares, hooks and the handler in the middle."""
 
-    def __init__(self, handler: Callable[..., Any], hooks: Any = None) -> None:
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        hooks: Any = None,
+        internal: Mapping[str, Any] | None = None,
+    ) -> None:
         self.handler = handler
         self.hooks = hooks
-        self._phases: dict[str, list[tuple[str, Callable[[Request], Any]]]] = {phase: [] for phase in PHASES}
+        self._internal = dict(internal or {})
+        self._phases: dict[str, list[tuple[str, Hook]]] = {phase: [] for phase in PHASES}
 
-    def use(self, middlewares: Any) -> None:
+    def request(self, event: Any, context: Any) -> Request:
+        """A request on its way through this onion."""
+        return Request(event, context, self._internal)
+
+    def use(self, middlewares: Middlewares) -> None:
         """Register a middleware, or all of a list, or none if one of them is wrong.
 
         Raises:
-            TypeError: An object has none of before, after, on_error and on_stream_end.
+            TypeError: An object has none of before, after, on_error and on_stream_end, one of them is not
+                callable, or a name is written differently, such as `onError`.
         """
-        several = list(middlewares) if isinstance(middlewares, Iterable) else [middlewares]
-        found = [_phases_of(middleware) for middleware in several]
+        several = [middlewares] if isinstance(middlewares, Mapping) else middlewares
+        found = [_phases_of(one) for one in (several if isinstance(several, Iterable) else [several])]
         for phases in found:
             for phase, name, function in phases:
                 self._phases[phase].append((name, function))
 
-    def add(self, phase: str, function: Callable[[Request], Any]) -> None:
-        """Register one function for one phase."""
+    def add(self, phase: str, function: Hook) -> None:
+        """Register one function for one phase.
+
+        Raises:
+            TypeError: It is not callable.
+        """
         if not callable(function):
             raise TypeError(f"{phase} takes a function of the request, not {function!r}.")
         self._phases[phase].append((getattr(function, "__name__", type(function).__name__), function))
 
-    def chain(self, phase: str) -> list[tuple[str, Callable[[Request], Any]]]:
+    def chain(self, phase: str) -> list[tuple[str, Hook]]:
         """Name and function of each hook of this phase, in the order in which they run."""
         registered = self._phases[phase]
         return list(registered) if phase == "before" else registered[::-1]
@@ -175,24 +198,44 @@ class Onion:
         return found
 
 
-def _phases_of(middleware: Any) -> list[tuple[str, str, Callable[[Request], Any]]]:
+def checked_hooks(hooks: Any) -> Any:
+    """The hooks.
+
+    Raises:
+        TypeError: The object has none of them, one is not callable, or a name is written differently.
+    """
+    if hooks is not None and not _methods(hooks, HOOKS, "hooks"):
+        raise TypeError(f"hooks takes an object with some of {', '.join(HOOKS)}; {hooks!r} has none.")
+    return hooks
+
+
+def _phases_of(middleware: Any) -> list[tuple[str, str, Hook]]:
     name = type(middleware).__name__
-    found = [
-        (phase, name, getattr(middleware, phase))
-        for phase in PHASES
-        if callable(getattr(middleware, phase, None))
-    ]
-    if isinstance(middleware, type) or not found:
+    found = [] if isinstance(middleware, type) else _methods(middleware, PHASES, f"The middleware {name}")
+    if not found:
         raise TypeError(
-            f"A middleware is an object with some of {', '.join(PHASES)}; {middleware!r} is none."
+            f"A middleware is an object with some of {', '.join(PHASES)} as methods, not {middleware!r}."
         )
+    return [(phase, name, function) for phase, function in found]
+
+
+def _methods(thing: Any, names: Iterable[str], what: str) -> list[tuple[str, Callable[..., Any]]]:
+    """Which of these methods an object has; None as value counts as absent.
+
+    Raises:
+        TypeError: One of them is not callable, or has a name that differs in case or underscores only.
+    """
+    expected = {_letters(name): name for name in names}
+    for name in dir(thing):
+        right = expected.get(_letters(name), name)
+        if right != name and not name.startswith("_"):
+            raise TypeError(f"{what} has {name!r}, which is never called: rename it to {right!r}.")
+    found = [(name, method) for name in names if (method := getattr(thing, name, None)) is not None]
+    for name, method in found:
+        if not callable(method):
+            raise TypeError(f"{what} has {name} = {method!r}, which is not a function.")
     return found
 
 
-def checked_hooks(hooks: Any) -> Any:
-    """The hooks; raises if there are none among them."""
-    if hooks is None:
-        return None
-    if not any(callable(getattr(hooks, name, None)) for name in HOOKS):
-        raise TypeError(f"hooks takes an object with some of {', '.join(HOOKS)}; {hooks!r} has none.")
-    return hooks
+def _letters(name: str) -> str:
+    return name.replace("_", "").lower()

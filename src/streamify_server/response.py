@@ -158,6 +158,13 @@ def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
     return response
 
 
+def normalised(response: Any) -> Any:
+    """A dict with a status as an HttpResponse; anything else as it is."""
+    if isinstance(response, Mapping) and response.get("statusCode"):
+        return from_dict(response)
+    return response
+
+
 def prelude(
     response: HttpResponse, *, multi_value: bool = False, more: Mapping[str, str] | None = None
 ) -> bytes:

@@ -313,3 +313,11 @@ def test_a_deadline_that_is_over_at_once_is_an_error() -> None:
 def test_a_margin_must_be_positive(margin: float) -> None:
     with pytest.raises(ValueError, match="deadline_margin"):
         streaming_handler(deadline_margin=margin)
+
+
+def test_without_a_margin_nothing_is_stopped() -> None:
+    def body(event: Any, context: Any) -> Iterator[str]:
+        yield str([thread.name for thread in threading.enumerate()].count("streamify-deadline"))
+
+    expired = Context(timeout=0)
+    assert invoke(streaming_handler(deadline_margin=None)(body), context=expired).text == "0"

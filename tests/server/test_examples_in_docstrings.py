@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ["formats", "frames", "handler", "onion", "posting", "response", "testing", "writer"]
+MODULES = ["formats", "frames", "handler", "middleware", "onion", "posting", "response", "testing", "writer"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,6 +6,7 @@ import functools
 import io
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -435,6 +436,104 @@ def test_what_is_no_middleware_is_refused_and_nothing_of_its_list_is_kept(wrong:
         handler.use(wrong)
     assert invoke(handler).error is None
     assert notes == []
+
+
+def nothing(*args: Any) -> None:
+    """A hook that does nothing."""
+
+
+@pytest.mark.parametrize(
+    ("middleware", "problem"),
+    [
+        (SimpleNamespace(before=nothing, onError=nothing), "'onError', which is never called: .* 'on_error'"),
+        (SimpleNamespace(before=nothing, Onstreamend=nothing), "rename it to 'on_stream_end'"),
+        (SimpleNamespace(before=nothing, after="no function"), "after = 'no function'"),
+        ({"before": nothing}, "as methods, not {'before'"),
+        ([SimpleNamespace(before=nothing), {"after": nothing}], "as methods, not {'after'"),
+    ],
+)
+def test_a_phase_that_would_never_run_is_refused(middleware: Any, problem: str) -> None:
+    with pytest.raises(TypeError, match=problem):
+        streaming_handler(middlewares=middleware)(nothing)
+    with pytest.raises(TypeError, match=problem):
+        streaming_handler(nothing).use(middleware)
+
+
+def test_a_phase_that_is_none_is_absent() -> None:
+    one = SimpleNamespace(before=lambda request: "early", after=None, on_error=None)
+    assert invoke(streaming_handler(middlewares=one)(nothing)).text == "early"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "problem"),
+    [
+        ({"deadline_margin": "x"}, TypeError, "deadline_margin takes a number of seconds, or None, not 'x'"),
+        ({"deadline_margin": True}, TypeError, "deadline_margin"),
+        ({"deadline_margin": float("inf")}, ValueError, "deadline_margin"),
+        ({"deadline_margin": float("nan")}, ValueError, "deadline_margin"),
+        ({"content_type": 5}, TypeError, "content_type takes a str, not 5"),
+        ({"empty_body": 3}, TypeError, "empty_body"),
+        ({"writer": "yes"}, TypeError, "writer takes True or False"),
+        ({"internal": [1]}, TypeError, "internal takes a dict"),
+        ({"respond": "chunked"}, ValueError, "respond takes auto, stream, buffered"),
+        ({"respond": ["stream"]}, ValueError, "respond takes"),
+        ({"hooks": SimpleNamespace(requestStart=nothing)}, TypeError, "rename it to 'request_start'"),
+        ({"hooks": SimpleNamespace(request_start="x")}, TypeError, "request_start = 'x'"),
+        ({"middlewares": None}, TypeError, "middleware is an object"),
+    ],
+)
+def test_a_wrong_option_is_refused_when_the_handler_is_made(
+    options: Any, error: type[Exception], problem: str
+) -> None:
+    with pytest.raises(error, match=problem):
+        streaming_handler(**options)(nothing)
+
+
+def test_a_wrong_environment_is_refused_when_the_handler_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMIFY_RESPOND", "nonsense")
+    with pytest.raises(ValueError, match="STREAMIFY_RESPOND takes auto, stream, buffered, not 'nonsense'"):
+        streaming_handler(nothing)
+    assert invoke(streaming_handler(respond="stream")(lambda event, context: "x")).text == "x"
+
+
+@pytest.mark.parametrize("function", [None, "f", 3])
+def test_a_handler_is_replaced_by_a_function_only(function: Any) -> None:
+    handler = streaming_handler(lambda event, context: "first")
+    with pytest.raises(TypeError, match="decorates a function"):
+        handler.handler(function)
+    assert invoke(handler).text == "first"
+
+
+@pytest.mark.parametrize("phase", ["after", "on_error"])
+def test_a_dict_assigned_as_response_is_http_for_the_middlewares_that_follow(phase: str) -> None:
+    class Stamp:
+        def after(self, request: Request) -> None:
+            request.response.headers["x-stamp"] = "yes"
+
+        on_error = after
+
+    def answer(request: Request) -> None:
+        request.response = {"statusCode": 418, "body": "tea"}
+
+    handler = streaming_handler(middlewares=[Stamp()])(lambda event, context: 1 / (phase == "after"))
+    getattr(handler, phase)(answer)
+    result = invoke(handler)
+    assert (result.status_code, result.headers["x-stamp"], result.text) == (418, "yes", "tea")
+
+
+def test_internal_begins_with_a_copy_of_what_was_given() -> None:
+    seen: list[Any] = []
+    given = {"table": "t"}
+
+    def change(request: Request) -> None:
+        seen.append(dict(request.internal))
+        request.internal.update(table="other", more=1)
+
+    handler = streaming_handler(internal=given)(lambda event, context: "x").before(change)
+    invoke(handler)
+    given["table"] = "changed later"
+    invoke(handler)
+    assert seen == [{"table": "t"}, {"table": "t"}]
 
 
 @pytest.mark.parametrize("phase", ["before", "after", "on_error", "on_stream_end"])

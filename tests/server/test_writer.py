@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial, wraps
+from functools import partial, update_wrapper, wraps
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,42 @@ def test_exactly_three_required_positional_parameters_make_a_writer(
     function: Callable[..., Any], sent: bytes
 ) -> None:
     assert invoke(streaming_handler(function)).body == sent
+
+
+def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapper(event: Any, context: Any) -> Any:
+        return function(event, context, "database")
+
+    return wrapper
+
+
+class Injecting:
+    """A decorator that is an object."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        return self._function(event, context, "database")
+
+
+@pytest.mark.parametrize("inject", [injecting, Injecting])
+def test_a_decorator_that_injects_an_argument_does_not_make_a_writer(inject: Callable[..., Any]) -> None:
+    @streaming_handler
+    @wrapping
+    @inject
+    def handler(event: Any, context: Any, db: str) -> Iterator[str]:
+        yield db
+
+    assert invoke(handler).text == "database"
+
+
+def test_a_decorator_that_keeps_the_stream_from_a_writer_is_named() -> None:
+    with pytest.raises(TypeError, match="three takes a stream to write to, but a decorator"):
+        streaming_handler(injecting(three))
+    assert invoke(streaming_handler(writer=False)(injecting(lambda event, context, stream: stream))).text
 
 
 def test_the_option_overrides_what_the_signature_says() -> None:

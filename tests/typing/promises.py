@@ -11,7 +11,7 @@ from streamify_client import (
     StreamClient,
     StreamResult,
 )
-from streamify_server import HttpResponse, StreamingHandler, StreamWriter, streaming_handler
+from streamify_server import HttpResponse, Middleware, Request, StreamingHandler, StreamWriter, streaming_handler
 from streamify_server.testing import Result, invoke
 
 
@@ -60,3 +60,14 @@ async def written(event: Any, context: Any, stream: StreamWriter) -> None:
 assert_type(bare, StreamingHandler)
 assert_type(written, StreamingHandler)
 assert_type(invoke(bare, {}), Result)
+
+
+class Stamp:
+    async def after(self, request: Request) -> None:
+        request.internal["stamped"] = True
+
+
+stamp: Middleware = Stamp()
+assert_type(bare.use(stamp).use([stamp, Stamp()]).on_error(lambda request: "sorry"), StreamingHandler)
+bare.use(object())  # type: ignore[arg-type]
+bare.before("no function")  # type: ignore[arg-type]
