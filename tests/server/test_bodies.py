@@ -241,4 +241,4 @@ def test_what_is_no_function_is_not_decorated(wrong: Any) -> None:
 
 def test_an_unknown_way_to_respond_is_refused() -> None:
     with pytest.raises(ValueError, match="respond takes auto, stream, buffered"):
-        streaming_handler(respond="streaming")
+        streaming_handler(respond="streaming")  # type: ignore[call-overload]

@@ -11,7 +11,14 @@ from streamify_client import (
     StreamClient,
     StreamResult,
 )
-from streamify_server import HttpResponse, Middleware, Request, StreamingHandler, StreamWriter, streaming_handler
+from streamify_server import (
+    HttpResponse,
+    Middleware,
+    Request,
+    StreamingHandler,
+    StreamWriter,
+    streaming_handler,
+)
 from streamify_server.testing import Result, invoke
 
 
