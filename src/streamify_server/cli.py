@@ -56,7 +56,11 @@ def _handler(context: click.Context, parameter: click.Parameter, value: str) -> 
     help="Of the stream inspector.",
 )
 @click.option(
-    "--timeout", type=float, default=900.0, show_default=True, help="Seconds until an invocation is ended."
+    "--timeout",
+    type=click.FloatRange(0, 1800, min_open=True),
+    default=900.0,
+    show_default=True,
+    help="Seconds until an invocation is ended.",
 )
 @click.option(
     "--env",

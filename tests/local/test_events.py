@@ -1,5 +1,6 @@
 """What LocalLambda remembers is bounded, whatever it is sent and whatever is printed."""
 
+import base64
 import sys
 from pathlib import Path
 
@@ -37,6 +38,35 @@ def test_the_oldest_lines_are_forgotten_when_they_are_too_many_or_too_long_toget
         few.observe(LogWritten("fn", 0.0, line))
         short.observe(LogWritten("fn", 0.0, line))
     assert (few.logs("fn"), short.logs("fn")) == (["third", "4th"], ["third", "4th"])
+
+
+RAISES = """
+print("loading")
+def handler(event, context):
+    print("called", end="")
+    return event["name"]
+"""
+
+
+def test_a_traceback_is_told_line_by_line_with_the_invocation_it_belongs_to(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(RAISES)
+    lines: list[str] = []
+    written: list[LogWritten] = []
+    with LocalLambda(log=lines.append) as aws:
+        aws.subscribe(lambda event: written.append(event) if isinstance(event, LogWritten) else None)
+        aws.add_function("fn", handler="app.handler", code=tmp_path, timeout=30)
+        client = boto3_client(aws)
+        answers = [invoke(client, name="fn", LogType="Tail") for _ in range(2)]
+        client.close()
+        ids = [record.request_id for record in aws.invocations("fn")]
+        assert lines == aws.logs("fn")
+    assert not [line for line in lines if "\r" in line or "\n" in line]
+    assert "called[ERROR] KeyError: 'name'" in lines
+    assert any('app.py", line 5, in handler' in line for line in lines)
+    assert written[0].line == "loading"
+    assert {event.request_id for event in written} == set(ids)
+    assert [event.request_id for event in written if event.line.startswith("REPORT")] == ids
+    assert "\r" not in base64.b64decode(answers[1]["LogResult"]).decode()
 
 
 def test_a_line_that_never_ends_is_told_in_pieces_and_loses_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import socket
+import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as ReadTimeout
 
-from streamify_server.local import Fault, LocalLambda
+from streamify_server.local import Fault, FaultInjected, LocalLambda
 from streamify_server.local.event_stream import invoke_complete, payload_chunk
 from streamify_server.local.faults import Action, Cut, Script, Send, Splitter, Stall
 from support.local import add_steps, body_of, boto3_client, invoke, steps, stream
@@ -227,3 +229,70 @@ def test_a_plan_is_for_one_function_until_it_is_cleared(aws: LocalLambda, client
         aws.inject("nope", Fault())
     with pytest.raises(ValueError, match="at least once"):
         aws.inject("steps", Fault(), times=0)
+
+
+NOTHING = "did nothing: the response ended after 10 bytes in 3 frames"
+EFFECTS: dict[str, tuple[Fault, bool, str]] = {
+    "cut": (
+        Fault(cut_after=6, cut="rst"),
+        False,
+        "cut the response after 6 bytes in 1 frame (connection reset)",
+    ),
+    "cut beyond the end": (Fault(cut_after=99), True, NOTHING),
+    "stall and flip": (
+        Fault(delay_headers=0.5, stall_after=4, stall_seconds=2.0, flip_bit=0),
+        True,
+        "held the head back for 0.5 s, flipped bit 0, stalled after 4 bytes in 1 frame for 2 s",
+    ),
+    "no end event": (
+        Fault(drop_end=True, rechunk="bytes"),
+        True,
+        "sent no end event, split the body into other HTTP chunks (bytes)",
+    ),
+    "no end event in plain HTTP": (Fault(drop_end=True), False, NOTHING),
+    "error frame": (
+        Fault(error_frame=("a", "b")),
+        True,
+        "sent an error frame in place of the end event: a",
+    ),
+    "error code": (
+        Fault(error_code="E", reframe="bytes"),
+        True,
+        "ended with ErrorCode E, split the payload into other frames (bytes)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "end_event", "effect"), EFFECTS.values(), ids=EFFECTS)
+def test_a_plan_says_what_it_did(fault: Fault, end_event: bool, effect: str) -> None:
+    script = Script(fault)
+    list(script.begin())
+    for frame in FRAMES:
+        list(script.feed(frame))
+    list(script.finish())
+    assert script.effect(end_event) == effect
+
+
+def test_a_plan_shows_only_what_it_sets() -> None:
+    assert repr(Fault(cut_after=100, cut="rst")) == "Fault(cut_after=100, cut='rst')"
+
+
+def test_observers_are_told_what_each_fault_did(client: Any, faulty: LocalLambda) -> None:
+    told: list[FaultInjected] = []
+    end = faulty.subscribe(lambda event: told.append(event) if isinstance(event, FaultInjected) else None)
+    faulty.inject("steps", Fault(error=503), times=1)
+    faulty.inject("steps", Fault(cut_after=3), times=2)
+    with pytest.raises(ClientError):
+        invoke(client, steps(["answer", "1"]))
+    with pytest.raises(ResponseStreamingError):
+        invoke(client, steps(["answer", '"four"']))
+    url = faulty.function_url("steps", invoke_mode="RESPONSE_STREAM")
+    with pytest.raises((OSError, HTTPException)), urllib.request.urlopen(url, timeout=30) as answer:
+        answer.read()
+    end()
+    assert [(event.function, event.fault) for event in told] == [
+        ("steps", Fault(error=503)), ("steps", Fault(cut_after=3)), ("steps", Fault(cut_after=3))
+    ]  # fmt: skip
+    assert told[0].effect == "refused the request with 503"
+    assert told[1].effect.startswith("cut the response after 3 bytes")
+    assert told[1].request_id == faulty.invocations("steps")[-2].request_id

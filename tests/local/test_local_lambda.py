@@ -2,7 +2,9 @@
 
 import http.client
 import threading
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import psutil
@@ -61,7 +63,7 @@ BAD = {
     "name": ({"name": "a b", "handler": "a.b"}, "letters, digits"),
     "no handler": ({"name": "fn"}, "needs handler="),
     "code": ({"name": "fn", "handler": "a.b", "code": "/nowhere"}, "/nowhere is none"),
-    "timeout": ({"name": "fn", "handler": "a.b", "timeout": 901}, "at most 900 seconds, not 901"),
+    "timeout": ({"name": "fn", "handler": "a.b", "timeout": 1801}, "at most 1800 seconds, not 1801"),
 }
 
 
@@ -110,6 +112,53 @@ def test_it_listens_on_the_loopback_address_alone(aws: LocalLambda) -> None:
         if connection.status == psutil.CONN_LISTEN
     ]
     assert set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("streamify:9000", 200),
+        ("streamify", 200),
+        ("172.17.0.2:8700", 200),
+        ("[::1]:8700", 200),
+        ("host.docker.internal:8700", 200),
+        ("evil.example", 403),
+        ("evil.example:8700", 403),
+        ("internal.evil.example:8700", 403),
+        ("", 403),
+    ],
+)
+def test_where_other_machines_may_call_a_host_is_one_that_no_stranger_can_own(
+    reachable: LocalLambda, host: str, status: int
+) -> None:
+    url = reachable.function_url("steps")
+    for address in (reachable.endpoint_url, url):
+        assert address.startswith("http://127.0.0.1:")
+    for address, path in ((reachable.endpoint_url, "/2015-03-31/functions/"), (reachable.inspector(), "")):
+        connection = http.client.HTTPConnection(urlsplit(address).netloc)
+        connection.request("GET", path or urlsplit(address).path, headers={"Host": host})
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+        assert answer.status == status
+        assert status == 200 or body.endswith(f"or one in .internal, not {host}.")
+
+
+def test_an_origin_must_be_the_host_that_was_called_also_from_other_machines(reachable: LocalLambda) -> None:
+    connection = http.client.HTTPConnection(reachable.endpoint_url.removeprefix("http://"))
+    for origin, status in (("http://streamify:1", 200), ("http://other:1", 403)):
+        connection.request("GET", "/2015-03-31/functions/", headers={"Host": "streamify:1", "Origin": origin})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+    connection.close()
+
+
+@pytest.fixture
+def reachable() -> Iterator[LocalLambda]:
+    with LocalLambda(host="0.0.0.0") as running:
+        add_steps(running)
+        yield running
 
 
 def test_an_unknown_path_is_no_operation(aws: LocalLambda) -> None:

@@ -4,6 +4,7 @@ from .cors import Cors
 from .events import (
     ChunkProduced,
     Event,
+    FaultInjected,
     InvocationEnded,
     InvocationRecord,
     InvocationStarted,
@@ -18,6 +19,7 @@ __all__ = [
     "Cors",
     "Event",
     "Fault",
+    "FaultInjected",
     "InvocationEnded",
     "InvocationRecord",
     "InvocationStarted",

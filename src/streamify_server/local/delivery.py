@@ -1,7 +1,7 @@
 """A response on its way to a caller, with whatever a fault plan does to it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .faults import Action, Cut, Fault, Script, Send, Stall
 from .http1 import Connection, Headers
@@ -12,9 +12,26 @@ class CutShortError(ConnectionError):
 
 
 class Delivery:
-    """Sends head and frames of one response; the plan may hold back, change or drop any of them."""
+    """Sends head and frames of one response; the plan may hold back, change or drop any of them.
 
-    def __init__(self, connection: Connection, fault: Fault | None) -> None:
+    Args:
+        connection: The caller's connection.
+        fault: The plan.
+        framed: Whether what is sent are event-stream frames.
+        tell: Told of the plan and what it did, when the response is over.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        fault: Fault | None,
+        tell: Callable[[Fault, str], None],
+        *,
+        framed: bool = False,
+    ) -> None:
+        self._tell = tell
+        self._framed = framed
+        self._ended = False
         self.fault: Fault = fault or Fault()
         self._connection = connection
         self._script = Script(fault) if fault else None
@@ -40,6 +57,7 @@ class Delivery:
 
     async def finish(self) -> None:
         """End the response."""
+        self._ended = True
         if self._script:
             await self._perform(self._script.finish())
         await self._connection.finish()
@@ -50,6 +68,11 @@ class Delivery:
         if body:
             await self.send(body)
         await self.finish()
+
+    def over(self) -> None:
+        """Nothing more is sent, for whatever reason."""
+        if self._script:
+            self._tell(self.fault, self._script.effect(self._framed and self._ended))
 
     async def _perform(self, actions: Iterator[Action]) -> None:
         for action in actions:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from .faults import Fault
+
 Status = Literal["running", "success", "error", "timeout"]
 Mode = Literal["streaming", "buffered", "event"]
 
@@ -19,6 +21,7 @@ class InvocationStarted:
     time: float
     mode: Mode
     payload: bytes = field(repr=False)
+    request: str = ""  # "GET /path" behind a Function URL or a REST API
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,29 @@ class InvocationEnded:
 
 @dataclass(frozen=True, slots=True)
 class LogWritten:
-    """A line was written to the function's log, by the function or by Lambda."""
+    """A line was written to the function's log, by the function or by Lambda.
+
+    `request_id` is that of the invocation during which it was written, the start of its process included.
+    """
 
     function: str
     time: float
     line: str
+    request_id: str | None = None
 
 
-Event = InvocationStarted | ResponseStarted | ChunkProduced | InvocationEnded | LogWritten
+@dataclass(frozen=True, slots=True)
+class FaultInjected:
+    """An injected fault has met a request; `effect` says in words what it did to the response."""
+
+    function: str
+    request_id: str
+    time: float
+    fault: Fault
+    effect: str
+
+
+Event = InvocationStarted | ResponseStarted | ChunkProduced | InvocationEnded | LogWritten | FaultInjected
 Observer = Callable[[Event], None]
 
 
@@ -119,6 +137,8 @@ class History:
     def observe(self, event: Event) -> None:
         if isinstance(event, LogWritten):
             return self._keep_line(event.function, event.line)
+        if isinstance(event, FaultInjected):
+            return None
         records = self._records.setdefault(event.function, {})
         if isinstance(event, InvocationStarted):
             self._make_room(event.function, records, len(event.payload))

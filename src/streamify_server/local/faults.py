@@ -7,7 +7,7 @@ a cut.
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from .api_errors import STATUS
@@ -15,6 +15,11 @@ from .api_errors import STATUS
 Split = Literal["bytes", "random", "coalesced"]
 CutKind = Literal["fin", "rst", "clean"]
 
+_CUTS: dict[CutKind, str] = {
+    "fin": "connection closed",
+    "rst": "connection reset",
+    "clean": "HTTP body ended in good order",
+}
 _COALESCED = 1024 * 1024
 _RANDOM_MAX = 8192
 
@@ -85,6 +90,12 @@ class Fault:
         for split in (self.reframe, self.rechunk):
             if split not in (None, "bytes", "random", "coalesced"):
                 raise ValueError(f'A split is "bytes", "random" or "coalesced", not {split!r}.')
+
+    def __repr__(self) -> str:
+        named = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
+        return (
+            f"Fault({', '.join(f'{name}={value!r}' for name, value, default in named if value != default)})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +183,7 @@ class Script:
     """Carries out a plan on the body of one response, frame by frame."""
 
     def __init__(self, fault: Fault) -> None:
+        self.happened: list[str] = []
         self._fault = fault
         self._splitter = Splitter(fault.rechunk, fault.seed)
         self._sent = 0
@@ -198,15 +210,42 @@ class Script:
         """What is still to be sent when the response ends."""
         yield from map(Send, self._splitter.flush())
 
+    @property
+    def sent(self) -> str:
+        """How much of the body was sent, in words."""
+        frames = f"{self._frames:,} frame" + ("" if self._frames == 1 else "s")
+        return f"{self._sent:,} bytes in {frames}"
+
+    def effect(self, end_event: bool) -> str:
+        """What the plan did to the response, in words, once it is over.
+
+        Args:
+            end_event: Whether the body came to the place of its end event.
+        """
+        fault, did = self._fault, list(self.happened)
+        if fault.delay_headers:
+            did.insert(0, f"held the head back for {fault.delay_headers:g} s")
+        if end_event and not self.over:
+            did += _ending(fault)
+        if fault.reframe and end_event:
+            did.append(f"split the payload into other frames ({fault.reframe})")
+        if fault.rechunk:
+            did.append(f"split the body into other HTTP chunks ({fault.rechunk})")
+        return ", ".join(did) or f"did nothing: the response ended after {self.sent}"
+
     def _between(self) -> Iterator[Action]:
         fault = self._fault
         if self._sent == fault.stall_after and not self._stalled:
             self._stalled = True
             yield from self.finish()
+            seconds = fault.stall_seconds
+            until = "until the caller hung up" if seconds is None else f"for {seconds:g} s"
+            self.happened.append(f"stalled after {self.sent} {until}")
             yield Stall(fault.stall_seconds)
         if self._sent == fault.cut_after or self._frames == fault.cut_after_frames:
             self.over = True
             yield from self.finish()
+            self.happened.append(f"cut the response after {self.sent} ({_CUTS[fault.cut]})")
             yield Cut(fault.cut)
 
     def _room(self) -> int | None:
@@ -222,6 +261,18 @@ class Script:
         index -= self._sent
         if not 0 <= index < len(frame):
             return frame
+        self.happened.append(f"flipped bit {self._fault.flip_bit}")
         flipped = bytearray(frame)
         flipped[index] ^= 1 << bit
         return bytes(flipped)
+
+
+def _ending(fault: Fault) -> list[str]:
+    """What the plan put in place of the end event, or into it."""
+    if fault.exception:
+        return [f"sent an exception frame in place of the end event: {fault.exception[0]}"]
+    if fault.error_frame:
+        return [f"sent an error frame in place of the end event: {fault.error_frame[0]}"]
+    if fault.drop_end:
+        return ["sent no end event"]
+    return [f"ended with ErrorCode {fault.error_code}"] if fault.error_code else []

@@ -69,14 +69,14 @@ class HttpFront:
         self._front = front
         self.endpoint = endpoint
 
-    def guard(self, request: Request, port: int, scheme: str) -> str | None:
+    def guard(self, request: Request, port: int, scheme: str, *, host: str) -> str | None:
         """Other origins than the configured ones have no business here."""
         cors, origin = self._front.cors, request.header("origin")
         if cors and origin is not None and cors.allows(origin):
             request = Request(
                 request.method, request.target, tuple(pair for pair in request.headers if pair[0] != "origin")
             )
-        return refused(request, port, scheme)
+        return refused(request, port, scheme, host=host)
 
     async def __call__(self, request: Request, connection: Connection) -> None:
         request_id = new_request_id()
@@ -110,17 +110,16 @@ class HttpFront:
         payload = json.dumps(make(self.endpoint, received)).encode()
         if len(payload) > _REQUEST_LIMIT:
             raise RefusedError(413, "Request Too Long")
-        fault = self._service.faults.take(function.name)
-        if fault and fault.error:
-            raise ApiError(fault.error, "As the fault plan says.", retry_after=fault.retry_after)
+        fault = self._service.fault_for(function, request_id)
         invocation = self._service.submit(self._call(function, received, payload))
-        delivery = Delivery(connection, fault)
+        delivery = Delivery(connection, fault, self._service.fault_teller(function, request_id))
         try:
             if self._front.streaming:
                 await self._stream(request, invocation, delivery, connection, extra)
             else:
                 await self._buffer(invocation, delivery, extra)
         finally:
+            delivery.over()
             invocation.detach()
 
     async def _receive(self, request: Request, connection: Connection, request_id: str) -> Received:
@@ -159,6 +158,7 @@ class HttpFront:
             payload=payload,
             trace_id=received.trace_id,
             mode="streaming" if self._front.streaming else "buffered",
+            http=f"{received.request.method} {received.request.target.partition('?')[0]}",
         )
 
     async def _buffer(self, invocation: Invocation, delivery: Delivery, extra: list[tuple[str, str]]) -> None:

@@ -32,6 +32,7 @@ class Call:
     cognito_identity: str | None = None
     tenant_id: str | None = None
     tail: bool = False
+    http: str = ""  # the method and path of an HTTP request
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Invocation:
         self._bytes = 0
         self._chunks = 0
         name = call.function.name
-        notify(InvocationStarted(name, call.request_id, self.started, call.mode, call.payload))
+        notify(InvocationStarted(name, call.request_id, self.started, call.mode, call.payload, call.http))
 
     # The function's side.
 

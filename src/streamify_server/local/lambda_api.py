@@ -75,7 +75,7 @@ class LambdaApi:
         if kind == "DryRun":
             return await ask.respond(204, [version])
         call = ask.call(function, arn, payload, "event" if kind == "Event" else "buffered")
-        fault = self._fault(function)
+        fault = self._service.fault_for(function, ask.request_id)
         invocation = self._service.submit(call)
         if kind == "Event":
             invocation.detach()
@@ -91,7 +91,11 @@ class LambdaApi:
             headers.append(("x-amz-function-error", "Unhandled"))
         if call.tail:
             headers.append(("x-amz-log-result", base64.b64encode(invocation.log_tail).decode()))
-        return await Delivery(ask.connection, fault).respond(200, headers, body)
+        delivery = self._delivery(ask, function, fault)
+        try:
+            return await delivery.respond(200, headers, body)
+        finally:
+            delivery.over()
 
     async def _invoke_streaming(self, ask: Ask) -> None:
         function, arn = self._find(ask)
@@ -101,11 +105,12 @@ class LambdaApi:
         if kind == "DryRun" and self._service.documented:
             return await ask.respond(204, [("x-amz-executed-version", function.version)])
         call = ask.call(function, arn, payload, "streaming")
-        fault = self._fault(function)
+        delivery = self._delivery(ask, function, self._service.fault_for(function, ask.request_id), True)
         invocation = self._service.submit(call)
         try:
-            return await self._stream(ask, invocation, Delivery(ask.connection, fault))
+            return await self._stream(ask, invocation, delivery)
         finally:
+            delivery.over()
             invocation.detach()
 
     async def _stream(self, ask: Ask, invocation: Invocation, delivery: Delivery) -> None:
@@ -153,11 +158,9 @@ class LambdaApi:
             raise ApiError("ResourceNotFoundException", f"Function not found: {arn}")
         return function, arn
 
-    def _fault(self, function: Function) -> Fault | None:
-        fault = self._service.faults.take(function.name)
-        if fault and fault.error:
-            raise ApiError(fault.error, "As the fault plan says.", retry_after=fault.retry_after)
-        return fault
+    def _delivery(self, ask: Ask, function: Function, fault: Fault | None, framed: bool = False) -> Delivery:
+        tell = self._service.fault_teller(function, ask.request_id)
+        return Delivery(ask.connection, fault, tell, framed=framed)
 
 
 async def _respond_json(ask: Ask, body: dict[str, Any]) -> None:

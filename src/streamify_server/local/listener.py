@@ -1,4 +1,4 @@
-"""Listening sockets on 127.0.0.1: they take connections and hand their requests to a handler."""
+"""Listening sockets: they take connections and hand their requests to a handler."""
 
 import asyncio
 import logging
@@ -7,20 +7,29 @@ from collections.abc import Callable
 from typing import Any
 
 from .http1 import Connection, Handler
-from .request import Request, refused
+from .request import Request, bracketed, refused
 
 _LOGGER = logging.getLogger("streamify_server.local")
 _ACCEPT_SECONDS = 0.01
 
-Guard = Callable[[Request, int, str], str | None]
+# What a server that listens on every address is called by its own machine.
+_ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+
+Guard = Callable[..., str | None]
 
 
 class Listener:
     """A server for one handler; a foreign Host or Origin never gets as far as the handler."""
 
     def __init__(
-        self, handler: Handler, *, tls: ssl.SSLContext | None = None, guard: Guard = refused
+        self,
+        handler: Handler,
+        *,
+        tls: ssl.SSLContext | None = None,
+        guard: Guard = refused,
+        host: str = "127.0.0.1",
     ) -> None:
+        self._host = host
         self._handler = handler
         self._tls = tls
         self._guard = guard
@@ -40,11 +49,11 @@ class Listener:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{bracketed(_ANY.get(self._host, self._host))}:{self.port}"
 
     async def open(self, port: int = 0) -> None:
         options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port, backlog=1024, **options)
+        self._server = await asyncio.start_server(self._accept, self._host, port, backlog=1024, **options)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -76,7 +85,7 @@ class Listener:
         connection = Connection(reader, writer)
         try:
             while request := await connection.next_request():
-                reason = self._guard(request, self.port, self.scheme)
+                reason = self._guard(request, self.port, self.scheme, host=self._host)
                 if reason:
                     await connection.respond(403, [("content-type", "text/plain")], reason.encode())
                 else:

@@ -41,6 +41,9 @@ class LocalLambda:
         pacing: Stream as fast as Lambda does and no faster: 6 MB at full speed, then 2 MB/s.
         tls: Serve https, with a certificate that clients made with `client_kwargs` trust.
         port: The port of the Lambda API; 0 takes a free one.
+        host: The address that the Lambda API, Function URLs and the inspector listen on; "0.0.0.0" lets
+            containers and other machines in. Any of them can then invoke the functions, which run with your
+            rights; `Host` headers may be addresses, names without a dot and names in `.internal`.
         log: Called with each log line of every function, from the emulator's thread; `print` will do.
 
     >>> with LocalLambda() as aws:
@@ -58,6 +61,7 @@ class LocalLambda:
         pacing: bool = False,
         tls: bool = False,
         port: int = 0,
+        host: str = "127.0.0.1",
         log: Callable[[str], object] | None = None,
     ) -> None:
         if stream_errors not in ("observed", "documented"):
@@ -70,6 +74,7 @@ class LocalLambda:
         self._tls = tls
         self._authority: LocalAuthority | None = None
         self._port = port
+        self._host = host
         self._functions: dict[str, Function] = {}
         self._observers: list[Observer] = [_line_printer(log)] if log else []
         self._thread: LoopThread | None = None
@@ -129,7 +134,8 @@ class LocalLambda:
             environment: Variables of the function; nothing but PATH, HOME and the like is inherited. With
                 AWS_LAMBDA_EXEC_WRAPPER a Python function starts as on Lambda: the wrapper, `/opt/...` or
                 `/var/task/...`, runs in place of the runtime.
-            timeout: Seconds until an invocation is ended and its process killed, up to 900.
+            timeout: Seconds until an invocation is ended and its process killed, up to 1,800 (AWS documents
+                900).
             memory_size: In MB; reported to the function, not enforced.
             concurrency: The function's reserved concurrency: one more concurrent invocation is refused with
                 429.
@@ -397,6 +403,7 @@ class LocalLambda:
             concurrency=self._concurrency,
             pacing=self._pacing,
             authority=self._authority,
+            host=self._host,
         )
         try:
             await service.open(self._port)

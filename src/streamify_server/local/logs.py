@@ -52,4 +52,5 @@ class Tail:
         del self._kept[:-TAIL_BYTES]
 
     def __bytes__(self) -> bytes:
-        return bytes(self._kept)
+        # awslambdaric writes carriage returns between the lines of a traceback.
+        return bytes(self._kept).replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -8,9 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from .api_errors import throttled
-from .events import Event, History, InvocationEnded, InvocationStarted, LogWritten, Observer
-from .faults import FaultQueue
+from .api_errors import ApiError, throttled
+from .events import (
+    Event,
+    FaultInjected,
+    History,
+    InvocationEnded,
+    InvocationStarted,
+    LogWritten,
+    Observer,
+)
+from .faults import Fault, FaultQueue
 from .functions import Function, process_environment
 from .http1 import Handler
 from .http_events import Endpoint
@@ -50,7 +58,9 @@ class LambdaService:
         concurrency: int,
         pacing: bool = False,
         authority: LocalAuthority | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
+        self._host = host
         self.region = region
         self.account = account
         self.documented: bool = stream_errors == "documented"
@@ -84,7 +94,8 @@ class LambdaService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _listener(self, handler: Handler, guard: Guard = refused) -> Listener:
-        return Listener(handler, guard=guard, tls=self._authority.context if self._authority else None)
+        tls = self._authority.context if self._authority else None
+        return Listener(handler, guard=guard, tls=tls, host=self._host)
 
     def add(self, function: Function) -> None:
         """Add a function, or change one: workers of the old configuration serve what they have, then end."""
@@ -112,7 +123,7 @@ class LambdaService:
         from .inspector.page import Inspector
 
         about = {"region": self.region, "endpoint": f"{self.api.scheme}://{self.api.address}"}
-        inspector = Inspector(payloads=payloads, about=about)
+        inspector = Inspector(payloads=payloads, about=about, host=self._host)
         await inspector.open(port)
         self._inspectors.append(inspector)
         self.subscribe(inspector.observe)
@@ -141,6 +152,24 @@ class LambdaService:
     def explain(self, function: Function, line: str) -> None:
         """Write a line of LocalLambda's own into a function's log."""
         self._notify(LogWritten(function.name, time.time(), line))
+
+    def fault_for(self, function: Function, request_id: str) -> Fault | None:
+        """The plan for one invocation that begins now.
+
+        Raises:
+            ApiError: The plan is that the request is refused.
+        """
+        fault = self.faults.take(function.name)
+        if fault and fault.error:
+            self.fault_teller(function, request_id)(fault, f"refused the request with {fault.error}")
+            raise ApiError(fault.error, "As the fault plan says.", retry_after=fault.retry_after)
+        return fault
+
+    def fault_teller(self, function: Function, request_id: str) -> Callable[[Fault, str], None]:
+        """A function that tells observers what a plan did to a response."""
+        return lambda fault, effect: self._notify(
+            FaultInjected(function.name, request_id, time.time(), fault, effect)
+        )
 
     async def open_front(self, front: Front, port: int) -> str:
         """Put an HTTP endpoint in front of a function; return its URL."""

@@ -50,6 +50,7 @@ class Worker:
         self._init_duration: float | None = None
         self._tail = Tail()
         self._partial_line = b""
+        self._request_id: str | None = None
 
     # Life and death of the process.
 
@@ -120,6 +121,8 @@ class Worker:
     def assign(self, invocation: Invocation) -> None:
         """Give the worker its next invocation: at once if it waits in /next, else when it comes for it."""
         self.current = invocation
+        if self._init_duration is None:
+            self._request_id = invocation.call.request_id
         if self.dead:
             self.on_death(self)
         elif self._assigned and not self._assigned.done():
@@ -170,6 +173,7 @@ class Worker:
     def _start(self) -> None:
         assert self.current is not None
         self.begun = True
+        self._request_id = self.current.call.request_id
         self.invocation_id = str(uuid.uuid4())
         self._invoked = time.monotonic()
         self._tail = Tail()
@@ -214,6 +218,7 @@ class Worker:
         if invocation.responding and outcome.status != "success":
             outcome = replace(outcome, in_response=True)
         self._write_report(invocation, outcome)
+        self._request_id = None
         invocation.end(outcome, bytes(self._tail))
 
     # The log.
@@ -225,7 +230,7 @@ class Worker:
         if len(self._partial_line) >= _LINE_BYTES:
             lines, self._partial_line = [*lines, self._partial_line], b""
         for line in lines:
-            self._log(line.decode("utf-8", "replace"))
+            self._log_record(line)
 
     def _write_report(self, invocation: Invocation, outcome: Outcome) -> None:
         if self._process:
@@ -254,10 +259,15 @@ class Worker:
     def _flush_line(self) -> None:
         if self._partial_line:
             line, self._partial_line = self._partial_line, b""
-            self._log(line.decode("utf-8", "replace"))
+            self._log_record(line)
+
+    def _log_record(self, record: bytes) -> None:
+        # awslambdaric writes carriage returns between the lines of a traceback.
+        for line in record.decode("utf-8", "replace").rstrip("\r").split("\r"):
+            self._log(line)
 
     def _log(self, line: str) -> None:
-        self._notify(LogWritten(self.function.name, time.time(), line))
+        self._notify(LogWritten(self.function.name, time.time(), line, self._request_id))
 
 
 def _peak_memory(pid: int | None) -> int | None:

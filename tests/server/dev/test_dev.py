@@ -211,7 +211,8 @@ def test_it_ends_when_nobody_reads_its_output_any_more(dev: Callable[..., Dev]) 
         (["ap.handler"], 1, "The handler ap.handler cannot be loaded: there is no module 'ap' in "),
         (["app.handle"], 1, "the module 'app' has no 'handle'; did you mean app.handler?"),
         (["app.os"], 1, "app.os is no function, but of type module"),
-        (["app.handler", "--timeout", "901"], 1, "The timeout of app is more than 0 and at most 900 seconds"),
+        (["app.handler", "--timeout", "1801"], 2, "1801.0 is not in the range 0<x<=1800"),
+        (["app.handler", "--timeout", "0"], 2, "0.0 is not in the range 0<x<=1800"),
         (["app.handler", "--name", "a b"], 1, "A function's name has 1 to 64 letters"),
     ],
 )

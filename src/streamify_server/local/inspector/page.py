@@ -18,13 +18,14 @@ class Inspector:
     Args:
         payloads: Whether to show what payloads and responses say, or only times and sizes.
         about: What the page says of the server that it looks at.
+        host: The address to listen on.
     """
 
-    def __init__(self, *, payloads: bool, about: Mapping[str, Any]) -> None:
+    def __init__(self, *, payloads: bool, about: Mapping[str, Any], host: str = "127.0.0.1") -> None:
         self._store = Store(payloads=payloads)
         self._token = secrets.token_urlsafe(24)
         about = {**about, "payloads": payloads, "longGap": LONG_GAP}
-        self._listener = Listener(InspectorServer(self._store, self._token, about))
+        self._listener = Listener(InspectorServer(self._store, self._token, about), host=host)
 
     async def open(self, port: int = 0) -> None:
         """Start serving.

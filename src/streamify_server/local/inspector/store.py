@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from streamify_server.local.events import Event, InvocationStarted, LogWritten
+from streamify_server.local.events import Event, FaultInjected, InvocationStarted, LogWritten
 
 from .waterfall import Limits, Seen, Waterfall
 
@@ -28,7 +28,7 @@ class Store:
 
     def observe(self, event: Event) -> None:
         """Take in what happened; what belongs to an invocation that is no longer kept is dropped."""
-        if isinstance(event, LogWritten):
+        if isinstance(event, LogWritten | FaultInjected):
             return
         if isinstance(event, InvocationStarted):
             if len(self._waterfalls) >= self._limits.invocations:
