@@ -32,8 +32,8 @@ interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a
 	scripts/install-peers
 	$(BIN)/python -m pytest -m interop tests/interop
 
-soak: $(STAMP)   ## Run 10,000 invocations with faults, and 500 streams at once
-	STREAMIFY_SOAK_INVOCATIONS=5000 STREAMIFY_SOAK_STREAMS=500 $(BIN)/python -m pytest -s tests/soak
+soak: $(STAMP)   ## Run 10,000 invocations with faults, 500 streams at once, 2,000 starts and stops
+	STREAMIFY_SOAK_INVOCATIONS=5000 STREAMIFY_SOAK_STREAMS=500 STREAMIFY_SOAK_CYCLES=2000 $(BIN)/python -m pytest -s tests/soak
 
 fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
 	$(BIN)/python -m pip install -q -c constraints.txt --group fuzz

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 
+import pytest
+
 from streamify_server.local.http1 import Connection
 from streamify_server.local.listener import Listener
 from streamify_server.local.request import Request
@@ -22,6 +24,18 @@ async def test_closing_twice_at_the_same_time_closes_once() -> None:
     await arrived.wait()
     await asyncio.gather(listener.close(), listener.close())
     writer.close()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_connection_at_any_stage_of_its_beginning_does_not_keep_a_listener_open(turns: int) -> None:
+    listener = Listener(echo)
+    await listener.open()
+    with socket.create_connection(("127.0.0.1", listener.port)):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await listener.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_draining_waits_until_all_that_was_sent_is_handled() -> None:

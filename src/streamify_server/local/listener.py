@@ -1,7 +1,10 @@
 """Listening sockets: they take connections and hand their requests to a handler."""
 
 import asyncio
+import errno
 import logging
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +13,10 @@ from .http1 import Connection, Handler
 from .request import Request, bracketed, refused
 
 _LOGGER = logging.getLogger("streamify_server.local")
-_ACCEPT_SECONDS = 0.01
+_BACKLOG = 1024
+# Out of descriptors, connections stay in the backlog for so long before the next try.
+_FULL_SECONDS = 0.2
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 # What a server that listens on every address is called by its own machine.
 _ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
@@ -19,7 +25,11 @@ Guard = Callable[..., str | None]
 
 
 class Listener:
-    """A server for one handler; a foreign Host or Origin never gets as far as the handler."""
+    """A server for one handler; a foreign Host or Origin never gets as far as the handler.
+
+    It accepts by itself and not with asyncio's server: that one has connections which nobody can reach yet,
+    between their accept and their protocol, and from Python 3.12 on its `wait_closed` waits for them.
+    """
 
     def __init__(
         self,
@@ -33,9 +43,11 @@ class Listener:
         self._handler = handler
         self._tls = tls
         self._guard = guard
-        self._server: asyncio.Server | None = None
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = None
+        self._connections: set[asyncio.Task[None]] = set()
         self._serving: dict[Connection, Request] = {}
+        self._full = False
         self.port: int = 0
 
     @property
@@ -52,37 +64,82 @@ class Listener:
         return f"{bracketed(_ANY.get(self._host, self._host))}:{self.port}"
 
     async def open(self, port: int = 0) -> None:
-        options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
-        self._server = await asyncio.start_server(self._accept, self._host, port, backlog=1024, **options)
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Start to listen.
+
+        Raises:
+            OSError: The port is taken, or may not be used.
+        """
+        self._socket = _listening(self._host, port)
+        self.port = self._socket.getsockname()[1]
+        self._loop.add_reader(self._socket, self._accept)
 
     async def close(self) -> None:
         """Stop listening, drop every connection, and wait until their handlers have ended."""
-        server, self._server = self._server, None
-        if server is None:
+        if self._socket is None:
             return
-        server.close()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        self._socket = None
+        # A task that is cancelled before its first step never runs, and would leave its socket open.
+        await asyncio.sleep(0)
         tasks = list(self._connections)
-        for task, writer in list(self._connections.items()):
+        for task in tasks:
             task.cancel()
-            writer.transport.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
+        # A transport closes its socket in the turn after the one in which it was told to.
+        await asyncio.sleep(0)
 
     async def drain(self, seconds: float | None) -> None:
         """Wait until the peers have closed their connections and all that they sent has been handled."""
-        # A connection that is still in the backlog takes a moment to be seen here.
-        await asyncio.sleep(_ACCEPT_SECONDS)
+        self._accept()
         if self._connections:
             await asyncio.wait(list(self._connections), timeout=seconds)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._connections[task] = writer
-        task.add_done_callback(lambda done: self._connections.pop(done, None))
+    def _accept(self) -> None:
+        """Take every connection that waits."""
+        while self._socket is not None:
+            try:
+                peer, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                self._full = False
+                break
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                self._pause(error)
+                break
+            peer.setblocking(False)
+            task = self._loop.create_task(self._welcome(peer))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer)
+    def _pause(self, error: OSError) -> None:
+        if error.errno not in _FULL:
+            _LOGGER.error("%s takes no more connections: %s", self.address, error)
+        elif not self._full:
+            self._full = True
+            advice = "connections wait; close some, or raise the limit (ulimit -n)"
+            _LOGGER.warning("%s: %s: %s.", self.address, os.strerror(error.errno or 0), advice)
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(_FULL_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if self._socket is not None:
+            self._loop.add_reader(self._socket, self._accept)
+
+    async def _welcome(self, peer: socket.socket) -> None:
+        options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, peer, **options)
+        except OSError:
+            return  # the peer has gone, or does not trust the certificate
+        writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
+        await self._serve(Connection(reader, writer))
+
+    async def _serve(self, connection: Connection) -> None:
         try:
             while request := await connection.next_request():
                 reason = self._guard(request, self.port, self.scheme, host=self._host)
@@ -97,9 +154,28 @@ class Listener:
                     break
         except OSError:
             pass  # the peer is gone; whatever ran for it goes on
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
         except Exception:
             _LOGGER.exception("A request to %s could not be served", self.address)
             connection.abort()
         finally:
             self._serving.pop(connection, None)
             await connection.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setblocking(False)
+        made.bind(address)
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"{host}:{port} cannot be listened on: {error.strerror}") from None
+    return made

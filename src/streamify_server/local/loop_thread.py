@@ -38,8 +38,16 @@ class LoopThread:
         return self.run(call())
 
     def close(self) -> None:
-        """Stop the loop and wait for the thread."""
-        self.run(self._loop.shutdown_asyncgens())
+        """End what still runs on the loop, stop it, and wait for the thread."""
+        self.run(self._wind_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _wind_up(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()

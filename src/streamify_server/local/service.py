@@ -79,19 +79,22 @@ class LambdaService:
         self._listeners: dict[Worker, Listener] = {}
         self._inspectors: list[Inspector] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def open(self, port: int) -> None:
         await self.api.open(port)
 
     async def close(self) -> None:
         """Answer nothing more, end every process, close every connection."""
+        self._closing = True
         await asyncio.gather(*(listener.close() for listener in (self.api, *self._fronts)))
         await asyncio.gather(*(inspector.close() for inspector in self._inspectors))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._supervisor.end()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _listener(self, handler: Handler, guard: Guard = refused) -> Listener:
         tls = self._authority.context if self._authority else None
@@ -205,6 +208,8 @@ class LambdaService:
 
     def _spawn(self, function: Function) -> Worker:
         worker = Worker(function, self._notify)
+        if self._closing:  # an invocation that waited for a worker; there is nobody left to answer it
+            return worker
         task = asyncio.get_running_loop().create_task(self._start(worker))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
