@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._events import ALB, REST_API
+from ._events import ALB, HTTP_API_1, LATTICE, REST_API, WEBSOCKET_API
 from .response import HttpResponse, end_to_end, metadata_of
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -43,8 +43,10 @@ def whole(
         return body
     if response is None:
         response = HttpResponse(200, {"content-type": content_type or "application/octet-stream"})
-    multi_value = kind == REST_API or (kind == ALB and "multiValueHeaders" in event)
-    answer = _alb(response, multi_value) if kind == ALB else metadata_of(response, multi_value=multi_value)
+    if kind in (ALB, LATTICE):
+        answer = _one_form(response, multi_value="multiValueHeaders" in event)
+    else:
+        answer = metadata_of(response, multi_value=kind in (REST_API, HTTP_API_1, WEBSOCKET_API))
     text = _as_text(response, body)
     answer["body"] = _base64(body) if text is None else text
     answer["isBase64Encoded"] = text is None
@@ -58,20 +60,27 @@ def _base64(body: bytes) -> str:
     return b2a_base64(body, newline=False).decode()
 
 
-def _alb(response: HttpResponse, multi_value: bool) -> dict[str, Any]:
+def _one_form(response: HttpResponse, *, multi_value: bool) -> dict[str, Any]:
+    """What load balancers read: headers in the form that their events have, and cookies among them."""
     headers, cookies = end_to_end(response)
-    answer: dict[str, Any] = {"statusCode": response.status}
-    if multi_value:  # a target group takes either form, the one that its events have
-        answer["multiValueHeaders"] = {name: headers.get_all(name) for name in headers}
+    if multi_value:
+        several = {name: headers.get_all(name) for name in headers}
         if cookies:
-            answer["multiValueHeaders"]["set-cookie"] = cookies
-        return answer
-    if len(cookies) > 1:
+            several["set-cookie"] = cookies
+        return {"statusCode": response.status, "multiValueHeaders": several}
+    named = {_spelling("set-cookie", number): cookie for number, cookie in enumerate(cookies)}
+    return {"statusCode": response.status, "headers": {**headers, **named}}
+
+
+def _spelling(name: str, number: int) -> str:
+    """The name in a mix of capitals that is different for each number: JSON has one value for a key."""
+    letters = iter(bin(number)[:1:-1] + "0" * len(name))
+    mixed = "".join(c.upper() if c.isalpha() and next(letters) == "1" else c for c in name)
+    if number >= 2 ** sum(map(str.isalpha, name)):
         raise ValueError(
-            "A load balancer sends several cookies only if its target group has multi-value headers enabled."
+            "A load balancer sends so many cookies only if its target group has multi-value headers enabled."
         )
-    answer["headers"] = {**headers, **({"set-cookie": cookies[0]} if cookies else {})}
-    return answer
+    return mixed
 
 
 def _as_text(response: HttpResponse, body: bytes) -> str | None:

@@ -1,38 +1,113 @@
-"""What kind of event a handler got, as far as its shape tells."""
+"""What an event says about the request behind it: its kind, method, path, header fields and query.
+
+Function URLs and HTTP APIs send payload format 2.0, REST APIs and load balancers 1.0 (HTTP APIs as well, if
+they are told to), VPC Lattice formats of its own
+(https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html,
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html,
+https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FUNCTION_URL = "function_url"
-HTTP_API = "http_api"
 REST_API = "rest_api"
+HTTP_API = "http_api"
+HTTP_API_1 = "http_api_1"  # an HTTP API that sends payload format 1.0
+WEBSOCKET_API = "websocket_api"
 ALB = "alb"
+LATTICE = "lattice"
+OTHER = "other"  # something with a requestContext
 
 # Buffered by the platform whatever a function sends: streaming exists for Function URLs and REST APIs only
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
-ALWAYS_BUFFERED = frozenset({ALB, HTTP_API})
+ALWAYS_BUFFERED = frozenset({HTTP_API, HTTP_API_1, WEBSOCKET_API, ALB, LATTICE, OTHER})
 
 
 def kind_of(event: Any) -> str | None:
-    """FUNCTION_URL, HTTP_API, REST_API or ALB; None for an event that is not HTTP."""
-    context = event.get("requestContext") if isinstance(event, Mapping) else None
-    if not isinstance(context, Mapping):
+    """Which event source sent this; None for an event without a `requestContext`, which no gateway sent."""
+    if not isinstance(event, Mapping):
         return None
+    context = event.get("requestContext")
+    if not isinstance(context, Mapping):
+        return LATTICE if _is_lattice_1(event) else None
     if "elb" in context:
         return ALB
+    if "serviceNetworkArn" in context:
+        return LATTICE
+    if "connectionId" in context:
+        return WEBSOCKET_API
     if isinstance(context.get("http"), Mapping):
         return FUNCTION_URL if ".lambda-url." in str(context.get("domainName", "")) else HTTP_API
     if "httpMethod" in event:
-        return REST_API
-    return None
+        return HTTP_API_1 if "version" in event else REST_API
+    return OTHER
 
 
 def method_of(event: Any) -> str:
-    """The HTTP method, in capitals; empty for an event that is not HTTP."""
-    if kind_of(event) is None:
+    """The HTTP method, in capitals; empty if this is not an HTTP event."""
+    if not isinstance(event, Mapping):
         return ""
-    http = event["requestContext"].get("http")
-    method = http.get("method") if isinstance(http, Mapping) else event.get("httpMethod")
-    return str(method or "").upper()
+    # VPC Lattice says just "method", and so may an event that has nothing to do with HTTP.
+    lattice = event.get("method") if isinstance(event.get("headers"), Mapping) else None
+    return _first_text(_http(event).get("method"), event.get("httpMethod"), lattice).upper()
+
+
+def path_of(event: Any) -> str:
+    """The path as it stands in the event, without the query; empty if there is none."""
+    if not isinstance(event, Mapping):
+        return ""
+    found = _first_text(
+        _http(event).get("path"), event.get("path"), event.get("rawPath"), event.get("raw_path")
+    )
+    return found.partition("?")[0]
+
+
+def is_http(event: Any) -> bool:
+    """Whether this event came over HTTP."""
+    return method_of(event) != ""
+
+
+def header_of(event: Any, name: str) -> str | None:
+    """A header field of the request whatever its case, several values joined with a comma."""
+    if not isinstance(event, Mapping):
+        return None
+    for key in ("headers", "multiValueHeaders"):
+        fields = event.get(key)
+        if isinstance(fields, Mapping):
+            for field, value in fields.items():
+                if isinstance(field, str) and field.lower() == name and value is not None:
+                    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return None
+
+
+def query_of(event: Any, name: str) -> str | None:
+    """A query parameter; the last one if it stands there more than once."""
+    if not isinstance(event, Mapping):
+        return None
+    for key in ("queryStringParameters", "query_string_parameters", "multiValueQueryStringParameters"):
+        parameters = event.get(key)
+        if isinstance(parameters, Mapping) and parameters.get(name):
+            value = parameters[name]
+            return str(value[-1]) if isinstance(value, list | tuple) else str(value)
+    return None
+
+
+def _is_lattice_1(event: Mapping[str, Any]) -> bool:
+    texts = isinstance(event.get("raw_path"), str) and isinstance(event.get("method"), str)
+    return texts and isinstance(event.get("headers"), Mapping)
+
+
+def _first_text(*candidates: Any) -> str:
+    return next((candidate for candidate in candidates if isinstance(candidate, str)), "")
+
+
+def _http(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    context = event.get("requestContext")
+    http = context.get("http") if isinstance(context, Mapping) else None
+    return http if isinstance(http, Mapping) else {}

@@ -1,5 +1,6 @@
 """What a streaming handler sends, chunk by chunk, and bodies of every kind to send."""
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from io import BytesIO
@@ -16,11 +17,17 @@ class Answer:
 
     def __init__(self, result: Result) -> None:
         self.status = result.status_code
-        self.headers = {name.lower(): value for name, value in result.headers.items()}
         self.chunks = result.chunks
         self.body = result.body
         self.error = result.error
-        self.bare = result.status_code is None
+        headers: Any = result.headers
+        if isinstance(result.value, dict):  # a proxy response
+            body = result.value["body"].encode()
+            self.status = result.value["statusCode"]
+            self.body = base64.b64decode(body) if result.value["isBase64Encoded"] else body
+            headers = result.value["headers"]
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.bare = self.status is None
 
 
 class Reader:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, unquote
+
+from streamify_server._events import ALB, FUNCTION_URL, HTTP_API, HTTP_API_1, REST_API, kind_of
 
 # Mangum's settings. A base path of "/" strips nothing: an ASGI path keeps its root.
 _SETTINGS: Any = {"api_gateway_base_path": "/", "text_mime_types": [], "exclude_headers": []}
+
+# RFC 3986, 3.3, and what is encoded already.
+_IN_PATHS = "%/:@!$&'()*+,;=~-._"
 
 
 def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[str, Any], bytes]:
@@ -19,36 +26,45 @@ def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[st
             event's path starts with it already.
 
     Raises:
-        ValueError: The event is no HTTP request.
+        ValueError: The event is not an HTTP request, or a malformed one.
         ImportError: Mangum is not installed.
     """
-    parsed = _parse(event, context)
-    scope: dict[str, Any] = dict(parsed.scope)
-    path = scope["path"]
+    scope, body = _parse(event, context)
+    raw_path = _raw_path(event)
+    path = unquote(raw_path)
     if root_path and path != root_path and not path.startswith(root_path + "/"):
-        path = root_path + path
+        path, raw_path = root_path + path, quote(root_path) + raw_path
     scope.update(
         asgi={"version": "3.0", "spec_version": "2.4"},
         path=path,
-        raw_path=_raw_path(event),
+        raw_path=raw_path.encode(),
         root_path=root_path,
         headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
         extensions={},
     )
-    return scope, parsed.body
+    return scope, body
 
 
-def _parse(event: Any, context: Any) -> Any:
+def _parse(event: Any, context: Any) -> tuple[dict[str, Any], bytes]:
     try:
-        from mangum.handlers import ALB, APIGateway, HTTPGateway
+        from mangum import handlers
     except ImportError as error:
         raise ImportError(
             "streamify_server.asgi reads events with Mangum: pip install 'streamify[asgi]'"
         ) from error
-    if isinstance(event, dict):
-        for kind in (ALB, HTTPGateway, APIGateway):
-            if kind.infer(event, context, _SETTINGS):
-                return kind(_with_one_cookie_header(event), context, _SETTINGS)
+    parser: Any = {
+        FUNCTION_URL: handlers.HTTPGateway,
+        HTTP_API: handlers.HTTPGateway,
+        HTTP_API_1: handlers.APIGateway,
+        REST_API: handlers.APIGateway,
+        ALB: handlers.ALB,
+    }.get(kind_of(event) or "")
+    if parser is not None:
+        parsed = parser(_with_one_cookie_header(event), context, _SETTINGS)
+        try:
+            return dict(parsed.scope), parsed.body
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"This HTTP event is malformed: {type(error).__name__}: {error}") from error
     seen = sorted(event) if isinstance(event, dict) else type(event).__name__
     raise ValueError(
         "An ASGI application answers HTTP requests: events of a Function URL, of API Gateway or of an ALB, "
@@ -67,6 +83,15 @@ def _with_one_cookie_header(event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "multiValueHeaders": joined}
 
 
-def _raw_path(event: dict[str, Any]) -> bytes | None:
-    raw = event.get("rawPath")
-    return raw.encode() if isinstance(raw, str) else None
+def _raw_path(event: Mapping[str, Any]) -> str:
+    """The path as it stood in the request, percent-encoded.
+
+    Function URLs, REST APIs and load balancers hand it over so; HTTP APIs decode it first, so that there a
+    `%` is one. What cannot stand in a URL is encoded in any case.
+    """
+    kind = kind_of(event)
+    path = event.get("rawPath") if kind in (FUNCTION_URL, HTTP_API) else None
+    path = path or event.get("path") or event["requestContext"].get("http", {}).get("path") or "/"
+    if kind in (HTTP_API, HTTP_API_1):
+        path = path.replace("%", "%25")
+    return quote(re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path), safe=_IN_PATHS)

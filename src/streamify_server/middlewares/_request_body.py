@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from streamify_server._events import header_of
 from streamify_server.errors import HttpError
-
-from ._http_event import header_of
 
 BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
 

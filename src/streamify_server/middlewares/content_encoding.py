@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._events import header_of, method_of
 from streamify_server.response import HttpResponse
 
 from . import _codecs, _negotiate
 from ._headers import add_to_list, list_of
-from ._http_event import header_of, method_of
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from streamify_server._events import header_of
 from streamify_server.errors import HttpError
 
 from . import _negotiate
-from ._http_event import header_of
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from streamify_server._events import header_of, method_of
 from streamify_server.response import Headers, HttpResponse
 
 from ._headers import add_to_list
-from ._http_event import header_of, method_of
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from streamify_server._events import is_http
 from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
-from ._http_event import is_http
 from ._loggers import error_logger_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._http_event import is_http
+from streamify_server._events import is_http
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._events import query_of
 from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
 from . import _field_mask
-from ._http_event import query_of
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request

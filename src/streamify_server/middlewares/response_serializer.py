@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._events import header_of, is_http
 from streamify_server.response import HttpResponse
 
 from . import _negotiate
 from ._bodies import is_stream
-from ._http_event import header_of, is_http
 from ._options import known
 
 if TYPE_CHECKING:

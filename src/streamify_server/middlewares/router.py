@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from streamify_server._events import method_of, path_of
 from streamify_server._handling import call_inside
 from streamify_server.errors import HttpError
 
-from ._http_event import method_of, path_of
 from ._options import known
 from ._routes import RouteTable
 
@@ -58,7 +58,7 @@ class http_router:
     def __call__(self, event: Any, context: Any) -> Any:
         """Hand the request on."""
         method, path = method_of(event), path_of(event)
-        if method is None or path is None:
+        if not method or not path:
             raise HttpError(400, "The event is no HTTP request: it has no method or no path")
         found = self._table.match(method, path)
         if found is None:

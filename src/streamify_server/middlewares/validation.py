@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._events import header_of
 from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
 from ._bodies import is_stream
-from ._http_event import header_of
 from ._negotiate import languages as best_languages
 from ._options import missing_extra
 

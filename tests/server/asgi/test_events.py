@@ -3,9 +3,13 @@
 import base64
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamify_server.asgi.events import http_request
 from support.http_events import function_url, load_balancer, rest_api
@@ -68,12 +72,65 @@ def test_cookies_of_format_1_become_one_header() -> None:
     assert dict(scope["headers"])[b"cookie"] == b"a=1; b=2"
 
 
-def test_the_raw_path_is_kept_where_the_event_has_it() -> None:
-    event = function_url("/a%2Fb")
-    event["requestContext"]["http"]["path"] = "/a/b"
+SOURCES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "function url": function_url,
+    "rest api": rest_api,
+    "load balancer": load_balancer,
+}
+
+
+@pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize(
+    ("sent", "raw", "path"),
+    [
+        ("/a%2Fb", b"/a%2Fb", "/a/b"),
+        ("/100%25", b"/100%25", "/100%"),
+        ("/a%20b", b"/a%20b", "/a b"),
+        ("/gr%C3%BCn", b"/gr%C3%BCn", "/grün"),
+        ("/a+b;c=d,e@f:g!$&'()*~", b"/a+b;c=d,e@f:g!$&'()*~", "/a+b;c=d,e@f:g!$&'()*~"),
+        # What an event source should have encoded.
+        ("/grün b", b"/gr%C3%BCn%20b", "/grün b"),
+        ("/50%", b"/50%25", "/50%"),
+        ("/a?b#c", b"/a%3Fb%23c", "/a?b#c"),
+    ],
+)
+def test_a_path_is_percent_encoded_bytes_and_text_as_under_a_server(
+    make: Callable[[str], dict[str, Any]], sent: str, raw: bytes, path: str
+) -> None:
+    scope, _ = http_request(make(sent), None)
+    assert (scope["raw_path"], scope["path"]) == (raw, path)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_path_that_an_http_api_has_decoded_is_encoded_once_and_never_decoded_again(version: str) -> None:
+    decoded = "/100%25 grün"
+    event = function_url(decoded) if version == "2.0" else {**rest_api(decoded), "version": "1.0"}
+    event["requestContext"]["domainName"] = "abc.execute-api.us-east-1.amazonaws.com"
     scope, _ = http_request(event, None)
-    assert (scope["raw_path"], scope["path"]) == (b"/a%2Fb", "/a/b")
-    assert http_request(rest_api("/a"), None)[0]["raw_path"] is None
+    assert (scope["path"], scope["raw_path"]) == (decoded, b"/100%2525%20gr%C3%BCn")
+
+
+@given(st.text(max_size=30))
+def test_any_path_becomes_ascii_that_decodes_to_the_path(text: str) -> None:
+    path = "/" + text.encode(errors="ignore").decode()
+    for event in (function_url(path), rest_api(path), load_balancer(path)):
+        scope, _ = http_request(event, None)
+        assert unquote(scope["raw_path"].decode("ascii")) == scope["path"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"version": "2.0", "requestContext": {"http": {}}},
+        {"httpMethod": "GET", "requestContext": {}},
+        {"requestContext": {"elb": {}}},
+        {**function_url(), "headers": {"host": "a:b:c"}},
+        {**rest_api(), "body": "a", "isBase64Encoded": True},
+    ],
+)
+def test_a_malformed_event_is_refused_in_a_sentence(event: Any) -> None:
+    with pytest.raises(ValueError, match="This HTTP event is malformed"):
+        http_request(event, None)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +139,23 @@ def test_the_raw_path_is_kept_where_the_event_has_it() -> None:
 )
 def test_a_path_includes_the_root_path(path: str, full: str) -> None:
     scope, _ = http_request(function_url(path), None, "/v1")
-    assert (scope["path"], scope["root_path"]) == (full, "/v1")
+    assert (scope["path"], scope["root_path"], scope["raw_path"]) == (full, "/v1", full.encode())
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": []}, [], None, "text", {"prompt": "hi"}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"Records": []},
+        [],
+        None,
+        "text",
+        {"prompt": "hi"},
+        {"version": "2.0", "requestContext": {}},
+        {"version": "2.0", "method": "GET", "path": "/", "requestContext": {"serviceNetworkArn": "a"}},
+        {"requestContext": {"connectionId": "a"}},
+    ],
+)
 def test_an_event_that_is_no_http_request_is_refused(event: Any) -> None:
     with pytest.raises(ValueError, match=r"answers HTTP requests: events of a Function URL, of API Gateway"):
         http_request(event, None)

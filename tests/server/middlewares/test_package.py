@@ -33,7 +33,6 @@ def test_a_middleware_imports_no_other() -> None:
     assert {name for name in done.stdout.split() if not name.startswith("importlib")} == {
         "streamify_server.middlewares",
         "streamify_server.middlewares._headers",
-        "streamify_server.middlewares._http_event",
         "streamify_server.middlewares.cors",
     }
 
