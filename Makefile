@@ -39,7 +39,7 @@ fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
 	$(BIN)/python -m pip install -q -c constraints.txt --group fuzz
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),10)
 
-bench: $(STAMP)  ## Run the benchmarks, two minutes
+bench: $(STAMP)  ## Run the benchmarks
 	for name in decoder client local_start cold_start; do echo "$$name:"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 heavy: $(STAMP)  ## Stream 200 MB into a file, with an eye on memory

@@ -1,85 +1,149 @@
-"""What the client costs over raw boto3: the same responses of a local function, read by both.
+"""CPU seconds for a whole stream: the clients here beside raw boto3, raw aiobotocore and others.
 
-    python benchmarks/client.py [rounds]
+    python benchmarks/client.py                                  # everything, several minutes
+    python benchmarks/client.py --only text --size 100           # one cell, seconds
+    python benchmarks/client.py --write                          # into docs/benchmarks.md
 
-The contestants take turns in one process. LocalLambda and the function share the machine with them, so
-the differences are larger than these ratios say; with `verified` the function frames the body as well.
+The responses come prepared from a process of its own; the contestants take turns. A ratio compares two
+medians of one run. In parentheses stands what it must be, at least (≥) or at most (≤); ✗ says that it is not.
 """
 
-import statistics
+import argparse
+import importlib.util
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
+import many
+import readers
+from bodies import Body
+from children import NODE, PEERS
+from plot import write_bars
+from prepared import Prepared
+from readers import Timed, expected, timed, timed_in_child, timed_in_loop
+from topics import ASYNC, SHAPES, STREAMS, SYNC, TOPICS, VERIFIED, Topic
+from turns import (
+    Results,
+    by_turns,
+    claims_rows,
+    claims_table,
+    medians_table,
+    table,
+    title,
+    write_section,
+)
 
-from streamify_client import StreamClient
-from streamify_server.local import LocalLambda
-
-FUNCTION = """
-from streamify_server import streaming_handler
-
-@streaming_handler
-def handler(event, context):
-    for _ in range(event["chunks"]):
-        yield bytes(event["size"])
-"""
-SHAPES = {"20,000 chunks of 100 bytes": (20_000, 100), "512 chunks of 64 KiB": (512, 64 * 1024)}
-
-
-def raw(client: Any, payload: bytes) -> int:
-    answer = client.invoke_with_response_stream(FunctionName="body", Payload=payload)
-    stream = answer["EventStream"]
-    return sum(len(event["PayloadChunk"]["Payload"]) for event in stream if "PayloadChunk" in event)
-
-
-def own(client: StreamClient, payload: bytes) -> int:
-    with client.stream("body", payload) as stream:
-        return sum(map(len, stream.iter_bytes()))
-
-
-def measure(readers: dict[str, Callable[[bytes], int]], chunks: int, size: int, rounds: int) -> None:
-    payload = b'{"chunks": %d, "size": %d}' % (chunks, size)
-    taken: dict[str, list[float]] = {name: [] for name in readers}
-    for number in range(rounds + 1):
-        for name, read in readers.items():
-            began = time.perf_counter()
-            if read(payload) != chunks * size:
-                raise SystemExit(f"{name} lost bytes")
-            if number:
-                taken[name].append(time.perf_counter() - began)
-    base = statistics.median(taken["boto3"])
-    for name, seconds in taken.items():
-        median = statistics.median(seconds)
-        print(
-            f"  {name:22}{chunks * size / median / 1e6:8.1f} MB/s{median / chunks * 1e6:8.1f} us a chunk"
-            f"{median / base:7.2f} times boto3's time"
-        )
+Opened = AbstractContextManager[Timed]
+HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Print throughput and time a chunk, for many small chunks and for large ones."""
-    rounds = int(sys.argv[1]) if sys.argv[1:] else 5
-    with tempfile.TemporaryDirectory() as folder, LocalLambda() as aws:
-        (Path(folder) / "body.py").write_text(FUNCTION, encoding="utf-8")
-        aws.add_function("body", handler="body.handler", code=folder, timeout=100)
-        boto = boto3.client("lambda", **aws.client_kwargs)
-        with (
-            StreamClient(**aws.client_kwargs, verified="off") as plain,
-            StreamClient(**aws.client_kwargs) as verified,
-        ):
-            readers: dict[str, Callable[[bytes], int]] = {
-                "boto3": lambda payload: raw(boto, payload),
-                "StreamClient, plain": lambda payload: own(plain, payload),
-                "StreamClient, verified": lambda payload: own(verified, payload),
+    """Measure, print, and write if asked to."""
+    given = arguments()
+    found: dict[str, Results] = {}
+    streams: Results = {}
+    with Prepared.start() as server:
+        for name in given.only or TOPICS:
+            cells = [cell for cell in TOPICS[name].cells if not given.size or str(cell) in given.size]
+            topic = replace(TOPICS[name], cells=cells)
+            found[name] = measure(topic, server, given)
+            print(f"{name}, CPU ms\n{medians_table(found[name], cells, milliseconds)}")
+            print(f"\n{claims_table(topic.claims, found[name], cells)}\n", flush=True)
+        if not given.only:
+            streams = many.measure_many(server, streams=1000)
+            print(claims_table(many.CLAIMS, streams, (many.CPU, many.MEMORY)))
+    if given.write:
+        write(found, streams)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--only", action="append", choices=[*TOPICS], help="a topic; may be given several times")
+    add("--size", action="append", choices=[*map(str, SHAPES)], help="bytes of a chunk, or live")
+    add("--contestant", action="append", help="only this one; may be given several times")
+    add("--rounds", type=int, default=5, help="turns of each contestant")
+    add("--sdk-python", help="a Python 3.12 or newer with aws-sdk-lambda")
+    add("--write", action="store_true", help="write the tables and the plot of docs/benchmarks.md")
+    return parser.parse_args()
+
+
+def measure(topic: Topic, server: Prepared, given: argparse.Namespace) -> Results:
+    """CPU seconds for one stream, by cell and contestant."""
+    results: Results = {}
+    with ExitStack() as stack:
+        found = makers(topic, server, given.sdk_python)
+        names = [name for name in given.contestant or topic.names if name in found]
+        readings = {name: stack.enter_context(found[name]()) for name in names}
+        for cell in topic.cells:
+            turns = {
+                name: partial(one_turn, read, replace(SHAPES[cell], verified=name.endswith(VERIFIED)), topic)
+                for name, read in readings.items()
             }
-            for name, (chunks, size) in SHAPES.items():
-                print(name)
-                measure(readers, chunks, size, rounds)
-        boto.close()
+            results[cell] = by_turns(turns, given.rounds)
+    return results
+
+
+def one_turn(read: Timed, body: Body, topic: Topic) -> float:
+    size, cpu = read(body, topic.view, topic.times)
+    if size != expected(body, topic.view) * topic.times:
+        raise SystemExit(f"{body} lost bytes: {size}")
+    return cpu / topic.times
+
+
+def makers(topic: Topic, server: Prepared, sdk_python: str | None) -> dict[str, Callable[[], Opened]]:
+    """How to open each contestant that can run here."""
+    options: dict[str, Any] = {"server": server, "tls": topic.tls}
+    ours = {**options, "by_url": topic.by_url}
+    found: dict[str, Callable[[], Opened]] = {
+        "boto3": lambda: timed(readers.boto3(**options)),
+        "httpx2": lambda: timed(readers.httpx2(**options)),
+        "aiobotocore": lambda: timed_in_loop(readers.aiobotocore(**options)),
+        "aiohttp": lambda: timed_in_loop(readers.aiohttp(**options)),
+        "bare socket": lambda: timed(readers.bare_socket(**ours)),
+    }
+    for suffix in ("", VERIFIED):
+        found[SYNC + suffix] = lambda: timed(readers.stream_client(**ours))
+        found[ASYNC + suffix] = lambda: timed_in_loop(readers.async_stream_client(**ours))
+    if NODE.exists():
+        command = [str(NODE), str(HERE / "peers" / "read.mjs"), str(PEERS / "package.json")]
+        found["JavaScript SDK"] = lambda: timed_in_child(command, server)
+    if python := sdk_python or (importlib.util.find_spec("aws_sdk_lambda") and sys.executable):
+        script = [python, str(HERE / "peers" / "read_smithy.py")]
+        found["aws-sdk-lambda"] = lambda: timed_in_child(script, server)
+    return found
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f}"
+
+
+def write(found: Mapping[str, Results], streams: Results) -> None:
+    """Write the tables and the plot of docs/benchmarks.md."""
+    cells = (*STREAMS, "live")
+    rows = [row for name in found for row in claims_rows(TOPICS[name].claims, found[name], cells)]
+    write_section("streams read", table(cells, rows))
+    rows = [row for name in found for row in claims_rows(TOPICS[name].claims, found[name], ("one call",))]
+    write_section("calls", table(("one call",), rows))
+    write_section("many streams", claims_table(many.CLAIMS, streams, (many.CPU, many.MEMORY)))
+    write_section("milliseconds", medians_table(found["text"], cells, milliseconds))
+    groups = {title(cell): found["text"][cell] for cell in STREAMS}
+    write_bars(
+        "benchmarks-client.svg", "CPU for a stream of text, relative to boto3", relative(groups, "boto3")
+    )
+
+
+def relative(groups: Mapping[str, Mapping[str, float]], base: str) -> dict[str, dict[str, float]]:
+    return {
+        group: {name: value / values[base] for name, value in values.items()}
+        for group, values in groups.items()
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""CPU and memory of many streams at once: half of each stream, then a wait for all others, then the rest.
+
+    python benchmarks/many.py [--streams 1000] [--rounds 3]
+
+Each contestant reads in a process of its own; blocking clients use a thread for each stream.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import readers
+from bodies import Body
+from children import child
+from prepared import Prepared
+from readers import Read
+from topics import ASYNC, BY_NAME, SYNC
+from turns import Claim, Results, claims_table, medians_table
+
+CPU, MEMORY = "CPU, ms", "memory, KiB"
+CLAIMS = [
+    Claim("many streams at once: StreamClient / boto3", SYNC, "boto3"),
+    Claim(
+        "many streams at once: AsyncStreamClient / aiobotocore",
+        ASYNC,
+        "aiobotocore",
+        most={CPU: 1, MEMORY: 1},
+    ),
+]
+
+
+def measure_many(server: Prepared, streams: int, rounds: int = 3) -> Results:
+    """CPU milliseconds and KiB of memory for each stream."""
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in BY_NAME}
+    for number in range(rounds):
+        for name in BY_NAME:
+            body = Body(100, 100 + number, together=streams)  # a name of its own: the barrier goes by it
+            with child([sys.executable, __file__, "--contestant", name]) as reader:
+                taken[name].append(reader.ask(endpoint=server.endpoint, body=body.name))
+    return {
+        cell: {
+            name: statistics.median(turn[cell] for turn in turns) / streams for name, turns in taken.items()
+        }
+        for cell in (CPU, MEMORY)
+    }
+
+
+def answer(contestant: str) -> dict[str, float]:
+    """In the process of one contestant: read as many streams at once as standard input says."""
+    question = json.loads(sys.stdin.readline())
+    server = Prepared(question["endpoint"], "", "")
+    body = Body.from_name(question["body"])
+    read_all = {
+        "boto3": lambda: by_threads(readers.boto3, server, body),
+        SYNC: lambda: by_threads(readers.stream_client, server, body),
+        "aiobotocore": lambda: asyncio.run(by_tasks(readers.aiobotocore, server, body)),
+        ASYNC: lambda: asyncio.run(by_tasks(readers.async_stream_client, server, body)),
+    }
+    return read_all[contestant]()
+
+
+def by_threads(make: Callable[..., Any], server: Prepared, body: Body) -> dict[str, float]:
+    sizes: list[int] = []
+
+    def run(read: Read) -> None:
+        sizes.append(read(body, "text"))
+
+    with make(server, connections=body.together) as read:
+        read(Body(100, 10), "text")
+        usage = Usage()
+        threads = [threading.Thread(target=run, args=(read,)) for _ in range(body.together)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return usage.since(sizes, body)
+
+
+async def by_tasks(make: Callable[..., Any], server: Prepared, body: Body) -> dict[str, float]:
+    async with make(server, connections=body.together) as read:
+        await read(Body(100, 10), "text")
+        usage = Usage()
+        sizes = await asyncio.gather(*(read(body, "text") for _ in range(body.together)))
+        return usage.since(sizes, body)
+
+
+class Usage:
+    """What this process has used so far."""
+
+    def __init__(self) -> None:
+        self._cpu = time.process_time()
+        self._memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def since(self, sizes: list[int], body: Body) -> dict[str, float]:
+        """What it has used since, after a check that every stream was whole."""
+        if sizes != [body.total] * body.together:
+            raise SystemExit("a stream lost bytes")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {CPU: (time.process_time() - self._cpu) * 1e3, MEMORY: peak - self._memory}
+
+
+def main() -> None:
+    """Measure all contestants, or be one."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--streams", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contestant", choices=BY_NAME, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.contestant:
+        print(json.dumps(answer(given.contestant)))
+        return
+    with Prepared.start() as server:
+        results = measure_many(server, given.streams, given.rounds)
+    print(medians_table(results, (CPU, MEMORY), "{:.2f}".format))
+    print(claims_table(CLAIMS, results, (CPU, MEMORY)))
+
+
+if __name__ == "__main__":
+    main()

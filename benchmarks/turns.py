@@ -1,0 +1,112 @@
+"""What the benchmarks share: contestants that take turns, ratios and their bounds, tables."""
+
+import gc
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Cell = str | int
+Results = dict[Cell, dict[str, float]]
+"""Medians by cell and contestant."""
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def by_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """The median of what each contestant measures.
+
+    All take a turn in each round; the first round is not counted.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds + 1):
+        for name, run in contestants.items():
+            gc.collect()
+            measured = run()
+            if number:
+                taken[name].append(measured)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A ratio of two contestants, and how large or how small it has to be.
+
+    Attributes:
+        label: The row's name.
+        above: The contestant whose median is divided.
+        below: By which contestant's median.
+        least: The smallest allowed ratio, by cell.
+        most: The largest allowed ratio, by cell.
+    """
+
+    label: str
+    above: str
+    below: str
+    least: Mapping[Cell, float] = field(default_factory=dict)
+    most: Mapping[Cell, float] = field(default_factory=dict)
+
+    def ratio(self, results: Results, cell: Cell) -> float | None:
+        medians = results.get(cell, {})
+        if self.above not in medians or self.below not in medians:
+            return None
+        return medians[self.above] / medians[self.below]
+
+    def verdict(self, results: Results, cell: Cell) -> str:
+        """The ratio beside its bound, for a table; marked where it misses the bound."""
+        ratio = self.ratio(results, cell)
+        if ratio is None:
+            return ""
+        if cell in self.least:
+            return f"{ratio:.2f} (≥ {self.least[cell]:g}){'' if ratio >= self.least[cell] else ' ✗'}"
+        if cell in self.most:
+            return f"{ratio:.2f} (≤ {self.most[cell]:g}){'' if ratio <= self.most[cell] else ' ✗'}"
+        return f"{ratio:.2f}"
+
+
+def claims_rows(claims: Sequence[Claim], results: Results, cells: Sequence[Cell]) -> list[Sequence[str]]:
+    """A row for each claim that was measured: its name, and its ratio in each cell."""
+    rows = [(claim.label, *(claim.verdict(results, cell) for cell in cells)) for claim in claims]
+    return [row for row in rows if any(row[1:])]
+
+
+def claims_table(claims: Sequence[Claim], results: Results, cells: Sequence[Cell]) -> str:
+    return table(cells, claims_rows(claims, results, cells))
+
+
+def medians_table(results: Results, cells: Sequence[Cell], unit: Callable[[float], str]) -> str:
+    """The medians themselves."""
+    names = dict.fromkeys(name for cell in cells for name in results.get(cell, {}))
+    rows = [
+        (name, *(unit(results[cell][name]) if name in results.get(cell, {}) else "" for cell in cells))
+        for name in names
+    ]
+    return table(cells, rows)
+
+
+def table(cells: Sequence[Cell], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, with a column for each cell."""
+    head = ("", *map(title, cells))
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in (head, *rows)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def title(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return cell
+    if cell < 1024:
+        return f"{cell} B"
+    return f"{cell // 1024} KiB" if cell < 1 << 20 else f"{cell >> 20} MiB"
+
+
+def write_section(name: str, text: str) -> None:
+    """Replace what stands in docs/benchmarks.md between `<!-- NAME -->` and `<!-- end of NAME -->`."""
+    page = DOCS / "benchmarks.md"
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, mark, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closing, after = rest.partition(end)
+    if not mark or not closing:
+        raise SystemExit(f"docs/benchmarks.md has no section {name!r}.")
+    page.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
