@@ -20,8 +20,12 @@ class Child:
     def ask(self, **question: Any) -> dict[str, Any]:
         """Send one question, and return its answer."""
         assert self._process.stdin
-        assert self._process.stdout
         print(json.dumps(question), file=self._process.stdin, flush=True)
+        return self.hear()
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for a line that was not asked for."""
+        assert self._process.stdout
         if not (line := self._process.stdout.readline()):
             raise SystemExit(f"{self._process.args!r} has ended")
         answer: dict[str, Any] = json.loads(line)

@@ -31,6 +31,7 @@ from turns import (
     by_turns,
     claims_rows,
     claims_table,
+    command_line,
     medians_table,
     table,
     title,
@@ -61,9 +62,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--only", action="append", choices=[*TOPICS], help="a topic; may be given several times")
     add("--size", action="append", choices=[*map(str, SHAPES)], help="bytes of a chunk, or live")

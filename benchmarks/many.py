@@ -22,7 +22,7 @@ from children import child
 from prepared import Prepared
 from readers import Read
 from topics import ASYNC, BY_NAME, SYNC
-from turns import Claim, Results, claims_table, medians_table
+from turns import Claim, Results, claims_table, command_line, medians_table
 
 CPU, MEMORY = "CPU, ms", "memory, KiB"
 CLAIMS = [
@@ -108,9 +108,7 @@ class Usage:
 
 def main() -> None:
     """Measure all contestants, or be one."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contestant", choices=BY_NAME, help=argparse.SUPPRESS)

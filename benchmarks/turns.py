@@ -1,5 +1,6 @@
 """What the benchmarks share: contestants that take turns, ratios and their bounds, tables."""
 
+import argparse
 import gc
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,13 @@ Results = dict[Cell, dict[str, float]]
 """Medians by cell and contestant."""
 
 DOCS = Path(__file__).parent.parent / "docs"
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """A parser that shows a module's docstring as it is written."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def by_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:

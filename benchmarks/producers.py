@@ -1,0 +1,35 @@
+"""The producers of functions/, and the event that each of them takes."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+STARLETTE = "Starlette"
+PRODUCERS = {
+    "generator": "generator",
+    "async generator": "async_generator",
+    "writer": "writer",
+    "async writer": "async_writer",
+    STARLETTE: "starlette",
+}
+"""Names of functions, by what the tables call them."""
+
+
+def event_for(producer: str, **parameters: float) -> dict[str, Any]:
+    """An event that carries the parameters; for Starlette a Function URL's, with a query."""
+    if producer != STARLETTE:
+        return parameters
+    http = {
+        "method": "GET",
+        "path": "/",
+        "protocol": "HTTP/1.1",
+        "sourceIp": "127.0.0.1",
+        "userAgent": "bench",
+    }
+    return {
+        "version": "2.0",
+        "rawPath": "/",
+        "rawQueryString": urlencode(parameters),
+        "headers": {"host": "fn.lambda-url.us-east-1.on.aws"},
+        "requestContext": {"http": http, "domainName": "fn.lambda-url.us-east-1.on.aws"},
+        "isBase64Encoded": False,
+    }
