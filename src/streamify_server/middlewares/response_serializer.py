@@ -10,8 +10,7 @@ from streamify_server._events import header_of, is_http
 from streamify_server.response import HttpResponse
 
 from . import _negotiate
-from ._bodies import is_stream
-from ._options import known
+from ._options import is_stream, known
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request

@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamify_server._events import header_of
 from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
-from ._bodies import is_stream
-from ._negotiate import languages as best_languages
-from ._options import missing_extra
+from . import _negotiate
+from ._options import is_stream, takes
+from ._schema import InvalidError, Preparation, Violation, compiled
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 
 Check = Callable[[Any], Any]
-Localize = Callable[[Any], str]
-
-_CONTEXT = (
-    "function_name",
-    "function_version",
-    "invoked_function_arn",
-    "memory_limit_in_mb",
-    "aws_request_id",
-)
+Localize = Callable[[Violation], str]
 
 
 class validator:
-    """Checks event, context and response against JSON Schemas.
+    """Checks event, context and response against JSON Schemas, or with functions.
 
-    An event that fails is answered with 400 and the place and reason; a context or response that fails is an
-    error of ours, 500, which the caller is not told about (both are `HttpError`, for `http_error_handler`).
-    The response that a schema sees is a dict of `statusCode`, `headers`, and the `body` if it is whole; a
-    stream is not looked into, so a schema that requires a body refuses it. A bare stream is left alone.
+    An event that fails is answered with 400 and problem details (RFC 9457) that name each place and reason; a
+    context or response that fails is an error of ours, 500, which the caller is not told about (both are
+    `HttpError`, for `http_error_handler`). A context is seen as a dict of its public attributes, with
+    `get_remaining_time_in_millis` as the number that it returns. A response is seen as a dict of
+    `statusCode`, `headers`, and the `body` if it is whole; a stream is not looked into, so a schema that
+    requires a body refuses it. A bare stream is left alone.
 
     Args:
-        event_schema: A JSON Schema as a dict, or a function that raises if it is given something invalid,
-            such as what `fastjsonschema.compile` returns.
-        context_schema: The same for a dict of the context's attributes.
+        event_schema: A JSON Schema as a dict, or a function of the event, sync or async, that raises or
+            returns False for what is invalid.
+        context_schema: The same for the context.
         response_schema: The same for the response.
+        coerce: Make text in the event what the schema asks for: numbers, booleans, or the only item of an
+            array.
+        defaults: Fill in the `default` of properties that the event lacks.
+        formats: Functions of the text for formats that JSON Schema does not know, by name.
         default_language: Which of `languages` is used if the caller prefers none of them.
-        languages: For a language, a function of the error that returns the message for the caller.
+        languages: For a language, a function of a violation (`pointer`, `keyword`, `message`) that returns
+            the message for the caller.
 
-    Schemas as dicts need the extra `validate`. They are compiled here, once.
+    Schemas as dicts need the extra `validate`. They are compiled here, once. The draft is that of `$schema`,
+    by default 2020-12; keywords and formats that it does not know are refused, but for `x-` keywords.
 
     Raises:
-        ModuleNotFoundError: A schema is a dict, and fastjsonschema is not installed.
-        ValueError: A schema is no JSON Schema.
+        ModuleNotFoundError: A schema is a dict, and jsonschema-rs is not installed.
+        ValueError: A schema is not a JSON Schema.
+        TypeError: An option has the wrong type.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -58,8 +60,9 @@ class validator:
         >>> @streaming_handler(middlewares=[validator(event_schema=schema), http_error_handler(logger=False)])
         ... def handler(event, context):
         ...     yield event["name"]
-        >>> invoke(handler, {}).chunks
-        [b"The event is invalid: data must contain ['name'] properties"]
+        >>> answer = invoke(handler, {})
+        >>> answer.status_code, answer.json()["errors"]
+        (400, [{'pointer': '', 'detail': '"name" is a required property'}])
     """
 
     def __init__(
@@ -68,31 +71,39 @@ class validator:
         event_schema: Mapping[str, Any] | Check | None = None,
         context_schema: Mapping[str, Any] | Check | None = None,
         response_schema: Mapping[str, Any] | Check | None = None,
+        coerce: bool = False,
+        defaults: bool = False,
+        formats: Mapping[str, Callable[[str], bool]] | None = None,
         default_language: str = "en",
         languages: Mapping[str, Localize] | None = None,
     ) -> None:
-        self._check_event = _compiled("event_schema", event_schema)
-        self._check_context = _compiled("context_schema", context_schema)
-        self._check_response = _compiled("response_schema", response_schema)
+        takes("validator", coerce=(coerce, bool), defaults=(defaults, bool))
+        takes("validator", default_language=(default_language, str))
+        takes("validator", formats=(formats, Mapping), languages=(languages, Mapping))
+        functions = {**(formats or {}), **(languages or {})}
+        takes("validator", **{f"{name!r}": (function, Callable) for name, function in functions.items()})
+        self._check_event = _check("event_schema", event_schema, formats)
+        self._check_context = _check("context_schema", context_schema, formats)
+        self._check_response = _check("response_schema", response_schema, formats)
+        self._prepare = None
+        if isinstance(event_schema, Mapping) and (coerce or defaults):
+            self._prepare = Preparation(event_schema, coerce=coerce, defaults=defaults)
         self._default_language = default_language
         self._languages = dict(languages or {})
 
-    def before(self, request: Request) -> None:
+    async def before(self, request: Request) -> None:
         """Check the event and the context."""
-        if (
-            self._check_event is not None
-            and (error := _failure(self._check_event, request.event)) is not None
-        ):
-            localize = self._localizer(request)
-            reason = f"The event is invalid: {error}" if localize is None else localize(error)
-            raise HttpError(400, reason) from error
+        if self._check_event is not None:
+            try:
+                if self._prepare is not None:
+                    request.event = self._prepare(request.event)
+                await _passed(self._check_event, request.event)
+            except Exception as error:
+                raise self._bad_request(request, error) from error
         if self._check_context is not None:
-            context = {
-                name: getattr(request.context, name) for name in _CONTEXT if hasattr(request.context, name)
-            }
-            _require(self._check_context, context, "The context is invalid")
+            await _require(self._check_context, _public(request.context), "The context is invalid")
 
-    def after(self, request: Request) -> None:
+    async def after(self, request: Request) -> None:
         """Check the response."""
         response = request.response
         if self._check_response is None:
@@ -100,49 +111,75 @@ class validator:
         if isinstance(response, HttpResponse):
             seen: Any = {"statusCode": response.status, "headers": dict(response.headers)}
             if not is_stream(response.body):
-                seen["body"] = response.body
+                seen["body"] = _text(response.body)
         elif is_stream(response):
             return
         else:
-            seen = response
-        _require(self._check_response, seen, "The response is invalid")
+            seen = _text(response)
+        await _require(self._check_response, seen, "The response is invalid")
+
+    def _bad_request(self, request: Request, error: Exception) -> HttpError:
+        violations = error.violations if isinstance(error, InvalidError) else [Violation("", "", str(error))]
+        localize = self._localizer(request)
+        problem = {
+            "type": "about:blank",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": "The event is invalid",
+            "errors": [
+                {"pointer": one.pointer, "detail": localize(one) if localize else one.message}
+                for one in violations
+            ],
+        }
+        text = json.dumps(problem, ensure_ascii=False)
+        return HttpError(400, text, headers={"Content-Type": "application/problem+json"})
 
     def _localizer(self, request: Request) -> Localize | None:
         if not self._languages:
             return None
         preferred = request.internal.get("preferred_language")
         if preferred is None:
-            preferred = next(
-                iter(best_languages(header_of(request.event, "accept-language"), [*self._languages])), None
-            )
+            accepted = _negotiate.languages(header_of(request.event, "accept-language"), [*self._languages])
+            preferred = next(iter(accepted), None)
         return self._languages.get(str(preferred)) or self._languages.get(self._default_language)
 
 
-def _failure(check: Check, value: Any) -> Exception | None:
+async def _passed(check: Check, value: Any) -> None:
+    result = check(value)
+    if isinstance(result, Awaitable):
+        result = await result
+    if result is False:
+        raise InvalidError([Violation("", "", "The value is not allowed")])
+
+
+async def _require(check: Check, value: Any, problem: str) -> None:
     try:
-        check(value)
+        await _passed(check, value)
     except Exception as error:
-        return error
-    return None
-
-
-def _require(check: Check, value: Any, problem: str) -> None:
-    error = _failure(check, value)
-    if error is not None:
         raise HttpError(500, f"{problem}: {error}") from error
 
 
-def _compiled(option: str, schema: Mapping[str, Any] | Check | None) -> Check | None:
+def _check(
+    option: str, schema: Mapping[str, Any] | Check | None, formats: Mapping[str, Callable[[str], bool]] | None
+) -> Check | None:
     if schema is None or callable(schema):
         return schema
     if not isinstance(schema, Mapping):
         raise TypeError(f"{option} takes a JSON Schema as a dict, or a function, not {schema!r}.")
-    try:
-        import fastjsonschema
-    except ModuleNotFoundError:
-        raise missing_extra(f"{option} of validator", "fastjsonschema", "validate") from None
-    try:
-        check: Check = fastjsonschema.compile(dict(schema), use_default=False)
-    except fastjsonschema.JsonSchemaDefinitionException as error:
-        raise ValueError(f"{option} is no JSON Schema: {error}") from error
-    return check
+    return compiled(option, schema, formats or {})
+
+
+def _public(context: Any) -> dict[str, Any]:
+    """The public attributes of a context as JSON has them."""
+    seen: dict[str, Any] = {}
+    for name in dir(context):
+        if name == "get_remaining_time_in_millis":
+            seen[name] = context.get_remaining_time_in_millis()
+        elif not name.startswith("_") and not callable(value := getattr(context, name)):
+            plain = value is None or isinstance(value, str | int | float | bool | list | dict)
+            seen[name] = value if plain else _public(value)
+    return seen
+
+
+def _text(body: Any) -> Any:
+    return bytes(body).decode(errors="replace") if isinstance(body, bytes | bytearray | memoryview) else body

@@ -1,6 +1,5 @@
-"""Serializer, partial response, validator: middlewares that look into bodies, and never into streams."""
+"""Serializer and partial response: middlewares that look into bodies, and never into streams."""
 
-import builtins
 import json
 import re
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamify_server import HttpError, HttpResponse, streaming_handler
+from streamify_server import HttpResponse
 from streamify_server.middlewares import (
     http_content_encoding,
     http_content_negotiation,
@@ -17,7 +16,7 @@ from streamify_server.middlewares import (
     http_response_serializer,
     validator,
 )
-from support.answers import BODIES, TEXT, answer_with, generated, generated_async, get, http, through
+from support.answers import BODIES, TEXT, answer_with, get, http
 
 STREAMS = {
     name: body for name, body in BODIES.items() if name not in ("str", "bytes", "bytearray", "list of chunks")
@@ -178,106 +177,3 @@ def test_a_part_can_be_compressed() -> None:
     response = http(json.dumps({"title": "long " * 100, "id": 1}))
     answer = answer_with([http_content_encoding(), http_partial_response()], response, event)
     assert json.loads(gzip.decompress(answer.body)) == {"title": "long " * 100}
-
-
-NAMED = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
-
-
-@pytest.mark.parametrize("schema", [NAMED, lambda event: event["name"] + ""])
-def test_an_event_is_checked(schema: Any) -> None:
-    assert through(validator(event_schema=schema), {"name": "ada"}) == {"name": "ada"}
-    for event in ({}, {"name": 1}):
-        with pytest.raises(HttpError) as refused:
-            through(validator(event_schema=schema), event)
-        assert refused.value.status_code == 400
-        assert refused.value.__cause__ is not None
-
-
-def test_a_schema_adds_no_defaults_to_an_event() -> None:
-    schema = {"type": "object", "properties": {"size": {"default": 10}}}
-    assert through(validator(event_schema=schema), {}) == {}
-
-
-def test_a_context_is_checked() -> None:
-    def schema(name: str) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": {"function_name": {"const": name}},
-            "required": ["function_name"],
-        }
-
-    through(validator(context_schema=schema("fn")), {})
-    with pytest.raises(HttpError) as refused:
-        through(validator(context_schema=schema("other")), {})
-    assert (refused.value.status_code, refused.value.expose) == (500, False)
-
-
-RESPONSE = {
-    "type": "object",
-    "properties": {"statusCode": {"const": 200}, "body": {"type": "string", "pattern": "^ok"}},
-}
-
-
-@pytest.mark.parametrize(
-    ("response", "valid"),
-    [
-        (lambda: http("ok then"), True),
-        (lambda: http("not ok"), False),
-        (lambda: http("ok", 201), False),
-        (lambda: {"statusCode": 200, "body": "ok"}, True),
-        (lambda: http(generated("not looked into")), True),
-        (lambda: http(generated_async("not looked into"), 201), False),
-        (lambda: generated("bare"), True),
-        (lambda: "bare text", False),
-    ],
-)
-def test_a_response_is_checked_as_far_as_it_is_whole(response: Callable[[], Any], valid: bool) -> None:
-    answer = answer_with(validator(response_schema=RESPONSE), response, get())
-    assert (answer.error is None) is valid
-
-
-def test_a_response_that_must_have_a_body_may_not_stream_it() -> None:
-    schema = {"type": "object", "required": ["body"]}
-    assert answer_with(validator(response_schema=schema), lambda: http("x")).error is None
-    refused = answer_with(validator(response_schema=schema), lambda: http(generated("x"))).error
-    assert isinstance(refused, HttpError)
-
-
-def test_a_failed_check_speaks_the_callers_language() -> None:
-    languages = {"fr": lambda error: "Nom manquant", "en": lambda error: "No name"}
-    for preferred, message in [("fr-CH, en;q=0.5", "Nom manquant"), ("de", "No name")]:
-        for more in (
-            [],
-            [http_content_negotiation(available_languages=["en", "fr"], fail_on_mismatch=False)],
-        ):
-            with pytest.raises(HttpError, match=message):
-                through(
-                    [*more, validator(event_schema={"required": ["name"]}, languages=languages)],
-                    get(accept_language=preferred),
-                )
-
-
-def test_schemas_are_compiled_once_and_wrong_ones_refused() -> None:
-    with pytest.raises(ValueError, match="event_schema is no JSON Schema"):
-        validator(event_schema={"type": "no such type"})
-    with pytest.raises(TypeError, match="event_schema takes a JSON Schema"):
-        validator(event_schema="schema.json")  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
-        validator(input_schema={})  # type: ignore[call-arg]
-
-
-def test_without_fastjsonschema_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "fastjsonschema":
-            raise ModuleNotFoundError(name=name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'streamify\[validate\]'"):
-        validator(event_schema={})
-    assert (
-        streaming_handler(middlewares=validator(event_schema=bool))(lambda event, context: "x")({}, None)
-        == b"x"
-    )

@@ -1,0 +1,246 @@
+"""JSON Schema: schemas compiled strictly, and values prepared for them: types coerced, defaults filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from itertools import islice
+from typing import Any
+
+from ._options import missing_extra
+
+ERRORS_LIMIT = 100
+TEXT_LIMIT = 200  # characters of one message or place; names in them are the caller's
+
+_BY_DRAFT = {
+    "draft-04": "$schema $ref id definitions title description default type enum multipleOf maximum minimum "
+    "exclusiveMaximum exclusiveMinimum maxLength minLength pattern items additionalItems maxItems minItems "
+    "uniqueItems maxProperties minProperties required properties patternProperties additionalProperties "
+    "dependencies allOf anyOf oneOf not format",
+    "draft-06": "$id examples const contains propertyNames",
+    "draft-07": "$comment readOnly writeOnly contentMediaType contentEncoding if then else",
+    "2019-09": "$anchor $recursiveRef $recursiveAnchor $vocabulary $defs deprecated dependentRequired "
+    "dependentSchemas maxContains minContains unevaluatedItems unevaluatedProperties contentSchema",
+    "2020-12": "prefixItems $dynamicRef $dynamicAnchor",
+}
+_GONE = {
+    "draft-06": "id",
+    "2019-09": "dependencies",
+    "2020-12": "additionalItems $recursiveRef $recursiveAnchor",
+}
+_MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
+_NO_SCHEMAS = ("const", "enum", "default", "examples", "required", "dependentRequired", "$vocabulary")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,99})?([eE][+-]?[0-9]{1,2})?")
+_WORDS = {"true": True, "false": False}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "null": (type(None),),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "array": (list, tuple),
+    "object": (dict,),
+}
+
+
+class Violation:
+    """One thing that is wrong: where (a JSON pointer), by which keyword of the schema, and in words."""
+
+    __slots__ = ("keyword", "message", "pointer")
+
+    def __init__(self, pointer: str, keyword: str, message: str) -> None:
+        self.pointer = pointer[:TEXT_LIMIT]
+        self.keyword = keyword
+        self.message = message[:TEXT_LIMIT]
+
+
+class InvalidError(ValueError):
+    """A value that its schema does not allow; `violations` has all that is wrong, at most 100."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        self.violations = violations
+        super().__init__("; ".join(f"{v.pointer or '/'}: {v.message}" for v in violations))
+
+
+def compiled(
+    option: str, schema: Mapping[str, Any], formats: Mapping[str, Callable[[str], bool]]
+) -> Callable[[Any], None]:
+    """A function that raises InvalidError for what this schema does not allow.
+
+    Raises:
+        ModuleNotFoundError: jsonschema-rs is not installed.
+        ValueError: It is not a JSON Schema of a known draft, or has a keyword or format that this draft does
+            not know.
+    """
+    try:
+        import jsonschema_rs
+    except ModuleNotFoundError:
+        raise missing_extra(f"{option} of validator", "jsonschema-rs", "validate") from None
+    try:
+        checker = jsonschema_rs.validator_for(
+            dict(schema),
+            formats=dict(formats),
+            validate_formats=True,
+            ignore_unknown_formats=False,
+            mask="The value",
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000),
+            offline=True,
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        place = "/".join(map(str, getattr(error, "instance_path", ())))
+        raise ValueError(f"{option} is not a JSON Schema: {reason} (at /{place}).") from error
+    _check_keywords(option, schema)
+
+    def check(value: Any) -> None:
+        found = [_violation(error) for error in islice(checker.iter_errors(value), ERRORS_LIMIT)]
+        if found:
+            raise InvalidError(sorted(found, key=lambda one: one.pointer))
+
+    return check
+
+
+def _violation(error: Any) -> Violation:
+    place = "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in error.instance_path)
+    return Violation(place, str(error.schema_path[-1]) if error.schema_path else "", error.message)
+
+
+def _check_keywords(option: str, schema: Mapping[str, Any]) -> None:
+    """Refuse a keyword that would be ignored: it is misspelt, or of another draft."""
+    draft = next((name for name in _BY_DRAFT if name in str(schema.get("$schema", ""))), "2020-12")
+    known: set[str] = set()
+    for name, keywords in _BY_DRAFT.items():
+        known = (known | set(keywords.split())) - set(_GONE.get(name, "").split())
+        if name == draft:
+            break
+    for pointer, one in _subschemas("", schema):
+        for keyword in one:
+            if keyword not in known and not keyword.startswith("x-"):
+                raise ValueError(
+                    f"{option} has the keyword {keyword!r} at {pointer or '/'}, which JSON Schema {draft} "
+                    "does not know."
+                )
+
+
+def _subschemas(pointer: str, schema: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(schema, list):
+        for index, one in enumerate(schema):
+            yield from _subschemas(f"{pointer}/{index}", one)
+    if not isinstance(schema, Mapping):
+        return
+    yield pointer, schema
+    for keyword, value in schema.items():
+        if keyword in _MAPS and isinstance(value, Mapping):
+            for name, one in value.items():
+                yield from _subschemas(f"{pointer}/{keyword}/{name}", one)
+        elif keyword not in _NO_SCHEMAS and not keyword.startswith("x-"):
+            yield from _subschemas(f"{pointer}/{keyword}", value)
+
+
+class Preparation:
+    """Makes of a value what its schema says: types coerced, defaults filled in; a copy where it changes.
+
+    It looks at `type`, `default`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf` and
+    `$ref` within the schema, and not into alternatives such as `anyOf`, which may not apply.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], *, coerce: bool, defaults: bool) -> None:
+        self._root = schema
+        self._coerce = coerce
+        self._defaults = defaults
+
+    def __call__(self, value: Any) -> Any:
+        """The value, prepared.
+
+        Raises:
+            InvalidError: It is nested too deeply.
+        """
+        try:
+            return self._prepared(value, self._root)
+        except RecursionError:
+            raise InvalidError([Violation("", "", "The value is nested too deeply")]) from None
+
+    def _prepared(self, value: Any, schema: Any) -> Any:
+        for part in self._parts(schema):
+            if self._coerce and "type" in part:
+                value = coerced(value, part["type"])
+            if isinstance(value, dict):
+                value = self._members(value, part)
+            elif isinstance(value, list):
+                value = self._items(value, part)
+        return value
+
+    def _members(self, value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+        properties = schema.get("properties", {})
+        others = {} if "patternProperties" in schema else schema.get("additionalProperties", {})
+        prepared = {key: self._prepared(member, properties.get(key, others)) for key, member in value.items()}
+        if self._defaults:
+            for key, member in properties.items():
+                for part in self._parts(member):
+                    if "default" in part:
+                        prepared.setdefault(key, deepcopy(part["default"]))
+        return prepared
+
+    def _items(self, value: list[Any], schema: Mapping[str, Any]) -> list[Any]:
+        items = schema.get("items", {})
+        first = items if isinstance(items, list) else schema.get("prefixItems", [])
+        rest = {} if isinstance(items, list) else items
+        return [
+            self._prepared(item, first[index] if index < len(first) else rest)
+            for index, item in enumerate(value)
+        ]
+
+    def _parts(self, schema: Any) -> Iterator[Mapping[str, Any]]:
+        """A schema and all that applies together with it."""
+        waiting, seen = [schema], set()
+        while waiting:
+            part = waiting.pop()
+            if not isinstance(part, Mapping) or id(part) in seen:
+                continue
+            seen.add(id(part))
+            yield part
+            waiting += part.get("allOf", [])
+            if isinstance(reference := part.get("$ref"), str):
+                waiting.append(self._referred(reference))
+
+    def _referred(self, reference: str) -> Any:
+        found: Any = self._root
+        kind, *steps = reference.split("/")
+        if kind != "#":
+            return None
+        for step in steps:
+            key = step.replace("~1", "/").replace("~0", "~")
+            found = found[int(key)] if isinstance(found, list) else found.get(key, {})
+        return found
+
+
+def coerced(value: Any, wanted: str | list[str]) -> Any:
+    """The value as the first of these JSON types that it can become; unchanged if it is one, or cannot."""
+    types = [wanted] if isinstance(wanted, str) else wanted
+    if any(_is(value, name) for name in types):
+        return value
+    for name in types:
+        found = _as(value, name)
+        if _is(found, name):
+            return found
+    return [value] if "array" in types else value
+
+
+def _is(value: Any, name: str) -> bool:
+    kinds = _TYPES.get(name, (object,))
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (name == "integer" and isinstance(value, float) and value.is_integer())
+
+
+def _as(value: Any, name: str) -> Any:
+    if isinstance(value, str):
+        if name == "boolean":
+            return _WORDS.get(value, value)
+        if name in ("integer", "number") and (number := _NUMBER.fullmatch(value)):
+            return float(value) if number[2] or number[3] else int(value)
+        return None if name == "null" and value == "" else value
+    if name == "string" and isinstance(value, bool | int | float):
+        return str(value).lower()
+    return value
