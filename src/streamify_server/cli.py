@@ -1,9 +1,15 @@
 """The commands of the server half: `streamify demo` and `streamify dev`."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from .dev import DevFunction
+
+_PORT = click.IntRange(0, 65535)
 
 
 @click.command()
@@ -11,6 +17,7 @@ def demo() -> None:
     """Stream a text and a data set through a local Lambda."""
     from .demo import run_demo
 
+    _honour_no_color()
     run_demo()
 
 
@@ -18,19 +25,28 @@ def _variables(context: click.Context, parameter: click.Parameter, values: tuple
     pairs = [value.partition("=") for value in values]
     for name, equals, _ in pairs:
         if not name or not equals:
-            raise click.BadParameter(f"{name!r} is no NAME=VALUE.")
+            raise click.BadParameter(f"{name!r} is not NAME=VALUE.")
     return {name: value for name, _, value in pairs}
 
 
-def _handler(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    module, dot, name = value.rpartition(".")
-    if not dot or not module.strip("./") or not name.isidentifier():
-        raise click.BadParameter(f"{value!r} is no module.function, as app.handler is one.")
-    return value
+def _env_files(
+    context: click.Context, parameter: click.Parameter, values: tuple[Path, ...]
+) -> dict[str, str]:
+    from .dev import read_env_file
+
+    variables: dict[str, str] = {}
+    for path in values:
+        try:
+            variables |= read_env_file(path)
+        except ModuleNotFoundError as missing:
+            raise click.ClickException(str(missing)) from None
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return variables
 
 
 @click.command()
-@click.argument("handler", callback=_handler)
+@click.argument("functions", metavar="HANDLER...", nargs=-1, required=True)
 @click.option(
     "--code",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -39,21 +55,21 @@ def _handler(context: click.Context, parameter: click.Parameter, value: str) -> 
 )
 @click.option("--name", default="", help="The function's name; that of the handler's module if not given.")
 @click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8700,
+    "--host",
+    default="127.0.0.1",
     show_default=True,
-    help="Of the Lambda API; 0: any.",
+    help="The address to listen on; 0.0.0.0 lets containers and other machines in.",
+)
+@click.option("--port", type=_PORT, default=8700, show_default=True, help="Of the Lambda API; 0: any.")
+@click.option(
+    "--url-port",
+    type=_PORT,
+    default=8701,
+    show_default=True,
+    help="Of the first function's URL; the others follow.",
 )
 @click.option(
-    "--url-port", type=click.IntRange(0, 65535), default=8701, show_default=True, help="Of the Function URL."
-)
-@click.option(
-    "--inspector-port",
-    type=click.IntRange(0, 65535),
-    default=8702,
-    show_default=True,
-    help="Of the stream inspector.",
+    "--inspector-port", type=_PORT, default=8702, show_default=True, help="Of the stream inspector."
 )
 @click.option(
     "--timeout",
@@ -68,7 +84,15 @@ def _handler(context: click.Context, parameter: click.Parameter, value: str) -> 
     metavar="NAME=VALUE",
     multiple=True,
     callback=_variables,
-    help="A variable of the function.",
+    help="A variable of the functions.",
+)
+@click.option(
+    "--env-file",
+    "env_file",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=_env_files,
+    help="A file of NAME=VALUE lines; --env wins over it.",
 )
 @click.option(
     "--stream-errors",
@@ -82,19 +106,45 @@ def _handler(context: click.Context, parameter: click.Parameter, value: str) -> 
     type=click.Choice(["RESPONSE_STREAM", "BUFFERED"]),
     default="RESPONSE_STREAM",
     show_default=True,
-    help="Of the Function URL.",
+    help="Of the Function URLs.",
 )
 @click.option("--payloads/--no-payloads", default=True, help="Whether the inspector shows payloads and text.")
 @click.option("--reload/--no-reload", default=True, help="Whether to reload when Python files change.")
-def dev(handler: str, **options: Any) -> None:
-    """Serve the function HANDLER (module.function) on a local Lambda API and a Function URL.
+def dev(functions: tuple[str, ...], **options: Any) -> None:
+    """Serve functions on a local Lambda API, each with a Function URL.
 
-    It is reloaded when its source changes, and the stream inspector shows its responses as they happen.
+    HANDLER is module.function (app.handler), NAME=module.function, or a .toml file with [functions.NAME]
+    tables. They are reloaded when their source changes, and the stream inspector shows their responses as
+    they happen.
     """
     from .dev import DevError, DevOptions, Terminal, run_dev
 
-    terminal = Terminal(click.echo, lambda text, colour: click.style(text, fg=colour))
+    served = _functions(functions, options)
+    plain = _honour_no_color()
+    terminal = Terminal(click.echo, lambda text, colour: text if plain else click.style(text, fg=colour))
     try:
-        run_dev(DevOptions(handler=handler, **options), terminal)
+        run_dev(DevOptions(functions=served, **options), terminal)
     except DevError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _functions(arguments: tuple[str, ...], options: dict[str, Any]) -> "tuple[DevFunction, ...]":
+    """The functions to serve; takes out of the options what holds for each of them."""
+    from .dev import DevFunction, functions_of
+
+    environment = {**options.pop("env_file"), **options.pop("environment")}
+    common = {name: options.pop(name) for name in ("code", "name", "timeout", "invoke_mode")}
+    try:
+        return functions_of(arguments, DevFunction(handler="", environment=environment, **common))
+    except ModuleNotFoundError as missing:
+        raise click.ClickException(str(missing)) from None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="HANDLER") from None
+
+
+def _honour_no_color() -> bool:
+    """Whether to print without colours, as https://no-color.org asks."""
+    plain = bool(os.environ.get("NO_COLOR"))
+    if plain:
+        click.get_current_context().color = False
+    return plain

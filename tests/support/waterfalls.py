@@ -30,10 +30,11 @@ def invocation(
     error_type: str | None = None,
     duration: float | None = None,
     error: bytes = b"",
+    request: str = "",
 ) -> Iterator[Event]:
     """The events of one invocation; times of chunks are seconds since its start."""
     request_id = f"{number:08x}-5b0d-4c8e-9a59-0d6f3b1c7e42"
-    yield InvocationStarted(function, request_id, start, mode, payload)
+    yield InvocationStarted(function, request_id, start, mode, payload, request)
     if chunks:
         yield ResponseStarted(function, request_id, start + chunks[0][0], content_type)
     for at, data in chunks:

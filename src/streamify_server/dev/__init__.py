@@ -1,5 +1,15 @@
-"""`streamify dev`: one function on a local Lambda, reloaded when its source changes."""
+"""`streamify dev`: functions on a local Lambda, reloaded when their source changes."""
 
-from .server import DevError, DevOptions, Terminal, run_dev
+from .functions import DevFunction, functions_of, read_env_file
+from .server import DevOptions, run_dev
+from .terminal import DevError, Terminal
 
-__all__ = ["DevError", "DevOptions", "Terminal", "run_dev"]
+__all__ = [
+    "DevError",
+    "DevFunction",
+    "DevOptions",
+    "Terminal",
+    "functions_of",
+    "read_env_file",
+    "run_dev",
+]

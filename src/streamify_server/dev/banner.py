@@ -1,13 +1,8 @@
-"""What is printed at the start: where the function is, and how to call it."""
+"""What is printed at the start: where the functions are, and how to call them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import indent
-from typing import TYPE_CHECKING
-
-from streamify_server.local import LocalLambda
-
-if TYPE_CHECKING:
-    from .server import DevOptions
 
 _BOTO3 = """\
 import boto3
@@ -18,25 +13,80 @@ client = boto3.client(
 for event in client.invoke_with_response_stream(FunctionName="{name}", Payload=b"{{}}")["EventStream"]:
     print(event)"""
 
+Style = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A function, and the URL that it is served under."""
+
+    name: str
+    handler: str
+    url: str
+
 
 def banner(
-    options: "DevOptions", aws: LocalLambda, url: str, inspector: str, style: Callable[[str, str], str]
+    functions: Sequence[Served],
+    *,
+    client: Mapping[str, str],
+    inspector: str,
+    watched: str,
+    reachable: str,
+    style: Style,
 ) -> str:
-    """The endpoints, and code to paste that calls the function through each of them."""
-    arguments = "\n".join(f'    {name}="{value}",' for name, value in aws.client_kwargs.items())
-    places = {"Lambda API": aws.endpoint_url, "Function URL": url, "Inspector": inspector}
-    watched = f", reloaded when Python files under {options.code.resolve()} change" if options.reload else ""
+    """The endpoints, and code to paste that calls the first function through each of them.
+
+    Args:
+        functions: What is served.
+        client: Arguments of a boto3 client.
+        inspector: The inspector's URL.
+        watched: What is watched for changes, in words; empty if nothing is.
+        reachable: The address it listens on, if other machines can reach it.
+        style: Colours a text: (text, colour).
+    """
+    first = functions[0]
+    arguments = "\n".join(f'    {name}="{value}",' for name, value in client.items())
     return "\n".join(
         [
-            f"{options.handler} is the function {style(options.function, 'cyan')}{watched}.",
+            *_heading(functions, watched, style),
             "",
-            *(f"  {name:<14}{style(place, 'cyan')}" for name, place in places.items()),
+            *_places(functions, client["endpoint_url"], inspector, style),
             "",
-            f"  curl -N {url} -d '{{}}'",
-            f"  streamify invoke {url} -p '{{}}'",
+            *([_warning(reachable, style), ""] if reachable else []),
+            f"  curl -N {first.url} -d '{{}}'",
+            f"  streamify invoke {first.url} -p '{{}}'",
             "",
-            indent(_BOTO3.format(arguments=arguments, name=options.function), "  "),
+            indent(_BOTO3.format(arguments=arguments, name=first.name), "  "),
             "",
             "Ctrl-C ends it.",
         ]
     )
+
+
+def _heading(functions: Sequence[Served], watched: str, style: Style) -> list[str]:
+    reloaded = f", reloaded when Python files under {watched} change" if watched else ""
+    if len(functions) == 1:
+        return [f"{functions[0].handler} is the function {style(functions[0].name, 'cyan')}{reloaded}."]
+    return [f"{len(functions)} functions{reloaded}."]
+
+
+def _places(functions: Sequence[Served], endpoint: str, inspector: str, style: Style) -> list[str]:
+    if len(functions) == 1:
+        places = [
+            ("Lambda API", endpoint, ""),
+            ("Function URL", functions[0].url, ""),
+            ("Inspector", inspector, ""),
+        ]
+    else:
+        urls = [(function.name, function.url, f"  {function.handler}") for function in functions]
+        places = [("Lambda API", endpoint, ""), *urls, ("Inspector", inspector, "")]
+    width = max(12, *(len(name) for name, _, _ in places)) + 2
+    return [f"  {name:<{width}}{style(place, 'cyan')}{more}" for name, place, more in places]
+
+
+def _warning(reachable: str, style: Style) -> str:
+    told = (
+        f"It listens on {reachable}: whoever reaches this machine can invoke the functions.\n"
+        "A Host header must be an IP address, a name without a dot or one in .internal."
+    )
+    return style(told, "yellow")

@@ -2,15 +2,21 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamify_server.local.functions import Function, process_environment
 
 _PROBE = Path(__file__).with_name("probe.py")
-_SECONDS = 60.0
+_READ_SIZE = 65536
+# A frame in what `faulthandler` writes when loading takes long.
+_FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+) in ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,34 +27,101 @@ class Problem:
     trace: str = ""
 
 
-def check_handler(function: Function) -> Problem | None:
-    """Load a function's module in a process of its own, with the environment that the function will have.
+class Check:
+    """Loads a function's module in a process of its own, with the environment that the function will have.
 
-    Returns:
-        What is wrong, or None.
+    Nothing here waits: `look` takes what the process has told so far.
+
+    Attributes:
+        slow: Where loading has been for more than a second or so, as "app.py, line 3"; "" if that cannot be
+            told, None while it is not slow.
+        over: Whether the process has ended.
+        problem: What is wrong, once it is over.
     """
-    # What the module does at its import must not find a Runtime API to talk to.
-    environment = process_environment(function, runtime_api="", region="us-east-1", log_stream="")
-    reader, writer = os.pipe()
-    with open(reader) as report:
+
+    def __init__(self, function: Function) -> None:
+        self.slow: str | None = None
+        self.over: bool = False
+        self.problem: Problem | None = None
+        self._function = function
+        self._told = b""
+        # What the module does at its import must not find a Runtime API to talk to, nor a debugger.
+        environment = process_environment(function, runtime_api="", region="us-east-1", log_stream="")
+        environment["PYTHONBREAKPOINT"] = "0"
+        self._report, report = os.pipe()
+        alive, self._alive = os.pipe()  # its end tells the process that nobody waits for it any more
+        os.set_blocking(self._report, False)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed by `stop`
         try:
-            done = subprocess.run(
-                [sys.executable, str(_PROBE), function.handler, str(writer)],
+            self._process = subprocess.Popen(
+                [sys.executable, str(_PROBE), function.handler, str(report), str(alive)],
                 cwd=function.code,
                 env=environment,
-                pass_fds=[writer],
+                pass_fds=[report, alive],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=_SECONDS,
+                stderr=self._errors,
+                start_new_session=True,
             )
-        except subprocess.TimeoutExpired:
-            return Problem(f"loading it takes more than {_SECONDS:.0f} seconds")
         finally:
-            os.close(writer)
-        told = report.read()
-    if not told:
-        return Problem(f"the process that loads it ended with status {done.returncode}", done.stderr.rstrip())
-    fields = json.loads(told)
-    return Problem(fields["problem"], fields.get("trace", "")) if fields else None
+            os.close(report)
+            os.close(alive)
+
+    def look(self) -> None:
+        """Take what the process has told since the last look."""
+        if self.over:
+            return
+        ended = self._process.poll() is not None
+        while data := self._read():
+            self._told += data
+        if ended:
+            self.over = True
+            self.problem = self._judge(self._told)
+            self.stop()
+        elif self._told:
+            self.slow = self._where(self._told.decode("utf-8", "replace"))
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is over, or for so long."""
+        give_up = time.monotonic() + seconds
+        while not self.over and time.monotonic() < give_up:
+            time.sleep(0.01)
+            self.look()
+
+    def stop(self) -> None:
+        """End the process, with whatever it started."""
+        if self._alive < 0:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+        self._process.wait()
+        self.over = True
+        os.close(self._report)
+        os.close(self._alive)
+        self._alive = -1
+        self._errors.close()
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._report, _READ_SIZE)
+        except BlockingIOError:
+            return b""
+
+    def _judge(self, told: bytes) -> Problem | None:
+        lines = told.decode("utf-8", "replace").splitlines()
+        if not lines or not lines[-1].startswith("{"):
+            self._errors.seek(0)
+            trace = self._errors.read().decode("utf-8", "replace").rstrip()
+            return Problem(f"the process that loads it ended with status {self._process.returncode}", trace)
+        fields = json.loads(lines[-1])
+        return Problem(fields["problem"], fields.get("trace", "")) if fields else None
+
+    def _where(self, told: str) -> str:
+        """The innermost place in the function's own code."""
+        for file, line in _FRAME.findall(told):
+            path = Path(file)
+            if path.is_relative_to(self._function.code) and "site-packages" not in path.parts:
+                return f"{path.relative_to(self._function.code)}, line {line}"
+        return ""

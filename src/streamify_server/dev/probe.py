@@ -1,15 +1,22 @@
 """Run in a process of its own: whether a handler can be loaded, told as one line of JSON on a descriptor.
 
-python probe.py app.handler 5
+If loading takes long, the stack of the main thread comes first. The end of the second descriptor ends the
+process.
+
+python probe.py app.handler 5 6
 """
 
 import difflib
+import faulthandler
 import importlib
 import json
 import os
 import sys
+import threading
 import traceback
 from typing import Any, NoReturn
+
+_SLOW_SECONDS = 1.5
 
 
 def probe(handler: str) -> dict[str, Any]:
@@ -30,7 +37,7 @@ def probe(handler: str) -> dict[str, Any]:
         hint = f"; did you mean {module_name}.{near[0]}?" if near else ""
         return {"problem": f"the module {module_name!r} has no {name!r}{hint}"}
     if not callable(getattr(module, name)):
-        return {"problem": f"{handler} is no function, but of type {type(getattr(module, name)).__name__}"}
+        return {"problem": f"{handler} is not a function, but of type {type(getattr(module, name)).__name__}"}
     return {}
 
 
@@ -44,15 +51,23 @@ def _failed(module_name: str, error: BaseException) -> dict[str, Any]:
     return {"problem": f"the module {module_name!r} does not load", "trace": "".join(lines).rstrip()}
 
 
+def _end_with(descriptor: int) -> None:
+    os.read(descriptor, 1)
+    os._exit(1)
+
+
 def main() -> NoReturn:
     """Probe the handler of the first argument; write the report to the descriptor of the second."""
-    # The script's own directory is no place for the function's modules to come from.
+    # The script's own directory must not be searched for the function's modules.
     del sys.path[0]
     sys.path.insert(0, os.getcwd())
-    found = probe(sys.argv[1])
-    with open(int(sys.argv[2]), "w") as report:
-        json.dump(found, report)
-    # Threads that the module started are no reason to stay.
+    handler, report, alive = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    threading.Thread(target=_end_with, args=[alive], daemon=True).start()
+    faulthandler.dump_traceback_later(_SLOW_SECONDS, file=report)
+    found = probe(handler)
+    faulthandler.cancel_dump_traceback_later()
+    os.write(report, b"\n" + json.dumps(found).encode())
+    # Threads that the module started must not keep the process alive.
     sys.stdout.flush()
     os._exit(0)
 

@@ -2,150 +2,159 @@
 
 import contextlib
 import errno
-import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Literal
 
 from streamify_server.local import LocalLambda
 from streamify_server.local.functions import Function, make_function
+from streamify_server.local.request import is_loopback
 
-from .banner import banner
-from .check import Problem, check_handler
+from .banner import Served, banner
+from .functions import DevFunction
+from .loading import Loader
 from .report import Report
-from .watch import changes
-
-
-class DevError(Exception):
-    """The server cannot start; the message is a sentence for the terminal."""
+from .terminal import DevError, Terminal
+from .watch import changes, ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevOptions:
-    """What `streamify dev` was told; ports of 0 take free ones."""
+    """What `streamify dev` was told; ports of 0 take free ones.
 
-    handler: str
-    code: Path = Path()
-    name: str = ""
+    The first function's URL has `url_port`, each further one the next port that none of the others has.
+    """
+
+    functions: tuple[DevFunction, ...]
+    host: str = "127.0.0.1"
     port: int = 8700
     url_port: int = 8701
     inspector_port: int = 8702
-    timeout: float = 900.0
-    environment: Mapping[str, str] = field(default_factory=dict)
     stream_errors: Literal["observed", "documented"] = "observed"
-    invoke_mode: Literal["RESPONSE_STREAM", "BUFFERED"] = "RESPONSE_STREAM"
     payloads: bool = True
     reload: bool = True
 
     @property
-    def function(self) -> str:
-        """The function's name: what was asked for, or that of the handler's module."""
-        module = self.handler.rpartition(".")[0]
-        return self.name or re.sub(r"[^a-zA-Z0-9-_]+", "-", module.replace("/", ".").rpartition(".")[2])
-
-
-class Terminal:
-    """Prints, from any thread, until nobody reads any more."""
-
-    def __init__(self, echo: Callable[[str], None], style: Callable[[str, str], str]) -> None:
-        self._echo = echo
-        self.style = style
-        self.gone: threading.Event = threading.Event()
-
-    def echo(self, line: str = "") -> None:
-        try:
-            self._echo(line)
-        except OSError:
-            self.gone.set()
+    def url_ports(self) -> list[int]:
+        """The port of each function's URL."""
+        if not self.url_port:
+            return [0] * len(self.functions)
+        others = {self.port, self.inspector_port}
+        free = (port for port in range(self.url_port + 1, 65536) if port not in others)
+        return [self.url_port, *(next(free, 0) for _ in self.functions[1:])]
 
 
 def run_dev(options: DevOptions, terminal: Terminal) -> None:
-    """Serve a function until Ctrl-C, SIGTERM, or the end of whoever reads the output.
+    """Serve functions until Ctrl-C, SIGTERM, or the end of whoever reads the output.
 
     Raises:
         DevError: It cannot start, and why.
     """
-    function = _function(options)
+    functions = [_function(function) for function in options.functions]
     with _interruptible(), contextlib.ExitStack() as stack:
-        problem = check_handler(function)
-        if problem and not (problem.trace and options.reload):
-            raise DevError(_told(options.handler, problem))
+        loaders = [Loader(function, terminal, options.reload) for function in functions]
+        for loader in loaders:
+            stack.callback(loader.stop)
+        for loader in loaders:
+            loader.wait(until_loaded=not options.reload)
         aws = stack.enter_context(_started(options))
-        aws.subscribe(Report(terminal.echo, terminal.style).observe)
+        code = {function.name: function.code for function in functions}
+        aws.subscribe(Report(terminal.echo, terminal.style, code).observe)
         try:
-            _serve(function, options, aws, problem, terminal)
+            _serve(loaders, options, aws, terminal)
         except ModuleNotFoundError as missing:
             raise DevError(str(missing)) from None
 
 
 def _started(options: DevOptions) -> LocalLambda:
     try:
-        with _port(options.port, "--port"):
-            return LocalLambda(stream_errors=options.stream_errors, port=options.port).start()
+        with _port(options.host, options.port, "--port"):
+            aws = LocalLambda(stream_errors=options.stream_errors, host=options.host, port=options.port)
+            return aws.start()
     except (ModuleNotFoundError, RuntimeError) as error:  # no h11, or no Linux or macOS
         raise DevError(str(error)) from None
 
 
-def _serve(
-    function: Function, options: DevOptions, aws: LocalLambda, problem: Problem | None, terminal: Terminal
-) -> None:
+def _serve(loaders: list[Loader], options: DevOptions, aws: LocalLambda, terminal: Terminal) -> None:
+    served = [
+        _add(function, port, options, aws)
+        for function, port in zip(options.functions, options.url_ports, strict=True)
+    ]
+    with _port(options.host, options.inspector_port, "--inspector-port"):
+        inspector = aws.inspector(port=options.inspector_port, payloads=options.payloads)
+    directories = sorted({loader.function.code for loader in loaders})
+    told = banner(
+        served,
+        client=aws.client_kwargs,
+        inspector=inspector,
+        watched=" and ".join(map(str, directories)) if options.reload else "",
+        reachable="" if is_loopback(options.host) else options.host,
+        style=terminal.style,
+    )
+    for changed in changes(directories, terminal.gone) if options.reload else ticks(terminal.gone):
+        if told:
+            terminal.echo(told)
+            told = ""
+        _reload(changed, loaders, aws, terminal)
+        for loader in loaders:
+            loader.look()
+
+
+def _add(function: DevFunction, port: int, options: DevOptions, aws: LocalLambda) -> Served:
     aws.add_function(
         function.name,
-        handler=options.handler,
-        code=options.code,
-        timeout=options.timeout,
-        environment=options.environment,
+        handler=function.handler,
+        code=function.code,
+        timeout=function.timeout,
+        environment=function.environment,
+        memory_size=function.memory_size,
     )
-    with _port(options.url_port, "--url-port"):
-        url = aws.function_url(function.name, invoke_mode=options.invoke_mode, port=options.url_port)
-    with _port(options.inspector_port, "--inspector-port"):
-        inspector = aws.inspector(port=options.inspector_port, payloads=options.payloads)
-    for changed in changes(function.code, terminal.gone) if options.reload else _until(terminal.gone):
-        if changed is None:
-            terminal.echo(banner(options, aws, url, inspector, terminal.style))
-        else:
-            aws.restart_function(function.name)
-            problem = check_handler(function)
-            terminal.echo(f"Reloaded: {changed} changed.")
-        if problem:
-            terminal.echo(terminal.style(_told(options.handler, problem), "red"))
-            terminal.echo("It is loaded again at the next change.")
+    with _port(options.host, port, "--url-port"):
+        url = aws.function_url(function.name, invoke_mode=function.invoke_mode, port=port)
+    return Served(name=function.name, handler=function.handler, url=url)
+
+
+def _reload(changed: frozenset[Path], loaders: list[Loader], aws: LocalLambda, terminal: Terminal) -> None:
+    """Let new invocations of the functions whose code has changed start on new processes, at once."""
+    for loader in loaders:
+        mine = [path for path in changed if path.is_relative_to(loader.function.code)]
+        if mine:
+            aws.restart_function(loader.function.name)
+            loader.start()
+    if changed:
+        first = min(changed)
+        root = max(
+            (loader.function.code for loader in loaders if first.is_relative_to(loader.function.code)),
+            default=Path("/"),
+        )
+        terminal.echo(f"Reloaded: {first.relative_to(root)} changed.")
 
 
 @contextlib.contextmanager
-def _port(number: int, option: str) -> Iterator[None]:
+def _port(host: str, number: int, option: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL or not isinstance(error.errno, int) or error.errno < 0:
+            raise DevError(f"{host} is not an address of this machine: choose another with --host.") from None
         if error.errno != errno.EADDRINUSE:
             raise DevError(f"Port {number} cannot be opened: {error.strerror or error}.") from None
         advice = f"end what listens there, or choose another with {option} (0 takes a free one)"
         raise DevError(f"Port {number} is taken: {advice}.") from None
 
 
-def _until(gone: threading.Event) -> Iterator[Path | None]:
-    yield None
-    gone.wait()
-
-
-def _function(options: DevOptions) -> Function:
+def _function(function: DevFunction) -> Function:
     try:
         return make_function(
-            name=options.function, arn="", handler=options.handler, code=options.code, command=None,
-            timeout=options.timeout, environment=dict(options.environment), opt=None,
+            name=function.name, arn="", handler=function.handler, code=function.code, command=None,
+            timeout=function.timeout, environment=dict(function.environment), opt=None,
         )  # fmt: skip
     except ValueError as error:
         raise DevError(str(error)) from None
-
-
-def _told(handler: str, problem: Problem) -> str:
-    trace = f"\n\n{problem.trace}" if problem.trace else ""
-    return f"The handler {handler} cannot be loaded: {problem.sentence}.{trace}"
 
 
 @contextlib.contextmanager

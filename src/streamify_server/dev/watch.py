@@ -1,19 +1,19 @@
 """Changes of source files, as they happen."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _SETTLED_MS = 50
 _LOOK_MS = 200
 
 
-def changes(directory: Path, stop: threading.Event) -> Iterator[Path | None]:
-    """Watch the Python files under a directory.
+def changes(directories: Sequence[Path], stop: threading.Event) -> Iterator[frozenset[Path]]:
+    """Watch the Python files under some directories.
 
     Yields:
-        None once it is watching, then one of the files that changed, relative to the directory, each time
-        that some did.
+        The files that changed, several times a second, so mostly none. The first set comes once changes are
+        noticed.
 
     Raises:
         ModuleNotFoundError: The extra `dev` is not installed.
@@ -24,17 +24,19 @@ def changes(directory: Path, stop: threading.Event) -> Iterator[Path | None]:
         raise ModuleNotFoundError(
             "Reloading needs watchfiles: pip install 'streamify[dev]', or use --no-reload."
         ) from None
-    watching = False
     for changed in watchfiles.watch(
-        directory,
+        *directories,
         watch_filter=watchfiles.PythonFilter(),
         step=_SETTLED_MS,
         rust_timeout=_LOOK_MS,
         yield_on_timeout=True,
         stop_event=stop,
     ):
-        if not watching:
-            watching = True
-            yield None
-        if changed:
-            yield min(Path(path) for _, path in changed).relative_to(directory)
+        yield frozenset(Path(path) for _, path in changed)
+
+
+def ticks(stop: threading.Event) -> Iterator[frozenset[Path]]:
+    """Yield as `changes` does, where nothing is watched."""
+    yield frozenset()
+    while not stop.wait(_LOOK_MS / 1000):
+        yield frozenset()

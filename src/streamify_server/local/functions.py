@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .breakpoints import breakpoints
 from .layers import python_paths, search_paths, wrapped_command
 from .names import LATEST
 
@@ -130,6 +131,7 @@ def process_environment(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        **breakpoints(),
         **DUMMY_CREDENTIALS,
     }
     if ca_bundle:

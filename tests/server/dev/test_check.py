@@ -1,18 +1,37 @@
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from streamify_server.dev.check import Problem, check_handler
+from streamify_server.dev.check import Check, Problem
 from streamify_server.local.functions import make_function
 
 
-def check(folder: Path, source: str, handler: str = "app.handler") -> Problem | None:
+def begun(folder: Path, source: str, handler: str = "app.handler") -> Check:
     (folder / "app.py").write_text(source)
-    function = make_function(
-        name="app", arn="", handler=handler, code=folder, command=None, timeout=3, opt=None,
-        environment={"COLOUR": "red"},
+    return Check(
+        make_function(
+            name="app", arn="", handler=handler, code=folder, command=None, timeout=3, opt=None,
+            environment={"COLOUR": "red"},
+        )
     )  # fmt: skip
-    return check_handler(function)
+
+
+def check(folder: Path, source: str, handler: str = "app.handler") -> Problem | None:
+    checked = begun(folder, source, handler)
+    checked.wait(30)
+    assert checked.over
+    return checked.problem
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[Check]:
+    os.mkfifo(tmp_path / "gate")
+    checked = begun(tmp_path, "import json\n\nopen('gate').read()\nhandler = print\n")
+    yield checked
+    checked.stop()
 
 
 def test_a_handler_that_loads_is_no_problem_whatever_its_module_prints(tmp_path: Path) -> None:
@@ -22,6 +41,10 @@ def test_a_handler_that_loads_is_no_problem_whatever_its_module_prints(tmp_path:
 def test_a_module_is_loaded_with_the_environment_of_the_function(tmp_path: Path) -> None:
     source = "import os\nassert os.environ['COLOUR'] == 'red'\nassert 'AWS_PROFILE' not in os.environ\n"
     assert check(tmp_path, source + "handler = print\n") is None
+
+
+def test_a_breakpoint_in_a_module_does_not_stop_the_check(tmp_path: Path) -> None:
+    assert check(tmp_path, "breakpoint()\nhandler = print\n") is None
 
 
 def test_a_handler_in_a_package_is_named_with_dots_or_slashes(tmp_path: Path) -> None:
@@ -47,7 +70,7 @@ def test_a_module_that_misses_another_is_not_said_to_be_missing_itself(tmp_path:
     [
         ("import os; os._exit(3)", "the process that loads it ended with status 3"),
         ("raise SystemExit('no')", "the module 'app' does not load"),
-        ("handler = 1", "app.handler is no function, but of type int"),
+        ("handler = 1", "app.handler is not a function, but of type int"),
         ("", "the module 'app' has no 'handler'"),
     ],
 )
@@ -57,6 +80,38 @@ def test_what_is_wrong_is_told_in_a_sentence(tmp_path: Path, source: str, senten
     assert problem.sentence == sentence
 
 
+def test_what_a_process_prints_before_it_ends_is_told(tmp_path: Path) -> None:
+    source = "import os, sys\nsys.stderr.write('no ' * 100_000 + 'database')\nsys.stderr.flush()\nos._exit(3)"
+    problem = check(tmp_path, source)
+    assert problem
+    assert problem.trace.endswith("database")
+
+
 def test_threads_that_a_module_starts_do_not_hold_the_check_up(tmp_path: Path) -> None:
     source = "import threading\nthreading.Thread(target=threading.Event().wait).start()\nhandler = print\n"
     assert check(tmp_path, source) is None
+
+
+def test_a_module_that_hangs_is_said_to_be_slow_and_where(hanging: Check) -> None:
+    while hanging.slow is None:
+        hanging.wait(0.1)
+    assert hanging.slow == "app.py, line 3"
+    assert not hanging.over
+    assert hanging.problem is None
+
+
+def test_a_check_that_is_stopped_leaves_no_process(hanging: Check) -> None:
+    children = psutil.Process().children()
+    hanging.stop()
+    hanging.stop()
+    assert hanging.over
+    assert hanging.problem is None
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_module_that_was_slow_and_then_loads_is_no_problem(hanging: Check, tmp_path: Path) -> None:
+    while hanging.slow is None:
+        hanging.wait(0.1)
+    (tmp_path / "gate").open("w").close()
+    hanging.wait(30)
+    assert (hanging.over, hanging.problem) == (True, None)

@@ -119,7 +119,7 @@ def test_the_function_is_served_on_both_endpoints_and_each_invocation_is_a_line(
 ) -> None:
     running = dev("app.handler", "--env", "COLOUR=red").ready()
     assert running.call() == "one VERSION"
-    running.until(r"│ serving red\n(.*\n)*ok +app  first byte .* 11 bytes in 2 chunks .* streamed\n")
+    running.until(r"│ serving red\n(.*\n)*ok +app  GET /  first byte .* 11 bytes in 2 chunks .* streamed\n")
     client = running.client()
     assert client.invoke(FunctionName="app")["Payload"].read() == b"one VERSION"
     client.close()
@@ -203,17 +203,32 @@ def test_it_ends_when_nobody_reads_its_output_any_more(dev: Callable[..., Dev]) 
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (["app"], 2, "'app' is no module.function, as app.handler is one."),
-        (["app."], 2, "is no module.function"),
+        (["app"], 2, "'app' is not module.function (such as app.handler)"),
+        (["app."], 2, "is not module.function"),
         (["app.handler", "--code", "nowhere"], 2, "nowhere"),
-        (["app.handler", "--env", "COLOUR"], 2, "'COLOUR' is no NAME=VALUE."),
+        (["app.handler", "--env", "COLOUR"], 2, "'COLOUR' is not NAME=VALUE."),
         (["app.handler", "--port", "70000"], 2, "70000"),
         (["ap.handler"], 1, "The handler ap.handler cannot be loaded: there is no module 'ap' in "),
         (["app.handle"], 1, "the module 'app' has no 'handle'; did you mean app.handler?"),
-        (["app.os"], 1, "app.os is no function, but of type module"),
+        (["app.os"], 1, "app.os is not a function, but of type module"),
         (["app.handler", "--timeout", "1801"], 2, "1801.0 is not in the range 0<x<=1800"),
         (["app.handler", "--timeout", "0"], 2, "0.0 is not in the range 0<x<=1800"),
         (["app.handler", "--name", "a b"], 1, "A function's name has 1 to 64 letters"),
+        (["app.handler", "--env-file", "no.env"], 2, "no.env cannot be read: No such file or directory."),
+        (["no.toml"], 2, "no.toml cannot be read: No such file or directory."),
+        (
+            ["a=app.handler", "a=app.handler"],
+            2,
+            "Two functions are named 'a': name one of them by",
+        ),
+        (["app.handler", "x=app.handler", "--name", "a"], 2, "--name is for one function"),
+        (["app.handler", "--host", "192.0.2.1"], 1, "192.0.2.1 is not an address of this machine"),
+        (
+            ["app.handler", "--host", "nowhere.invalid"],
+            1,
+            "nowhere.invalid is not an address of this machine",
+        ),
+        ([], 2, "Missing argument 'HANDLER...'"),
     ],
 )
 def test_what_cannot_be_served_is_a_sentence(
@@ -283,6 +298,132 @@ def test_the_lines_to_paste_work(dev: Callable[..., Dev], tmp_path: Path) -> Non
     done = subprocess.run(python, capture_output=True, text=True, timeout=30, check=True, env=environment)
     assert "b'one '" in done.stdout
     assert "InvokeComplete" in done.stdout
+
+
+JOBS = """
+def nightly(event, context):
+    print("working")
+    return {"job": "nightly"}
+
+def weekly(event, context):
+    raise LookupError("no such week: " + event["week"])
+"""
+
+
+def test_several_functions_have_a_url_each_and_lines_that_say_whose_they_are(
+    dev: Callable[..., Dev], folder: Path
+) -> None:
+    (folder / "jobs.py").write_text(JOBS)
+    running = dev("app.handler", "jobs.nightly", "weeks=jobs.weekly", "--invoke-mode", "BUFFERED")
+    urls = {name: running.until(rf"{name} +(http\S+)  (\S+)")[1] for name in ("app", "jobs", "weeks")}
+    assert len(set(urls.values())) == 3
+    running.until("Ctrl-C ends it")
+    with urllib.request.urlopen(urls["jobs"], timeout=30) as response:
+        assert response.read() == b'{"job":"nightly"}'
+    running.until(r"jobs │ working\n(.*\n)*ok +jobs  GET /  ")
+    (folder / "jobs.py").write_text(
+        JOBS.replace("nightly", "rewritten").replace("def rewritten", "def nightly")
+    )
+    running.until(r"Reloaded: jobs.py changed")
+    with urllib.request.urlopen(urls["jobs"], timeout=30) as response:
+        assert response.read() == b'{"job":"rewritten"}'
+
+
+def test_functions_are_read_from_a_file_with_values_of_their_own(
+    dev: Callable[..., Dev], folder: Path
+) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "app.py").write_text(APP.replace("VERSION", "from other"))
+    (folder / "shared.env").write_text("# secrets\nexport COLOUR='blue'\n")
+    (folder / "functions.toml").write_text("""
+[functions.first]
+handler = "app.handler"
+timeout = 10
+
+[functions.second]
+handler = "app.handler"
+code = "other"
+env_file = "shared.env"
+""")
+    running = dev("functions.toml", "--env", "COLOUR=red")
+    urls = [running.until(rf"{name} +(http\S+)")[1] for name in ("first", "second")]
+    running.until("Ctrl-C ends it")
+    for url, body, colour in zip(urls, (b"one VERSION", b"one from other"), ("red", "blue"), strict=True):
+        with urllib.request.urlopen(url, timeout=30) as response:
+            assert response.read() == body
+        running.until(f"│ serving {colour}")
+    (folder / "other" / "app.py").write_text(APP.replace("VERSION", "changed"))
+    running.until(r"Reloaded: app.py changed")
+    with urllib.request.urlopen(urls[1], timeout=30) as response:
+        assert response.read() == b"one changed"
+
+
+def test_a_variable_comes_from_the_last_that_names_it(dev: Callable[..., Dev], folder: Path) -> None:
+    (folder / "a.env").write_text("COLOUR=red\n")
+    (folder / "b.env").write_text("COLOUR=blue\n")
+    running = dev("app.handler", "--env-file", "a.env", "--env-file", "b.env").ready()
+    running.call()
+    running.until("│ serving blue")
+
+
+def test_an_error_is_shown_with_the_functions_own_frames_first(dev: Callable[..., Dev], folder: Path) -> None:
+    (folder / "app.py").write_text(FAILS)
+    running = dev("app.handler").ready()
+    client = running.client()
+    client.invoke(FunctionName="app")["Payload"].read()
+    client.close()
+    shown = running.until(r"(│ .*KeyError(?:.*\n)+?)error +app  no byte .* KeyError: 'name'\n")[1]
+    assert shown.splitlines() == [
+        "│ KeyError: 'name'",
+        "│   app.py:8 in look",
+        '│       return event["name"]',
+        "│   app.py:5 in handler",
+        "│       yield look(event)",
+    ]
+
+
+FAILS = """from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    yield look(event)
+
+def look(event):
+    return event["name"]
+"""
+
+
+def test_it_can_be_reached_by_other_names_where_it_is_told_so(dev: Callable[..., Dev]) -> None:
+    running = dev("app.handler", "--host", "0.0.0.0").ready()
+    assert "It listens on 0.0.0.0: whoever reaches this machine can invoke the functions." in running.printed
+    asked = urllib.request.Request(running.url, headers={"Host": "host.docker.internal:8701"})
+    with urllib.request.urlopen(asked, timeout=30) as response:
+        assert response.read() == b"one VERSION"
+
+
+def test_a_save_whose_import_hangs_says_so_and_the_next_save_counts_at_once(
+    dev: Callable[..., Dev], folder: Path
+) -> None:
+    os.mkfifo(folder / "gate")
+    running = dev("app.handler").ready()
+    (folder / "app.py").write_text("import os\nopen('gate').read()\n" + APP)
+    running.until(r"Reloaded: app.py changed")
+    running.until(r"app.handler is still loading, at app.py, line 2; invocations wait for it. Save a file to")
+    (folder / "app.py").write_text(APP.replace("VERSION", "mended"))
+    running.until(r"Reloaded: app.py changed")
+    assert running.call() == "one mended"
+
+
+def test_an_import_that_hangs_at_the_start_does_not_keep_it_from_serving(
+    dev: Callable[..., Dev], folder: Path
+) -> None:
+    os.mkfifo(folder / "gate")
+    (folder / "app.py").write_text("import os\nopen('gate').read()\n" + APP)
+    running = dev("app.handler").ready()
+    running.until(r"app.handler is still loading, at app.py, line 2")
+    (folder / "app.py").write_text(APP)
+    running.until(r"Reloaded: app.py changed")
+    assert running.call() == "one VERSION"
 
 
 def test_without_reload_a_change_is_left_alone(dev: Callable[..., Dev], folder: Path) -> None:

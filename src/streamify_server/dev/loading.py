@@ -1,0 +1,72 @@
+"""Whether the code of a function can be loaded as it is now, told on the terminal as it comes out."""
+
+from streamify_server.local.functions import Function
+
+from .check import Check, Problem
+from .terminal import DevError, Terminal
+
+# What a module may take to load before it is served all the same.
+_PATIENCE = 2.0
+
+
+class Loader:
+    """Keeps track of whether the code of a function can be loaded as it is now."""
+
+    def __init__(self, function: Function, terminal: Terminal, reload: bool) -> None:
+        self.function = function
+        self._terminal = terminal
+        self._reload = reload
+        self._check = Check(function)
+        self._told_slow = False
+        self._told = False
+
+    def wait(self, until_loaded: bool) -> None:
+        """Wait for the result, or for a moment only.
+
+        Raises:
+            DevError: It cannot be loaded, and waiting for a change is not an option.
+        """
+        self._check.wait(_PATIENCE)
+        while until_loaded and not self._check.over:
+            self._tell_slow()
+            self._check.wait(1.0)
+        problem = self._check.problem
+        if problem and not (problem.trace and self._reload):
+            raise DevError(self._sentence(problem))
+
+    def start(self) -> None:
+        """Load the code anew, as it is now."""
+        self.stop()
+        self._check = Check(self.function)
+        self._told_slow = self._told = False
+
+    def stop(self) -> None:
+        self._check.stop()
+
+    def look(self) -> None:
+        """Say what has come out since the last look."""
+        self._check.look()
+        if not self._check.over:
+            return self._tell_slow()
+        if self._told:
+            return None
+        self._told = True
+        if problem := self._check.problem:
+            self._terminal.echo(self._terminal.style(self._sentence(problem), "red"))
+            self._terminal.echo("It is loaded again at the next change.")
+        elif self._told_slow:
+            self._terminal.echo(f"{self.function.handler} is loaded.")
+        return None
+
+    def _tell_slow(self) -> None:
+        where = self._check.slow
+        if where is not None and not self._told_slow:
+            self._told_slow = True
+            at = f", at {where}" if where else ""
+            save = " Save a file to start anew." if self._reload else ""
+            slow = f"{self.function.handler} is still loading{at}; invocations wait for it.{save}"
+            self._terminal.echo(self._terminal.style(slow, "yellow"))
+
+    def _sentence(self, problem: Problem) -> str:
+        trace = f"\n\n{problem.trace}" if problem.trace else ""
+        return f"The handler {self.function.handler} cannot be loaded: {problem.sentence}.{trace}"
