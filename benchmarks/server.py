@@ -51,7 +51,7 @@ def bounds(*values: float) -> dict[Cell, float]:
     return dict(zip(CELLS, values, strict=False))
 
 
-LEAST = {
+LEAST: dict[str, dict[Cell, float]] = {
     "generator": bounds(1.0, 0.9, 0.8, 0.7),
     "async generator": bounds(0.8, 0.7, 0.7, 0.7),
     "writer": bounds(0.5, 0.5, 0.5, 0.5),
