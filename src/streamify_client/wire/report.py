@@ -11,7 +11,7 @@ import re
 from . import BytesLike
 from .verified import HandlerError, read_error
 
-_BEGINNING = b'{"error'
+_BEGINNINGS = (b'{"errorType":"', b'{"errorType": "', b'{"errorMessage":"', b'{"errorMessage": "')
 _FIELDS = {"errorMessage", "errorType", "requestId", "stackTrace"}  # what awslambdaric writes, and only that
 _PLATFORM_TYPE = re.compile(r"(Runtime|Sandbox)\.[A-Z][A-Za-z]+")
 _MAX_SIZE = 256 * 1024  # Lambda cuts what a runtime posts as an error at about this size
@@ -19,6 +19,9 @@ _MAX_SIZE = 256 * 1024  # Lambda cuts what a runtime posts as an error at about 
 
 class FailureReportDetector:
     """Holds the beginning of a body back for as long as it may be a report; any other body passes at once.
+
+    A report begins with the error's type or message and has no line feed. A body may begin so too: who reads
+    calls `release` when nothing has followed for a moment.
 
     Args:
         request_id: Of this invocation: what a report has to name.
@@ -33,22 +36,28 @@ class FailureReportDetector:
         if self._seen is None:
             return bytes(data)
         self._seen += data
-        if self._seen[: len(_BEGINNING)] == _BEGINNING[: len(self._seen)] and len(self._seen) <= _MAX_SIZE:
+        if b"\n" not in data and _begins_report(self._seen) and len(self._seen) <= _MAX_SIZE:
             return b""
-        return self._let_go()
+        return self.release()
+
+    @property
+    def holds(self) -> bool:
+        """Whether bytes are held back."""
+        return bool(self._seen)
+
+    def release(self) -> bytes:
+        """Return what is held back; from now on everything is body."""
+        seen, self._seen = self._seen, None
+        return bytes(seen or b"")
 
     def finish(self) -> HandlerError | bytes:
         """The body has ended: return the failure that it reports, or what was held back."""
-        held = self._let_go()
+        held = self.release()
         try:
             fields = json.loads(held)
         except (ValueError, RecursionError):
             return held
         return read_error(fields) if self._is_report(fields) else held
-
-    def _let_go(self) -> bytes:
-        seen, self._seen = self._seen, None
-        return bytes(seen or b"")
 
     def _is_report(self, fields: object) -> bool:
         if not isinstance(fields, dict):
@@ -61,3 +70,7 @@ class FailureReportDetector:
         early = not fields.get("requestId")
         own_words = fields.keys() == _FIELDS or _PLATFORM_TYPE.fullmatch(kind) is not None
         return early and own_words and fields.keys() <= _FIELDS
+
+
+def _begins_report(seen: bytearray) -> bool:
+    return any(seen[: len(beginning)] == beginning[: len(seen)] for beginning in _BEGINNINGS)

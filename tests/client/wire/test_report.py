@@ -67,12 +67,44 @@ def test_a_body_that_cannot_be_a_report_is_not_held_back() -> None:
     detector = FailureReportDetector(REQUEST)
     assert detector.feed(b'{"e') == b""
     assert detector.feed(b"vent") == b'{"event'
-    assert detector.feed(b'{"error') == b'{"error'
+    assert detector.feed(b'{"errorType":"') == b'{"errorType":"'
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"errors": []}', b'{"error": ', b'{"errorType": null', b'{"errorMessage":1']
+)
+def test_a_body_that_only_begins_like_a_report_is_let_go_once_that_shows(body: bytes) -> None:
+    detector = FailureReportDetector(REQUEST)
+    passed = b"".join(detector.feed(body[at : at + 1]) for at in range(len(body)))
+    assert passed == body
+
+
+def test_the_first_line_of_json_lines_is_let_go_with_its_line_feed() -> None:
+    line = json.dumps({"errorType": "KeyError", "row": 1}).encode()
+    detector = FailureReportDetector(REQUEST)
+    assert detector.feed(line) == b""
+    assert detector.feed(b"\n") == line + b"\n"
+    assert detector.feed(line) == line
+
+
+def test_what_is_held_back_can_be_let_go_at_any_moment() -> None:
+    detector = FailureReportDetector(REQUEST)
+    assert detector.feed(b'{"errorMessage": "slow') == b""
+    assert detector.release() == b'{"errorMessage": "slow'
+    assert detector.feed(b'ly"}') == b'ly"}'
+    assert detector.finish() == b""
+
+
+@pytest.mark.parametrize(("body", "held"), [(b"", False), (b'{"error', True), (b'{"errors"', False)])
+def test_a_detector_says_whether_it_holds_bytes_back(body: bytes, held: bool) -> None:
+    detector = FailureReportDetector(REQUEST)
+    detector.feed(body)
+    assert detector.holds is held
 
 
 def test_what_is_held_back_is_bounded() -> None:
     detector = FailureReportDetector(REQUEST)
-    held = b'{"error' + b" " * 262_144
+    held = b'{"errorType":"' + b" " * 262_144
     assert detector.feed(held) == held
 
 
