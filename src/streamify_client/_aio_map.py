@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ._map import MapItem, result_of
+from ._map import MapItem, Raised, result_of
 from ._payload import Payload
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
     """The items of `AsyncStreamClient.map`, as they come.
 
     Leaving the loop, an exception, a cancelled task and `close` cancel what still runs; `aclose` waits for
-    that as well.
+    that as well. What a function of the stream raises and is no ``Exception`` (SystemExit, CancelledError)
+    is raised by the loop.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
         ordered: bool,
         read: Any,
     ) -> None:
-        self._running: set[asyncio.Task[MapItem]] = set()
+        self._running: set[asyncio.Task[MapItem | Raised]] = set()
         self._following: asyncio.Task[Any] | None = None
         self._done: dict[int, MapItem] = {}
         self._open = open_stream
@@ -93,6 +94,8 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
         for task in [task for task in self._running if task.done()]:
             self._running.discard(task)
             item = task.result()
+            if isinstance(item, Raised):
+                raise item.error
             self._done[item.index] = item
         index = self._next if self._ordered else next(iter(self._done), None)
         found = None if index is None else self._done.pop(index, None)
@@ -155,7 +158,9 @@ class _Payloads:
         return await anext(self._async, _END)
 
 
-async def _read_item(stream: "AsyncResponseStream", index: int, payload: Payload, read: Any) -> MapItem:
+async def _read_item(
+    stream: "AsyncResponseStream", index: int, payload: Payload, read: Any
+) -> MapItem | Raised:
     """Read one stream, in a task of its own."""
     value, failure = None, None
     try:
@@ -163,6 +168,11 @@ async def _read_item(stream: "AsyncResponseStream", index: int, payload: Payload
             value = await (read(stream) if callable(read) else _READERS[read](stream))
     except Exception as error:
         failure = error
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, GeneratorExit) or (task is not None and task.cancelling()):
+            raise
+        return Raised(error)  # raised in the caller's task: in this one SystemExit would stop the event loop
     return MapItem(index, payload, value, failure, result_of(stream))
 
 

@@ -63,6 +63,13 @@ def check_read(read: object) -> None:
 Open = Callable[[Payload], "ResponseStream"]
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What ends a whole map: an exception that is more than one item's error, such as SystemExit."""
+
+    error: BaseException
+
+
 @dataclass(slots=True)
 class _Running:
     """One invocation that a thread is busy with."""
@@ -75,7 +82,8 @@ class StreamMap(Iterator[MapItem]):
     """The items of `StreamClient.map`, as they come.
 
     Leaving the loop, an exception and `close` cancel what still runs: it holds the threads' streams, and
-    nothing holds it.
+    nothing holds it. What a function of the stream raises and is no ``Exception`` (SystemExit,
+    CancelledError) is raised by the loop.
     """
 
     def __init__(
@@ -83,10 +91,10 @@ class StreamMap(Iterator[MapItem]):
     ) -> None:
         self._running: dict[int, _Running] = {}
         self._done: dict[int, MapItem] = {}
-        self._finished: SimpleQueue[MapItem] = SimpleQueue()
+        self._finished: SimpleQueue[MapItem | Raised] = SimpleQueue()
         self._open = open_stream
         self._payloads = enumerate(iter(payloads))
-        self._exhausted = False
+        self._exhausted = self._closed = False
         self._concurrency = concurrency
         self._ordered = ordered
         self._read = read
@@ -96,7 +104,7 @@ class StreamMap(Iterator[MapItem]):
         try:
             self._fill()
             while (item := self._take()) is None:
-                if not self._running:
+                if self._closed or not self._running:
                     raise StopIteration
                 self._collect(self._finished.get())
         except StopIteration:
@@ -133,12 +141,16 @@ class StreamMap(Iterator[MapItem]):
             raise
         self._running[index] = _Running(stream, thread)
 
-    def _collect(self, item: MapItem) -> None:
+    def _collect(self, item: MapItem | Raised) -> None:
+        if self._closed:
+            raise StreamClosedError("The map was closed while its next item was waited for.")
+        if isinstance(item, Raised):
+            raise item.error
         self._running.pop(item.index).thread.join()
         self._done[item.index] = item
 
     def _take(self) -> MapItem | None:
-        while not self._finished.empty():
+        while not self._closed and not self._finished.empty():
             self._collect(self._finished.get())
         index = self._next if self._ordered else next(iter(self._done), None)
         item = None if index is None else self._done.pop(index, None)
@@ -148,16 +160,22 @@ class StreamMap(Iterator[MapItem]):
 
     def close(self) -> None:
         """Cancel what runs; no further payload is taken."""
-        self._exhausted = True
+        threads = self._cancel()
+        deadline = time.monotonic() + _CLOSING
+        for thread in threads:
+            if thread is not threading.current_thread():  # a function of the stream may close the map
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _cancel(self) -> list[threading.Thread]:
+        """Cancel what runs; return its threads."""
+        self._exhausted = self._closed = True
         self._done.clear()
         running = list(self._running.values())
         self._running.clear()
-        self._finished = SimpleQueue()  # nobody asks any more for what comes now
         for one in running:
             one.stream.cancel()
-        deadline = time.monotonic() + _CLOSING
-        for one in running:
-            one.thread.join(max(0.0, deadline - time.monotonic()))
+        self._finished.put(Raised(GeneratorExit()))  # wakes who waits for an item in another thread
+        return [one.thread for one in running]
 
     def __enter__(self) -> Self:
         return self
@@ -168,11 +186,15 @@ class StreamMap(Iterator[MapItem]):
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        self._cancel()  # without waiting: the collector may run in any thread, and at any moment
 
 
 def _read_item(
-    stream: "ResponseStream", index: int, payload: Payload, read: Any, finished: "SimpleQueue[MapItem]"
+    stream: "ResponseStream",
+    index: int,
+    payload: Payload,
+    read: Any,
+    finished: "SimpleQueue[MapItem | Raised]",
 ) -> None:
     """Read one stream, in a thread of its own."""
     value, failure = None, None
@@ -181,6 +203,9 @@ def _read_item(
             value = read(stream) if callable(read) else _READERS[read](stream)
     except Exception as error:
         failure = error
+    except BaseException as error:
+        finished.put(Raised(error))
+        return
     finished.put(MapItem(index, payload, value, failure, result_of(stream)))
 
 

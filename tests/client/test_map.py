@@ -14,6 +14,7 @@ from streamify_client import (
     HttpStatusError,
     MapItem,
     StreamClient,
+    StreamClosedError,
     TruncatedStreamError,
 )
 from support.clients import CREDENTIALS, boto_client, stream_client
@@ -76,6 +77,14 @@ def hangs(peer: Peer) -> None:
 
 def threads_of_map() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("streamify-map")]
+
+
+def wait_for_threads_of_map() -> None:
+    """Wait for threads that have been told to end."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("streamify-map"):
+            thread.join(20)
+    assert threads_of_map() == []
 
 
 # by threads
@@ -201,7 +210,7 @@ def test_leaving_the_loop_cancels_the_rest(client: StreamClient, leave: str) -> 
                 assert list(items) == []
             del items
             gc.collect()
-        assert threads_of_map() == []
+        wait_for_threads_of_map()
         assert len(server.requests) <= 5
 
 
@@ -238,6 +247,75 @@ def test_a_client_with_too_small_a_pool_is_warned_about() -> None:
         client.map("fn", [], concurrency=11)
     boto.close()
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_what_is_more_than_an_items_error_is_raised_and_cancels_the_rest(
+    client: StreamClient, error: type[BaseException]
+) -> None:
+    def read(stream: Any) -> str:
+        if text := stream.text():
+            raise error(text)
+        return ""
+
+    def first_is_quick(peer: Peer) -> None:
+        (echoes if peer.request.body == b"0" else hangs)(peer)
+
+    with WireServer(first_is_quick) as server:
+        with pytest.raises(error, match="0"):
+            list(client.map(server.url, range(100), concurrency=4, read=read))
+        wait_for_threads_of_map()
+        assert len(server.requests) <= 4
+
+
+def test_a_map_that_is_dropped_is_cancelled_without_waiting_for_it(client: StreamClient) -> None:
+    busy, free = threading.Event(), threading.Event()
+
+    def read(stream: Any) -> None:
+        busy.set()
+        assert free.wait(20)
+
+    with WireServer(echoes) as server:
+        items = client.map(
+            server.url, [1, 2], concurrency=2, read=lambda s: None if s.text() == "1" else read(s)
+        )
+        assert next(items).error is None
+        assert busy.wait(20)
+        del items
+        assert len(threads_of_map()) == 1
+        free.set()
+        wait_for_threads_of_map()
+
+
+def test_closing_a_map_in_another_thread_ends_the_wait_for_an_item(client: StreamClient) -> None:
+    reading = threading.Event()
+
+    def read(stream: Any) -> str:
+        reading.set()
+        text: str = stream.text()
+        return text
+
+    with WireServer(hangs) as server:
+        items = client.map(server.url, [1], read=read)
+        closing = threading.Thread(target=lambda: (reading.wait(20), items.close()))  # type: ignore[func-returns-value]
+        closing.start()
+        with pytest.raises(StreamClosedError, match="was closed"):
+            next(items)
+        closing.join(20)
+        assert list(items) == []
+
+
+def test_a_function_of_the_stream_may_close_the_map(client: StreamClient) -> None:
+    maps: list[Any] = []
+
+    def read(stream: Any) -> None:
+        maps[0].close()
+
+    with WireServer(echoes) as server:
+        maps.append(client.map(server.url, range(100), concurrency=1, read=read))
+        with pytest.raises(StreamClosedError):
+            next(maps[0])
+        wait_for_threads_of_map()
 
 
 # by tasks
@@ -369,3 +447,20 @@ async def test_async_what_the_payloads_raise_is_raised_and_cancels_the_rest(aio:
 
     with WireServer(hangs) as server, pytest.raises(OSError, match="the disk is gone"):
         await collect(aio.map(server.url, payloads()))
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+async def test_async_what_is_more_than_an_items_error_is_raised_and_cancels_the_rest(
+    aio: AsyncStreamClient, error: type[BaseException]
+) -> None:
+    async def read(stream: Any) -> None:
+        if text := await stream.text():
+            raise error(text)
+
+    def first_is_quick(peer: Peer) -> None:
+        (echoes if peer.request.body == b"0" else hangs)(peer)
+
+    with WireServer(first_is_quick) as server:
+        with pytest.raises(error, match="0"):
+            await collect(aio.map(server.url, range(100), concurrency=4, read=read))
+        assert len(server.requests) <= 4
