@@ -190,7 +190,8 @@ class ResponseDecoder:
             raise self._failure
         if event.error_code is not None:
             raise function_error(event.error_code, event.error_details, event.log_tail)
-        if event.log_tail and (failure := find_failure(event.log_tail)):
+        request_id = self._raw.headers.get("x-amzn-requestid", "")
+        if event.log_tail and (failure := find_failure(event.log_tail, request_id)):
             raise FunctionError(
                 f"The function's log says that it failed: {failure.line}",
                 error_type=failure.error_type or ("Timeout" if failure.status == "timeout" else None),

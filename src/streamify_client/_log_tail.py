@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _REPORT = re.compile(
-    r"^REPORT RequestId: .*?\bStatus: (?P<status>timeout|error)\b(?:\s+Error Type: (?P<type>\S+))?.*$",
-    re.MULTILINE,
+    r"REPORT RequestId: (?P<id>\S+)\s.*?"
+    r"\bStatus: (?P<status>timeout|error)\b(?:\s+Error Type: (?P<type>\S+))?"
 )
 
 
@@ -31,17 +31,21 @@ class ReportedFailure:
     line: str
 
 
-def find_failure(log_tail: str) -> ReportedFailure | None:
-    """Return the failure that a log's end tells of, or None."""
-    if report := _REPORT.search(log_tail):
-        return ReportedFailure(report["status"], report["type"], report[0].strip())
+def find_failure(log_tail: str, request_id: str) -> ReportedFailure | None:
+    """Return the failure that a log's end tells of this invocation, or None.
+
+    The log may hold reports of other invocations: a function that forwards logs prints them.
+    """
     for line in log_tail.splitlines():
-        if "platform.report" in line and (failure := _from_json(line)):
+        report = _REPORT.match(line)
+        if report and report["id"] == request_id:
+            return ReportedFailure(report["status"], report["type"], line.strip())
+        if "platform.report" in line and (failure := _from_json(line, request_id)):
             return failure
     return None
 
 
-def _from_json(line: str) -> ReportedFailure | None:
+def _from_json(line: str, request_id: str) -> ReportedFailure | None:
     try:
         entry: Any = json.loads(line)
     except (ValueError, RecursionError):
@@ -49,8 +53,13 @@ def _from_json(line: str) -> ReportedFailure | None:
     if not isinstance(entry, dict) or entry.get("type") != "platform.report":
         return None
     record = entry.get("record")
-    if not isinstance(record, dict) or record.get("status") not in ("timeout", "error", "failure"):
+    if not isinstance(record, dict) or record.get("requestId") != request_id:
+        return None
+    if (status := record.get("status")) not in ("timeout", "error", "failure"):
         return None
     error_type = record.get("errorType")
-    status = "timeout" if record["status"] == "timeout" else "error"
-    return ReportedFailure(status, error_type if isinstance(error_type, str) else None, line.strip())
+    return ReportedFailure(
+        "timeout" if status == "timeout" else "error",
+        error_type if isinstance(error_type, str) else None,
+        line.strip(),
+    )

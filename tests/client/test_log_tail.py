@@ -4,7 +4,9 @@ import pytest
 
 from streamify_client._log_tail import find_failure
 
-ID = "RequestId: 5f1e7b4c-0000-4000-8000-000000000000"
+REQUEST = "5f1e7b4c-0000-4000-8000-000000000000"
+ID = f"RequestId: {REQUEST}"
+RECORD = f'{{"type": "platform.report", "record": {{"requestId": "{REQUEST}", %s}}}}'
 
 
 @pytest.mark.parametrize(
@@ -16,17 +18,17 @@ ID = "RequestId: 5f1e7b4c-0000-4000-8000-000000000000"
             ("error", "Runtime.Unhandled"),
         ),
         (
-            '{"time": "t", "type": "platform.report", "record": {"status": "timeout", "metrics": {}}}\n',
+            "first line\n" + RECORD % '"status": "timeout", "metrics": {}' + "\n",
             ("timeout", None),
         ),
         (
-            '{"type": "platform.report", "record": {"status": "failure", "errorType": "Runtime.ExitError"}}',
+            RECORD % '"status": "failure", "errorType": "Runtime.ExitError"',
             ("error", "Runtime.ExitError"),
         ),
     ],
 )
 def test_a_failure_is_found(log: str, expected: tuple[str, str | None]) -> None:
-    failure = find_failure(log)
+    failure = find_failure(log, REQUEST)
     assert failure is not None
     assert (failure.status, failure.error_type) == expected
 
@@ -38,7 +40,12 @@ def test_a_failure_is_found(log: str, expected: tuple[str, str | None]) -> None:
         f"REPORT {ID}\tDuration: 3 ms\tBilled Duration: 4 ms\n",
         "REPORT of the sales team: Status: error\n",
         f"something {ID} Status: timeout",
-        '{"type": "platform.report", "record": {"status": "success"}}',
+        RECORD % '"status": "success"',
+        RECORD.replace(REQUEST, "another") % '"status": "timeout"',
+        '{"type": "platform.report", "record": {"status": "timeout"}}',
+        "REPORT RequestId: another\tDuration: 3000.00 ms\tStatus: timeout\n",
+        f"REPORT RequestId: another\tStatus: timeout {ID}\tStatus: timeout\n",
+        f"REPORT RequestId: another\tStatus: timeout\nREPORT {ID}\tDuration: 1 ms\n",
         '{"type": "platform.report", "record": null}',
         '{"message": "platform.report", "status": "timeout"}',
         '"platform.report',
@@ -46,4 +53,4 @@ def test_a_failure_is_found(log: str, expected: tuple[str, str | None]) -> None:
     ],
 )
 def test_what_tells_of_no_failure_is_left_alone(log: str) -> None:
-    assert find_failure(log) is None
+    assert find_failure(log, REQUEST) is None

@@ -334,7 +334,7 @@ def test_the_result_of_an_open_stream_is_not_there_yet(make_own_client: MakeClie
         assert stream.result.bytes_received == 0
 
 
-LOG = "START\nREPORT RequestId: 1 Duration: 3000.00 ms Status: {}\n"
+LOG = "START\nREPORT RequestId: req-1 Duration: 3000.00 ms Status: {}\n"
 
 
 def complete_with_log(text: str) -> bytes:
@@ -348,6 +348,14 @@ def test_the_log_tail_is_in_the_result(make_own_client: MakeClient) -> None:
         stream = make_own_client(server.url).stream("fn", log_tail=True)
         stream.read()
         assert stream.result.log_tail == "REPORT fine"
+
+
+def test_a_report_of_another_request_in_the_log_does_not_fail_a_good_stream(
+    make_own_client: MakeClient,
+) -> None:
+    log = LOG.format("timeout").replace("req-1", "req-2")  # printed by a function that forwards logs
+    with WireServer(whole(b"a", complete=complete_with_log(log))) as server:
+        assert make_own_client(server.url).stream("fn", log_tail=True).read() == b"a"
 
 
 @pytest.mark.parametrize("status", ["timeout", "error"])
