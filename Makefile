@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop soak fuzz heavy layer extras docs check lint types public-types format bench clean
+.PHONY: help install demo test matrix load interop recipes soak fuzz heavy layer extras docs check lint types public-types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -20,7 +20,7 @@ demo: $(STAMP)   ## Stream a text and a data set through a local Lambda
 	$(BIN)/streamify demo
 
 test: $(STAMP)   ## Run the suite
-	$(BIN)/python -m pytest -m 'not interop and not slow' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not interop and not slow and not recipes' -n 2 --dist loadfile
 
 matrix: $(STAMP)  ## Run every cell of the fault matrix
 	STREAMIFY_MATRIX=full $(BIN)/python -m pytest tests/matrix -n 2
@@ -31,6 +31,9 @@ load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a failure
 	scripts/install-peers
 	$(BIN)/python -m pytest -m interop tests/interop
+
+recipes:         ## Run the recipes with the packages that they are about, in an environment of their own
+	scripts/test-recipes
 
 soak: $(STAMP)   ## Run 10,000 invocations with faults, 500 streams at once, 2,000 starts and stops
 	STREAMIFY_SOAK_INVOCATIONS=5000 STREAMIFY_SOAK_STREAMS=500 STREAMIFY_SOAK_CYCLES=2000 $(BIN)/python -m pytest -s tests/soak

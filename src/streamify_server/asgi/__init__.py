@@ -1,4 +1,4 @@
-"""ASGI applications (FastAPI, Starlette, Litestar, Django...) as streaming handlers.
+"""ASGI and WSGI applications (FastAPI, Starlette, Litestar, Django, Flask...) as streaming handlers.
 
 from streamify_server.asgi import streaming_asgi
 
@@ -19,8 +19,9 @@ from streamify_server.response import HttpResponse
 from .events import http_request
 from .exchange import CallerGoneError, Exchange
 from .lifespan import App, Lifespan, LifespanError
+from .wsgi import streaming_wsgi
 
-__all__ = ["CallerGoneError", "LifespanError", "streaming_asgi"]
+__all__ = ["CallerGoneError", "LifespanError", "streaming_asgi", "streaming_wsgi"]
 
 _under_way: ContextVar[list[Exchange] | None] = ContextVar("streamify_asgi_exchanges", default=None)
 

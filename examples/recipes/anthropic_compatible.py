@@ -1,0 +1,87 @@
+"""An endpoint that speaks Anthropic's messages API, for any client that does, on FastAPI.
+
+    streamify dev anthropic_compatible.handler
+    Anthropic(base_url=url, api_key="any").messages.stream(model="echo", max_tokens=99, messages=...)
+
+Put your own model behind `answer`. An error in mid-stream is told as the API tells it: the reader raises.
+"""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel
+
+from streamify_server.asgi import streaming_asgi
+
+app = FastAPI()
+handler = streaming_asgi(app)
+
+
+class Message(BaseModel):
+    role: str
+    content: str
+
+
+class MessagesRequest(BaseModel):
+    model: str
+    max_tokens: int
+    messages: list[Message]
+    stream: bool = False
+
+
+async def answer(messages: list[Message]) -> AsyncIterator[str]:
+    """The model: it says back what it was told last, word by word."""
+    for word in messages[-1].content.split():
+        if word == "fail":
+            raise RuntimeError("the model gave up")
+        yield f"{word} "
+
+
+@app.post("/v1/messages")
+async def messages(request: MessagesRequest) -> Response:
+    if request.model != "echo":
+        return JSONResponse(error("not_found_error", f"model: {request.model}"), 404)
+    message: dict[str, Any] = {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "type": "message",
+        "role": "assistant",
+        "model": request.model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
+    if request.stream:
+        return StreamingResponse(events(request, message), media_type="text/event-stream")
+    text = "".join([word async for word in answer(request.messages)])
+    content = [{"type": "text", "text": text}]
+    return JSONResponse({**message, "content": content, "stop_reason": "end_turn"})
+
+
+async def events(request: MessagesRequest, message: dict[str, Any]) -> AsyncIterator[str]:
+    yield event("message_start", message=message)
+    yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    words = 0
+    try:
+        async for word in answer(request.messages):
+            words += 1
+            yield event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
+    except Exception as failure:
+        yield f"event: error\ndata: {json.dumps(error('api_error', str(failure)))}\n\n"
+        raise  # a verified reader and the log learn of it too
+    yield event("content_block_stop", index=0)
+    stop = {"stop_reason": "end_turn", "stop_sequence": None}
+    yield event("message_delta", delta=stop, usage={"output_tokens": words})
+    yield event("message_stop")
+
+
+def event(kind: str, **fields: Any) -> str:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n"
+
+
+def error(kind: str, message: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message}}

@@ -1,0 +1,57 @@
+"""The answer of an Anthropic model, passed on as server-sent events.
+
+    new EventSource(url + "?prompt=hi")
+
+ANTHROPIC_API_KEY, and ANTHROPIC_BASE_URL for any other server that speaks the API. A refusal (a wrong key,
+too many requests) is an HTTP status, because the model is asked before the head of the response goes out. The
+upstream stream is closed whatever ends this one: its last event, a caller that is refused, the deadline.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anthropic
+
+from streamify_server import HttpError, HttpResponse, sse, streaming_handler
+from streamify_server.middlewares import http_error_handler
+
+client = anthropic.AsyncAnthropic(max_retries=0)
+MODEL = os.environ.get("MODEL", "claude-haiku-4-5")
+
+
+@streaming_handler(middlewares=[http_error_handler()])
+async def handler(event: dict[str, Any], context: Any) -> HttpResponse:
+    prompt = (event.get("queryStringParameters") or {}).get("prompt")
+    if not prompt:
+        raise HttpError(400, "prompt is missing: ?prompt=...")
+    try:
+        upstream = await client.messages.create(
+            model=MODEL, max_tokens=1024, messages=[{"role": "user", "content": prompt}], stream=True
+        )
+    except anthropic.RateLimitError as refused:
+        raise HttpError(429, "The model has too much to do; try again.") from refused
+    except anthropic.APIError as refused:
+        raise HttpError(502, "The model cannot be asked now.", expose=True) from refused
+    return HttpResponse(200, {"cache-control": "no-store"}, sse(Told(upstream)))
+
+
+class Told:
+    """The upstream's events as ours. Closing it closes the upstream, even if nothing was read."""
+
+    def __init__(self, upstream: anthropic.AsyncStream[Any]) -> None:
+        self.upstream = upstream
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        try:
+            async for event in self.upstream:
+                if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                    yield {"event": "delta", "data": {"text": event.delta.text}}
+                elif event.type == "message_delta":
+                    yield {"event": "done", "data": {"reason": event.delta.stop_reason}}
+        except Exception:
+            yield {"event": "error", "data": {"message": "The model stopped in the middle of its answer."}}
+            raise  # a verified reader and the log learn what it was
+
+    async def aclose(self) -> None:
+        await self.upstream.close()

@@ -1,0 +1,75 @@
+"""An export of a table as CSV, and its readers: pandas, DuckDB, a Parquet file.
+
+python export.py            # with AWS credentials, and the function "export" deployed
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamify_server import csv_rows, streaming_handler
+
+if TYPE_CHECKING:
+    import pandas
+
+    from streamify_client import StreamClient
+
+
+@streaming_handler
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Answer with a row for each day, and its temperature."""
+    return csv_rows(rows(event["days"]), header=["day", "celsius"])
+
+
+def rows(days: int) -> Iterator[tuple[int, float]]:
+    for day in range(days):  # a cursor of a database
+        yield day, 10 + day % 7 / 2
+
+
+def hottest(client: "StreamClient", days: int) -> "pandas.DataFrame":
+    """Read with pandas, in chunks: the table is never in memory as a whole."""
+    import pandas
+
+    best = pandas.DataFrame()
+    for chunk in client.read_csv("export", {"days": days}, chunksize=10_000):
+        best = pandas.concat([best, chunk]).nlargest(3, "celsius", keep="first")
+    return best
+
+
+def averages(client: "StreamClient", days: int) -> list[tuple[Any, ...]]:
+    """Read with DuckDB: SQL over the data frame."""
+    import duckdb
+
+    frame = client.read_csv("export", {"days": days})
+    with duckdb.connect() as connection:
+        connection.register("export", frame)
+        query = "select day % 7 as weekday, avg(celsius) from export group by weekday order by weekday"
+        return connection.sql(query).fetchall()
+
+
+def to_parquet(client: "StreamClient", days: int, path: Path) -> None:
+    """Write a Parquet file, one row group a chunk; the file gets its name when it is whole."""
+    import pyarrow
+    import pyarrow.parquet
+
+    part = path.with_suffix(".part")
+    writer = None
+    try:
+        for chunk in client.read_csv("export", {"days": days}, chunksize=10_000):
+            table = pyarrow.Table.from_pandas(chunk, preserve_index=False)
+            writer = writer or pyarrow.parquet.ParquetWriter(part, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+            part.rename(path)
+    finally:
+        if writer is not None:
+            writer.close()
+        part.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    from streamify_client import StreamClient
+
+    with StreamClient() as client:
+        print(hottest(client, 100_000))

@@ -1,0 +1,37 @@
+"""One invocation for each page of a long text, many at once: with `map`, and with Dask."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from streamify_server import streaming_handler
+
+if TYPE_CHECKING:
+    from streamify_client import StreamClient
+
+
+@streaming_handler
+def handler(event: dict[str, Any], context: Any) -> Iterator[str]:
+    """Count the words of one page, a CSV line for each."""
+    yield "word,count\n"
+    words = event["page"].lower().split()
+    for word in sorted(set(words)):
+        yield f"{word},{words.count(word)}\n"
+
+
+def longest_pages(client: "StreamClient", pages: list[str]) -> list[tuple[int, int]]:
+    """Page number and number of words, longest first; a page that fails stops nothing but itself."""
+    found = []
+    for item in client.map("fan_out", [{"page": page} for page in pages], concurrency=8):
+        if item.error is None:
+            lines = item.value.splitlines()[1:]
+            found.append((item.index, sum(int(line.rpartition(",")[2]) for line in lines)))
+    return sorted(found, key=lambda each: -each[1])
+
+
+def word_counts(pages: list[str], client_options: dict[str, Any]) -> dict[str, int]:
+    """All pages as one Dask data frame; each partition is read where it is needed."""
+    from streamify_client import dask
+
+    frame = dask.read_csv("fan_out", [{"page": page} for page in pages], client_options=client_options)
+    counts = frame.groupby("word")["count"].sum().compute()
+    return {str(word): int(count) for word, count in counts.items()}

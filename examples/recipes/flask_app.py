@@ -1,0 +1,24 @@
+"""A Flask application, streamed: WSGI through a2wsgi.
+
+streamify dev flask_app.handler
+"""
+
+from collections.abc import Iterator
+
+from flask import Flask, Response, request, stream_with_context
+
+from streamify_server.asgi import streaming_wsgi
+
+app = Flask(__name__)
+
+
+@app.get("/squares")
+def squares() -> Response:
+    def lines() -> Iterator[str]:
+        for row in range(int(request.args.get("rows", "3"))):
+            yield f"{row},{row * row}\n"
+
+    return Response(stream_with_context(lines()), mimetype="text/csv")
+
+
+handler = streaming_wsgi(app)

@@ -1,0 +1,38 @@
+"""An MCP server on a Function URL: stateless streamable HTTP, so that any process can answer any request.
+
+    streamify dev mcp_server.handler
+    async with Client(url + "mcp") as client: await client.call_tool("count", {"to": 3})
+
+The server checks the Host header against rebinding attacks. A Function URL has a host of its own, which must
+be allowed: set MCP_ALLOWED_HOSTS to it ("abc.lambda-url.us-east-1.on.aws"; several with commas).
+"""
+
+import os
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+
+from streamify_server.asgi import streaming_asgi
+
+server = MCPServer("counter")
+
+
+@server.tool()
+async def count(to: int, context: Context) -> str:
+    """Count, and tell the progress of it."""
+    for number in range(1, to + 1):
+        await context.report_progress(number, to)
+    return f"counted to {to}"
+
+
+@server.tool()
+async def divide(dividend: float, divisor: float) -> float:
+    """Divide one number by another."""
+    return dividend / divisor
+
+
+hosts = [host for host in os.environ.get("MCP_ALLOWED_HOSTS", "").split(",") if host]
+app = server.streamable_http_app(
+    stateless_http=True, transport_security=TransportSecuritySettings(allowed_hosts=hosts)
+)
+handler = streaming_asgi(app)

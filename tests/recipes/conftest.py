@@ -1,0 +1,42 @@
+"""The recipes behind local Function URLs, with the real packages; `make recipes` installs these."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from streamify_server.local import LocalLambda
+
+RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
+
+Serve = Callable[..., str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("recipes")
+
+
+@pytest.fixture
+def aws() -> Iterator[LocalLambda]:
+    with LocalLambda() as aws:
+        yield aws
+
+
+@pytest.fixture
+def serve(aws: LocalLambda) -> Serve:
+    """Run a recipe; return the URL at which it answers, with a slash at its end."""
+
+    def serve(name: str, handler: str = "handler", timeout: float = 8, **environment: str) -> str:
+        aws.add_function(
+            name,
+            handler=f"{name}.{handler}",
+            code=RECIPES,
+            timeout=30,
+            memory_size=512,
+            environment=environment,
+        )
+        return aws.function_url(name, invoke_mode="RESPONSE_STREAM")
+
+    return serve

@@ -1,0 +1,37 @@
+"""The Vercel AI SDK's UI message stream, read by the SDK itself on Node."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from .conftest import Serve
+
+PEERS = Path(__file__).parent / "peers"
+NODE = PEERS / "node_modules/.bin/node"
+
+
+def read(url: str, text: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [NODE, "read_ui_messages.mjs", url, text],
+        cwd=PEERS,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_the_sdk_sees_the_text_grow(serve: Serve) -> None:
+    said = read(serve("ai_sdk"), "größe 数据 🙂")
+    assert said["texts"][-1] == "größe 数据 🙂 "
+    assert "größe " in said["texts"]
+    assert said["failure"] is None
+
+
+def test_an_error_in_mid_stream_reaches_the_sdk(serve: Serve) -> None:
+    said = read(serve("ai_sdk"), "begun fail")
+    assert said["texts"][-1] == "begun "
+    assert "the model gave up" in said["failure"]
