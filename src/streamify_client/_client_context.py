@@ -1,9 +1,15 @@
-"""The client context: the caller's own, our offer of a verified stream, and the trace context."""
+"""The client context: the caller's own, our offer of a verified stream, and the trace context.
+
+awslambdaric 4.2 gives handlers the trace context that stands in ``w3c`` (``context.w3c()``); before that,
+OpenTelemetry's instrumentations looked into ``custom``, where it still stands as well.
+"""
 
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from .errors import ConfigurationError
@@ -24,29 +30,61 @@ def encode_client_context(
 ) -> str | None:
     """Return the value of the X-Amz-Client-Context header, or None where there is nothing to say.
 
-    The offer of a verified stream and the trace context are merged into ``custom``; they replace no key of
-    the caller's, and are left out where they would not fit.
+    The offer of a verified stream is merged into ``custom``, the trace context into ``w3c`` and ``custom``.
+    They replace no key of the caller's, and are left out where they would not fit: first the trace context,
+    then the offer.
 
     Raises:
         ConfigurationError: The caller's context is no JSON object or too long, or a required offer does not
             fit.
     """
     own = _read(context)
-    text = _encode(own) if own is not None else None
-    if text is not None and len(text) > MAX_BYTES:
+    wanted = [
+        *([_Addition("custom", {OFFER_KEY: OFFER})] if offer else []),
+        *([_Addition("w3c", trace), _Addition("custom", trace)] if trace else []),
+    ]
+    additions = [addition for addition in wanted if addition.possible(own)]
+    text, added = _longest(own, additions)
+    if offer_required and not any(OFFER_KEY in addition.fields for addition in added):
         raise ConfigurationError(
-            f"client_context is too long: {len(text):,} bytes in base64, and Lambda takes {MAX_BYTES:,}."
+            "verified='require' needs room for its offer in client_context.custom: the context is too "
+            f"long, or its custom is no JSON object, or has the key {OFFER_KEY!r} already."
         )
-    if offer:
-        offered = _merge(own, {OFFER_KEY: OFFER})
-        if offered is None and offer_required:
-            raise ConfigurationError(
-                "verified='require' needs room for its offer in client_context.custom: the context is too "
-                f"long, or its custom is no JSON object, or has the key {OFFER_KEY!r} already."
-            )
-        own = offered or own
-    own = (_merge(own, trace) if trace else None) or own
-    return _encode(own) if own is not None else None
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """Fields for one of the objects in the client context."""
+
+    into: str
+    fields: Mapping[str, str]
+
+    def possible(self, context: Mapping[str, Any] | None) -> bool:
+        """Whether no key of the caller's is in the way."""
+        if self.into == "w3c":
+            return self.into not in (context or {})
+        there = (context or {}).get(self.into, {})
+        return isinstance(there, Mapping) and not any(key in there for key in self.fields)
+
+    def merged(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        return {**context, self.into: {**context.get(self.into, {}), **self.fields}}
+
+
+def _longest(
+    own: Mapping[str, Any] | None, additions: Sequence[_Addition]
+) -> tuple[str | None, Sequence[_Addition]]:
+    """Encode the context with as many of the additions as fit, the first ones first."""
+    for count in range(len(additions), -1, -1):
+        if not count and own is None:
+            return None, ()
+        added = additions[:count]
+        text = _encode(reduce(lambda context, addition: addition.merged(context), added, dict(own or {})))
+        if len(text) <= MAX_BYTES:
+            return text, added
+    raise ConfigurationError(
+        f"client_context is too long: {len(text):,} bytes in base64, and Lambda takes {MAX_BYTES:,}."
+    )
 
 
 def _read(context: ClientContext) -> dict[str, Any] | None:
@@ -64,14 +102,6 @@ def _read(context: ClientContext) -> dict[str, Any] | None:
             f"client_context must be a mapping (a JSON object), not {type(context).__name__}."
         )
     return dict(context)
-
-
-def _merge(context: dict[str, Any] | None, additions: Mapping[str, str]) -> dict[str, Any] | None:
-    custom = (context or {}).get("custom", {})
-    if not isinstance(custom, Mapping) or any(key in custom for key in additions):
-        return None
-    merged = {**(context or {}), "custom": {**custom, **additions}}
-    return merged if len(_encode(merged)) <= MAX_BYTES else None
 
 
 def _encode(context: Mapping[str, Any]) -> str:

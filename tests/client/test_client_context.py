@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from awslambdaric.lambda_context import LambdaContext
 
 from streamify_client import ConfigurationError
 from streamify_client._client_context import MAX_BYTES, encode_client_context
@@ -62,9 +63,42 @@ def test_a_context_that_is_no_json_object_is_refused(own: Any) -> None:
         encode_client_context(own, offer=True)
 
 
-def test_the_trace_context_is_passed_on_in_custom() -> None:
+def test_the_trace_context_is_passed_on_in_w3c_and_in_custom() -> None:
     trace = {"traceparent": "00-1-2-01"}
     assert decode(encode_client_context(None, offer=True, trace=trace)) == {
-        "custom": {"streamify": "verified/1", "traceparent": "00-1-2-01"}
+        "custom": {"streamify": "verified/1", "traceparent": "00-1-2-01"},
+        "w3c": trace,
     }
-    assert decode(encode_client_context(None, offer=False, trace=trace)) == {"custom": trace}
+    assert decode(encode_client_context(None, offer=False, trace=trace)) == {"custom": trace, "w3c": trace}
+
+
+@pytest.mark.parametrize("own", [{"w3c": {"traceparent": "mine"}}, {"w3c": ""}])
+def test_the_callers_own_trace_context_stays(own: dict[str, Any]) -> None:
+    found = decode(encode_client_context(own, offer=False, trace={"traceparent": "00-1-2-01"}))
+    assert found["w3c"] == own["w3c"]
+    mine = {"custom": {"traceparent": "mine"}}
+    assert decode(encode_client_context(mine, offer=False, trace={"traceparent": "00-1-2-01"})) == {
+        **mine,
+        "w3c": {"traceparent": "00-1-2-01"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("room", "left"),
+    [
+        (300, {"streamify", "w3c", "traceparent"}),
+        (150, {"streamify", "w3c"}),
+        (50, {"streamify"}),
+        (20, set()),
+    ],
+)
+def test_the_trace_context_gives_way_to_the_offer_where_there_is_no_room(room: int, left: set[str]) -> None:
+    own = {"custom": {"x": "a" * (MAX_BYTES // 4 * 3 - room)}}
+    found = decode(encode_client_context(own, offer=True, trace={"traceparent": "0" * 55}))
+    assert {*found, *found["custom"]} - {"custom", "x"} == left
+
+
+def test_awslambdaric_finds_the_trace_context() -> None:
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=b"}
+    sent = decode(encode_client_context({"custom": {"a": 1}}, offer=True, trace=trace))
+    assert LambdaContext("id", sent, None, 0).w3c() == trace
