@@ -11,6 +11,8 @@ from botocore.parsers import create_parser
 from streamify_server.local.api_errors import STATUS, ApiError, throttled
 
 NOT_IN_THE_MODEL = {"AccessDeniedException", "UnknownOperationException"}
+# Of botocore 1.44, which aiobotocore does not allow yet.
+NEWER = {"RuntimeAliasDeletedException", "RuntimeVersionDeletedException"}
 MODEL: Any = botocore.session.get_session().get_service_model("lambda")
 
 
@@ -31,7 +33,14 @@ def test_a_modelled_error_has_its_status_and_is_read_whole_by_botocore(shape: An
 
 def test_no_error_is_invented() -> None:
     known = {shape.name for shape in MODEL.error_shapes}
-    assert set(STATUS) - known == NOT_IN_THE_MODEL
+    assert set(STATUS) - known - NEWER == NOT_IN_THE_MODEL
+
+
+@pytest.mark.parametrize("name", sorted(NEWER))
+def test_a_runtime_that_was_deleted_is_a_conflict(name: str) -> None:
+    error = ApiError(name, "what went wrong")
+    assert error.status == 409
+    assert json.loads(error.body) == {"Type": "User", "message": "what went wrong"}
 
 
 @pytest.mark.parametrize("reserved", [True, False])

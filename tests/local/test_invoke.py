@@ -215,4 +215,13 @@ def test_a_function_sees_lambdas_environment_and_none_of_the_callers_secrets(
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == "fn"
     assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
     assert environment["_HANDLER"] == "steps.main"
+    assert environment["AWS_SESSION_TOKEN"].startswith("local/")
+    assert "AWS_EXECUTION_ENV" not in environment  # a runtime of one's own has none
     assert environment["AWS_LAMBDA_LOG_GROUP_NAME"] == "/aws/lambda/fn"
+
+
+def test_a_managed_runtime_is_named_in_the_environment(aws: LocalLambda, client: Any) -> None:
+    aws.add_function("variables", handler="plain.variables", code=FUNCTIONS)
+    environment = json.loads(invoke(client, name="variables")["Payload"])
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    assert environment["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{version}"

@@ -59,10 +59,37 @@ def test_nothing_is_left_after_the_block_however_it_ends() -> None:
     assert threading.active_count() == threads
 
 
+class Text:
+    """What a configuration file may hold where text is wanted."""
+
+    def __str__(self) -> str:
+        return "8080"
+
+
 BAD = {
     "name": ({"name": "a b", "handler": "a.b"}, "letters, digits"),
     "no handler": ({"name": "fn"}, "needs handler="),
     "code": ({"name": "fn", "handler": "a.b", "code": "/nowhere"}, "/nowhere is none"),
+    "a number in the environment": (
+        {"name": "fn", "handler": "a.b", "environment": {"PORT": 8080}},
+        "'PORT' of fn must be text, not int: write '8080'",
+    ),
+    "None in the environment": (
+        {"name": "fn", "handler": "a.b", "environment": {"PORT": None}},
+        "'PORT' of fn must be text, not NoneType",
+    ),
+    "an object in the environment": (
+        {"name": "fn", "handler": "a.b", "environment": {"PORT": Text()}},
+        "write '8080'",
+    ),
+    "NUL in the environment": ({"name": "fn", "handler": "a.b", "environment": {"A": "b\0"}}, "has a NUL"),
+    "NUL in a name": ({"name": "fn", "handler": "a.b", "environment": {"A\0": "b"}}, "has a NUL"),
+    "a lone surrogate": ({"name": "fn", "handler": "a.b", "environment": {"A": "\ud800"}}, "be encoded"),
+    "a name with =": ({"name": "fn", "handler": "a.b", "environment": {"A=B": "c"}}, "variable named 'A=B'"),
+    "an empty name": ({"name": "fn", "handler": "a.b", "environment": {"": "c"}}, "variable named ''"),
+    "a name that is no text": ({"name": "fn", "handler": "a.b", "environment": {1: "c"}}, "named 1"),
+    "NUL in the command": ({"name": "fn", "command": ["a\0"]}, "command of fn has a NUL"),
+    "NUL in the handler": ({"name": "fn", "handler": "a.b\0"}, "has a NUL"),
     "timeout": ({"name": "fn", "handler": "a.b", "timeout": 1801}, "at most 1800 seconds, not 1801"),
 }
 

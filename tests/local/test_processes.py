@@ -71,6 +71,41 @@ def test_a_killed_supervisor_takes_its_functions_with_it(gate: Gate) -> None:
         client.close()
 
 
+def test_a_process_that_cannot_be_started_is_its_own_functions_trouble(aws: LocalLambda, client: Any) -> None:
+    """Of what is not checked before: a supervisor that failed would take the other functions with it."""
+    first = steps(["answer", "1"])
+    assert invoke(client, first)["Payload"] == b"1"
+    aws.add_function("huge", command=["true", "x" * (8 << 20)], code=FUNCTIONS)
+    processes = aws.process_ids()
+    assert b"Runtime.InvalidEntrypoint" in invoke(client, name="huge")["Payload"]
+    assert set(aws.process_ids()) >= set(processes)
+    assert invoke(client, first)["Payload"] == b"1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who a process belongs to")
+@pytest.mark.parametrize("ends", ["timeout", "exit", "kill"])
+def test_a_child_in_a_session_of_its_own_ends_with_its_function(tmp_path: Path, ends: str) -> None:
+    child, other, go = Gate(tmp_path, "child"), Gate(tmp_path, "other"), Gate(tmp_path, "go")
+    with LocalLambda() as aws:
+        add_steps(aws, timeout=2 if ends == "timeout" else 30)
+        add_steps(aws, "neighbour")
+        client = boto3_client(aws)
+        neighbour = steps(["child", other.path, True], ["answer", "1"])
+        invoke(client, neighbour, name="neighbour", InvocationType="Event")
+        spared = psutil.Process(int(other.read()))
+        last = {"timeout": ["hang"], "exit": ["exit", 1], "kill": ["kill"]}[ends]
+        does = steps(["child", child.path, True], ["await", go.path], last)
+        invoke(client, does, InvocationType="Event")
+        started = psutil.Process(int(child.read()))
+        go.open()
+        _, alive = psutil.wait_procs([started], timeout=30)
+        assert not alive
+        assert spared.is_running()
+        client.close()
+    _, alive = psutil.wait_procs([spared], timeout=30)
+    assert not alive
+
+
 def test_an_idle_process_that_was_killed_is_replaced(gate: Gate) -> None:
     with LocalLambda() as aws:
         add_steps(aws)

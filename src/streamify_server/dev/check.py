@@ -48,6 +48,7 @@ class Check:
         # What the module does at its import must not find a Runtime API to talk to, nor a debugger.
         environment = process_environment(function, runtime_api="", region="us-east-1", log_stream="")
         environment["PYTHONBREAKPOINT"] = "0"
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self._report, report = os.pipe()
         alive, self._alive = os.pipe()  # its end tells the process that nobody waits for it any more
         os.set_blocking(self._report, False)

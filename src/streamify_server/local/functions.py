@@ -57,10 +57,15 @@ class Function:
     wrapped: bool = False  # an exec wrapper starts the runtime
 
     @property
+    def managed(self) -> bool:
+        """Whether it is a Python handler, started by this package."""
+        return self.command == python_command(self.handler)
+
+    @property
     def runtime(self) -> str:
         """The identifier of a managed Python runtime, or that of a runtime of one's own."""
-        managed = self.wrapped or self.command == python_command(self.handler)
-        return f"python{sys.version_info[0]}.{sys.version_info[1]}" if managed else "provided.al2023"
+        python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        return python if self.managed or self.wrapped else "provided.al2023"
 
     @property
     def log_group(self) -> str:
@@ -90,6 +95,8 @@ def make_function(
             f"The timeout of {name} is more than 0 and at most {MAX_TIMEOUT} seconds, not {timeout}."
         )
     argv = shlex.split(command) if isinstance(command, str) else command
+    _check_texts(f"The command of {name}", argv or (handler,))
+    _check_environment(name, fields["environment"])
     wrapped = None if argv else wrapped_command(fields["environment"], directory, opt)
     modified = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
     return Function(
@@ -103,9 +110,33 @@ def make_function(
     )
 
 
+def _check_environment(name: str, environment: Mapping[Any, Any]) -> None:
+    """Refuse what no process can be started with, here and not when the first invocation comes.
+
+    Raises:
+        ValueError: A variable that cannot be set.
+    """
+    for variable, value in environment.items():
+        if not isinstance(variable, str) or not variable or "=" in variable:
+            raise ValueError(f"{name} cannot have an environment variable named {variable!r}.")
+        _check_texts(f"The environment variable {variable!r} of {name}", (variable, value))
+
+
+def _check_texts(what: str, texts: Sequence[Any]) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"{what} must be text, not {type(text).__name__}: write {str(text)!r}.")
+        try:
+            encoded = os.fsencode(text)
+        except UnicodeEncodeError:
+            raise ValueError(f"{what} has a character that cannot be encoded: {text!r}.") from None
+        if b"\0" in encoded:
+            raise ValueError(f"{what} has a NUL, which no process can be given: {text!r}.")
+
+
 def python_command(handler: str) -> tuple[str, ...]:
     """The command that runs a Python handler: this interpreter, the runtime of this package."""
-    return (sys.executable, "-m", "streamify_server.runtime", handler)
+    return (sys.executable, str(Path(__file__).with_name("python_start.py")), handler)
 
 
 def process_environment(
@@ -128,6 +159,8 @@ def process_environment(
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "PYTHONUNBUFFERED": "1",
+        "AWS_SESSION_TOKEN": "local/lambda/accepts/any/session/token",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -137,7 +170,9 @@ def process_environment(
     if ca_bundle:
         conveniences["AWS_CA_BUNDLE"] = ca_bundle
     if endpoint_url:
-        conveniences["AWS_ENDPOINT_URL_LAMBDA"] = endpoint_url
+        conveniences |= {"AWS_ENDPOINT_URL_LAMBDA": endpoint_url, "AWS_ENDPOINT_URL_STS": endpoint_url}
+    if not function.managed:
+        conveniences["PYTHONDONTWRITEBYTECODE"] = "1"  # python_start.py does it for the others
     reserved = {
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "_HANDLER": function.handler,
@@ -151,6 +186,8 @@ def process_environment(
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
+    if function.managed or function.wrapped:
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     environment = {**inherited, **conveniences, **function.environment, **reserved}
     if function.opt:
         environment.update(search_paths(function.opt, environment))

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 
 # The first invocation waits for every import here: hence no typing and no glob, and ctypes when it is needed.
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
+# How often, and after which pause, a process is looked at again that is in the middle of its exec.
+_EXEC_LOOKS = 20
+_EXEC_SECONDS = 0.005
 
 
 class Supervisor:
@@ -31,6 +35,7 @@ class Supervisor:
         self._buffer = b""
         self._pipes: deque[int] = deque()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._marks: dict[int, bytes] = {}
         self._adopts = False
 
     def run(self, wakeup: socket.socket) -> None:
@@ -73,10 +78,11 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
             )
-        except OSError as error:
+        except Exception as error:  # whatever is wrong with it, it is this process's trouble alone
             report(id=request["id"], error=str(error))
         else:
             self._processes[request["id"]] = process
+            self._marks[request["id"]] = mark(request["env"])
             if not self._adopts:
                 self._adopts = True
                 adopt_orphans()
@@ -86,13 +92,19 @@ class Supervisor:
 
     def _kill(self, identity: int) -> None:
         if identity in self._processes:
-            kill_group(self._processes[identity].pid)
+            pid = self._processes[identity].pid
+            escaped = descendants(pid)
+            kill_group(pid)
+            for each in escaped:
+                kill(each)
 
     def _reap(self) -> None:
         for identity, process in list(self._processes.items()):
             if process.poll() is not None:
-                # What the process left behind in its group ends with it, as a sandbox does.
+                # What the process left behind, in its group or in sessions of its own, ends with it, as a
+                # sandbox does.
                 kill_group(process.pid)
+                kill_marked(self._marks.pop(identity))
                 del self._processes[identity]
                 report(id=identity, status=process.returncode)
         reap_adopted({process.pid for process in self._processes.values()})
@@ -103,8 +115,8 @@ class Supervisor:
             kill_group(process.pid)
         for process in self._processes.values():
             process.wait()
-        while descendants := children():
-            for pid in descendants:
+        while left := children(os.getpid()):
+            for pid in left:
                 kill_group(pid)
                 kill(pid)
             try:
@@ -127,17 +139,61 @@ def kill_group(pid: int) -> None:
         pass
 
 
-def children() -> list[int]:
-    """The children of this process; known on Linux only, where orphans are adopted."""
+def children(pid: int) -> list[int]:
+    """The children of a process; known on Linux only, where orphans are adopted."""
+    found: list[int] = []
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(pid) for pid in file.read().split()]
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += [int(child) for child in file.read().split()]
     except OSError:
-        return []
+        pass  # it has gone, or this is not Linux
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, theirs, and so on."""
+    found, ahead = [], [pid]
+    while ahead:
+        below = children(ahead.pop())
+        found += below
+        ahead += below
+    return found
+
+
+def mark(environment: "dict[str, str]") -> bytes:
+    """The variable by which the processes of one function's sandbox are known, whoever their parent is."""
+    return b"AWS_LAMBDA_RUNTIME_API=%b\0" % environment.get("AWS_LAMBDA_RUNTIME_API", "").encode()
+
+
+def kill_marked(marked: bytes) -> None:
+    """Kill what a function's process left behind: orphans, which this process has adopted."""
+    killed: set[int] = set()
+    for _ in range(_EXEC_LOOKS):
+        environments = {pid: environment_of(pid) for pid in descendants(os.getpid()) if pid not in killed}
+        left = {pid for pid, environment in environments.items() if marked in (environment or b"")}
+        for pid in left:
+            kill(pid)
+        killed |= left
+        if not left and b"" not in environments.values():
+            return
+        time.sleep(0 if left else _EXEC_SECONDS)
+
+
+def environment_of(pid: int) -> "bytes | None":
+    """The environment that a process was started with; empty in the middle of its exec, None once it died."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environment = file.read()
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except OSError:
+        return None
+    return None if state in (b"Z", b"X") else environment
 
 
 def reap_adopted(known: set[int]) -> None:
-    for pid in set(children()) - known:
+    for pid in set(children(os.getpid())) - known:
         try:
             os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:

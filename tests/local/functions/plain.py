@@ -1,5 +1,6 @@
 """A handler that knows nothing of streaming."""
 
+import os
 from typing import Any
 
 
@@ -11,3 +12,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def context(event: dict[str, Any], context: Any) -> Any:
     return context.client_context.custom
+
+
+def variables(event: dict[str, Any], context: Any) -> dict[str, str]:
+    return dict(os.environ)

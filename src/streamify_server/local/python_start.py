@@ -1,0 +1,74 @@
+"""Starts the Python runtime in a function's process: run as a script, `python python_start.py app.handler`.
+
+Python takes a cached bytecode file for current whose source has the size and the second of change that it
+was made from. Who saves twice within a second would be served the code of the first save. Modules of the
+function's own folder therefore use a cache only if it was written in a later second than its source, after
+which no change goes unseen, and leave none behind.
+"""
+
+import os
+import runpy
+import sys
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+
+# No typing on the cold path.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.abc import PathEntryFinder
+
+    from _typeshed import ReadableBuffer as Buffer
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class FreshLoader(SourceFileLoader):
+    """Loads a module from its source as it is now."""
+
+    def get_data(self, path: str) -> bytes:
+        if path.endswith(tuple(BYTECODE_SUFFIXES)) and int(os.stat(path).st_mtime) <= int(
+            os.stat(self.path).st_mtime
+        ):
+            raise OSError("The cache may be of an earlier source.")
+        return super().get_data(path)
+
+    def set_data(self, path: str, data: "Buffer", *, _mode: int = 0o666) -> None:
+        """Keep no cache."""
+
+
+def fresh_hook(root: str) -> "Callable[[str], PathEntryFinder]":
+    """A hook for `sys.path_hooks` that loads what is below a folder, but for packages installed there."""
+    finder = FileFinder.path_hook(
+        (ExtensionFileLoader, EXTENSION_SUFFIXES),
+        (FreshLoader, SOURCE_SUFFIXES),
+        (SourcelessFileLoader, BYTECODE_SUFFIXES),
+    )
+
+    def hook(path: str) -> "PathEntryFinder":
+        below = os.path.join(os.path.realpath(path), "").startswith(os.path.join(root, ""))
+        if not below or any(part in _INSTALLED for part in path.split(os.sep)):
+            raise ImportError(f"{path} is not of the function's own", path=path)
+        return finder(path)
+
+    return hook
+
+
+def main() -> None:
+    """Run the runtime as `python -m streamify_server.runtime` would."""
+    root = os.environ["LAMBDA_TASK_ROOT"]
+    sys.path[0] = root  # in place of this script's folder
+    sys.path_hooks.insert(0, fresh_hook(os.path.realpath(root)))
+    sys.path_importer_cache.clear()
+    runpy.run_module("streamify_server.runtime", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
