@@ -1,5 +1,6 @@
 """Functions that fail, and what their callers see: as captured on AWS, and as documented."""
 
+import base64
 import json
 import sys
 from typing import Any
@@ -151,3 +152,16 @@ def test_a_process_that_cannot_be_started_is_an_error_of_its_caller(
     error = json.loads(invoke(client, name="unlucky")["Payload"])
     assert error["errorType"] == "Runtime.InvalidEntrypoint"
     assert "Too many open files" in error["errorMessage"]
+
+
+def test_the_traceback_of_an_error_in_mid_stream_is_in_the_log_before_its_report(
+    aws: LocalLambda, client: Any
+) -> None:
+    aws.add_function("late", handler="trouble.late", code=FUNCTIONS, timeout=30)
+    for number in range(1, 6):
+        *_, last = stream(client, "late", LogType="Tail")
+        tail = base64.b64decode(last["InvokeComplete"]["LogResult"]).decode()
+        assert tail.index("KeyError") < tail.index("REPORT RequestId: ")
+        lines = aws.logs("late")
+        assert sum(line.startswith("REPORT RequestId: ") for line in lines) == number
+        assert sum("yield" not in line and "KeyError: " in line for line in lines) >= number

@@ -56,7 +56,7 @@ def test_a_request_becomes_an_event_of_format_2_0(url: str) -> None:
     ) as answer:
         event = json.loads(answer.read())
     assert event["version"] == "2.0"
-    assert event["rawPath"] == "/a path/to"
+    assert event["rawPath"] == "/a%20path/to"
     assert event["rawQueryString"] == "x=1&x=2&y=%C3%A9"
     assert event["queryStringParameters"] == {"x": "1,2", "y": "é"}
     assert event["cookies"] == ["a=1", "b=2"]
@@ -70,7 +70,7 @@ def test_a_request_becomes_an_event_of_format_2_0(url: str) -> None:
     assert context["domainName"] == f"{context['apiId']}.lambda-url.us-east-1.on.aws"
     assert context["http"] == {
         "method": "POST",
-        "path": "/a path/to",
+        "path": "/a%20path/to",
         "protocol": "HTTP/1.1",
         "sourceIp": "127.0.0.1",
         "userAgent": "test",
@@ -148,11 +148,46 @@ def test_an_empty_body_ends_if_so_configured(aws: LocalLambda) -> None:
 
 
 @pytest.mark.parametrize(
-    "does", [[["error", "{}"]], [["kill"]], [["write", "no prelude" + "\0" * 8], ["end"]], [["end"]]]
+    "does", [[["error", "{}"]], [["kill"]], [["write", "no prelude" + "\0" * 8], ["end"]]]
 )
 def test_a_function_that_fails_before_its_head_is_a_502(url: str, does: list[Any]) -> None:
     with request(url, *does) as answer:
         assert answer.status == 502
+
+
+def test_a_response_without_its_prelude_is_an_empty_200_and_the_log_says_why(
+    url: str, rest: str, aws: LocalLambda
+) -> None:
+    """Node's `HttpResponseStream.from(...)` followed by `end()` writes none."""
+    with request(url, ["end"]) as answer:
+        assert (answer.status, answer.read()) == (200, b"")
+        assert answer.headers["content-type"] == "application/octet-stream"
+    assert any("status and headers are lost" in line for line in aws.logs("steps"))
+    with request(rest, ["end"]) as answer:
+        assert answer.status == 502
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+@pytest.mark.parametrize("mode", ["RESPONSE_STREAM", "BUFFERED"])
+def test_a_body_of_a_status_that_has_none_is_left_out(aws: LocalLambda, status: int, mode: Any) -> None:
+    url = aws.function_url("steps", invoke_mode=mode)
+    streamed = [["write", f'{{"statusCode": {status}}}' + "\0" * 8 + "body"], ["end"]]
+    whole = [["answer", json.dumps({"statusCode": status, "body": "body"})]]
+    with request(url, *(streamed if mode == "RESPONSE_STREAM" else whole)) as answer:
+        assert (answer.status, answer.read()) == (status, b"")
+
+
+@pytest.mark.parametrize("status", [100, 101, 103])
+@pytest.mark.parametrize("mode", ["RESPONSE_STREAM", "BUFFERED"])
+def test_an_informational_status_is_a_502_and_the_log_says_why(
+    aws: LocalLambda, status: int, mode: Any
+) -> None:
+    url = aws.function_url("steps", invoke_mode=mode)
+    streamed = [["write", f'{{"statusCode": {status}}}' + "\0" * 8 + "body"], ["end"]]
+    whole = [["answer", json.dumps({"statusCode": status, "body": "body"})]]
+    with request(url, *(streamed if mode == "RESPONSE_STREAM" else whole)) as answer:
+        assert answer.status == 502
+    assert any(f"statusCode is 200 to 599 and cannot be {status}" in line for line in aws.logs("steps"))
 
 
 def test_a_head_request_has_no_body(url: str) -> None:
@@ -238,14 +273,80 @@ def test_cors_lets_in_whom_it_names_and_nobody_else(aws: LocalLambda) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
 
 
+ELSEWHERE = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
+
+
+@pytest.mark.parametrize(
+    ("page", "status"),
+    [
+        (ELSEWHERE, 403),
+        ({**ELSEWHERE, "Referer": "https://other.example/page"}, 403),
+        ({**ELSEWHERE, "Referer": "https://app.example/page"}, 200),
+        ({"Sec_Fetch_Site": "same-origin"}, 200),
+        ({"Sec_Fetch_Site": "none"}, 200),
+    ],
+)
+def test_another_sites_images_scripts_and_links_run_no_function(
+    aws: LocalLambda, page: dict[str, str], status: int
+) -> None:
+    url = aws.function_url("steps", cors=CORS)
+    before = len(aws.invocations("steps"))
+    with request(url, ["event"], **page) as answer:
+        assert answer.status == status
+    assert len(aws.invocations("steps")) - before == (status == 200)
+
+
+def test_another_sites_images_run_no_function_of_the_lambda_api(aws: LocalLambda) -> None:
+    with request(f"{aws.endpoint_url}/2015-03-31/functions", **ELSEWHERE) as answer:
+        assert answer.status == 403
+
+
+REPLY = {"statusCode": 207, "headers": {"access-control-allow-origin": "https://app.example"}, "body": "own"}
+
+
+@pytest.mark.parametrize("api", ["url", "rest"])
+@pytest.mark.parametrize("origins", [["*"], ["https://app.example"]])
+def test_an_origin_that_is_passed_on_is_answered_by_the_application(
+    aws: LocalLambda, api: str, origins: list[str]
+) -> None:
+    front: Any = aws.function_url if api == "url" else aws.rest_api
+    url = front("steps", pass_origins=origins)
+    does = ["answer", json.dumps(REPLY)]
+    origin = {"Origin": "https://app.example", "Access_Control_Request_Method": "POST"}
+    with request(url, does, method="OPTIONS", **origin) as answer:
+        assert (answer.status, answer.read()) == (207, b"own")
+        assert answer.headers.get_all("access-control-allow-origin") == ["https://app.example"]
+    with request(url, does, Origin="https://other.example") as answer:
+        assert answer.status == (207 if origins == ["*"] else 403)
+
+
+def test_the_refusal_of_an_origin_names_it_and_the_options_that_let_it_in(url: str) -> None:
+    with request(url, ["event"], Origin="https://other.example") as answer:
+        text = answer.read().decode()
+    for word in ("https://other.example", "pass_origins=", "cors="):
+        assert word in text
+
+
+@pytest.mark.parametrize("origins", ["*", ["app.example"], ["https://app.example/"], ["https://a.example/x"]])
+def test_an_origin_that_no_browser_sends_is_refused(aws: LocalLambda, origins: Any) -> None:
+    with pytest.raises(ValueError, match="rigin"):
+        aws.rest_api("steps", pass_origins=origins)
+
+
+def test_an_origin_is_answered_by_the_url_or_by_the_application_not_by_both(aws: LocalLambda) -> None:
+    with pytest.raises(ValueError, match="use one of them"):
+        aws.function_url("steps", cors=CORS, pass_origins=["*"])
+
+
 def test_a_rest_api_sends_an_event_of_format_1_0(aws: LocalLambda) -> None:
     url = aws.rest_api("steps")
-    with request(f"{url}a/b?x=1&x=2", method="PUT", body=b"text", Content_Type="text/plain") as answer:
+    with request(f"{url}a/b%20c?x=1&x=2", method="PUT", body=b"text", Content_Type="text/plain") as answer:
         assert answer.status == 502  # the event itself has no status code
     payload = json.loads(aws.invocations("steps")[-1].payload)
     assert payload["httpMethod"] == "PUT"
-    assert (payload["path"], payload["resource"]) == ("/a/b", "/{proxy+}")
-    assert payload["pathParameters"] == {"proxy": "a/b"}
+    assert (payload["path"], payload["resource"]) == ("/a/b%20c", "/{proxy+}")
+    assert payload["requestContext"]["path"] == "/local/a/b%20c"
+    assert payload["pathParameters"] == {"proxy": "a/b c"}
     assert payload["queryStringParameters"] == {"x": "2"}
     assert payload["multiValueQueryStringParameters"] == {"x": ["1", "2"]}
     assert payload["multiValueHeaders"]["content-type"] == ["text/plain"]

@@ -52,6 +52,7 @@ def test_what_is_no_prelude_is_malformed(wire: bytes) -> None:
     "fields",
     [
         {"statusCode": 99},
+        {"statusCode": 103},
         {"statusCode": True},
         {"statusCode": 200, "headers": ["a"]},
         {"statusCode": 200, "headers": {"a b": "c"}},

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from .request import Request
 
@@ -21,6 +22,21 @@ class Cors:
 
     def allows(self, origin: str) -> bool:
         return "*" in self.allow_origins or origin in self.allow_origins
+
+
+def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
+    """Origins as browsers write them.
+
+    Raises:
+        ValueError: One that no browser sends.
+    """
+    if isinstance(origins, str):
+        raise ValueError(f"Origins are a list: [{origins!r}].")
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin not in ("*", "null") and origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f'An origin is "https://host" or "https://host:port", or "*", not {origin!r}.')
+    return tuple(origins)
 
 
 def is_preflight(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
 from .faults import Action, Cut, Fault, Script, Send, Stall
 from .http1 import Connection, Headers
@@ -64,7 +65,9 @@ class Delivery:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response."""
-        await self.start(status, [*headers, ("content-length", str(len(body)))])
+        # RFC 9110, section 8.6: a 204 has no Content-Length.
+        length = [] if status == HTTPStatus.NO_CONTENT else [("content-length", str(len(body)))]
+        await self.start(status, [*headers, *length])
         if body:
             await self.send(body)
         await self.finish()

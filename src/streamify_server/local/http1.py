@@ -155,6 +155,11 @@ class Connection:
             pass
 
     @property
+    def responded(self) -> bool:
+        """Whether the current request has been answered to the end."""
+        return self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE, h11.SEND_BODY)
+
+    @property
     def request_is_read(self) -> bool:
         return self._h11.their_state is not h11.SEND_BODY
 

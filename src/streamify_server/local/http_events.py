@@ -57,7 +57,7 @@ def format_2_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": unquote(received.path),
+        "rawPath": received.path,
         "rawQueryString": received.query,
         "headers": _joined_headers(endpoint, received),
         "requestContext": {
@@ -67,7 +67,7 @@ def format_2_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
             "domainPrefix": endpoint.id,
             "http": {
                 "method": request.method,
-                "path": unquote(received.path),
+                "path": received.path,
                 "protocol": "HTTP/1.1",
                 "sourceIp": SOURCE_IP,
                 "userAgent": request.header("user-agent") or "",
@@ -97,7 +97,7 @@ def format_1_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
     """The event of a REST API with a proxy integration on `/{proxy+}`."""
     request = received.request
     now = time.time()
-    path = unquote(received.path)
+    path = received.path
     values = _query(received.query)
     headers = _all_headers(endpoint, received)
     body, encoded = _body(request, received.body) if received.body else (None, False)
@@ -109,7 +109,7 @@ def format_1_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
         "multiValueHeaders": headers,
         "queryStringParameters": {name: several[-1] for name, several in values.items()} or None,
         "multiValueQueryStringParameters": values or None,
-        "pathParameters": {"proxy": path.lstrip("/")} if path.strip("/") else None,
+        "pathParameters": {"proxy": unquote(path.lstrip("/"))} if path.strip("/") else None,
         "stageVariables": None,
         "requestContext": {
             "accountId": endpoint.account,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _REQUEST_LIMIT = 6 * 1024 * 1024
 _WITHOUT_BODY = (204, 205, 304)
+_ADVICE = " To let it in, name it in pass_origins= (the application answers it) or cors= (the URL does)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Front:
     streaming: bool
     signed: bool = False
     cors: Cors | None = None
+    pass_origins: tuple[str, ...] = ()
     hangs_when_empty: bool = True
     secrets: dict[str, str] = field(
         default_factory=lambda: {
@@ -46,6 +48,11 @@ class Front:
         },
         repr=False,
     )
+
+    def allows(self, origin: str) -> bool:
+        """Whether pages of another origin may call: the URL answers them, or the application does."""
+        passed = "*" in self.pass_origins or origin in self.pass_origins
+        return passed or (self.cors is not None and self.cors.allows(origin))
 
     @property
     def prelude_limit(self) -> int:
@@ -70,13 +77,8 @@ class HttpFront:
         self.endpoint = endpoint
 
     def guard(self, request: Request, port: int, scheme: str, *, host: str) -> str | None:
-        """Other origins than the configured ones have no business here."""
-        cors, origin = self._front.cors, request.header("origin")
-        if cors and origin is not None and cors.allows(origin):
-            request = Request(
-                request.method, request.target, tuple(pair for pair in request.headers if pair[0] != "origin")
-            )
-        return refused(request, port, scheme, host=host)
+        """Turn away pages of other origins than the configured ones."""
+        return refused(request, port, scheme, host=host, allows=self._front.allows, advice=_ADVICE)
 
     async def __call__(self, request: Request, connection: Connection) -> None:
         request_id = new_request_id()
@@ -172,6 +174,7 @@ class HttpFront:
         except MalformedResponseError as error:
             self._explain(invocation, str(error))
             raise RefusedError(502, "Internal server error") from None
+        body = b"" if head.status in _WITHOUT_BODY else body
         await delivery.respond(head.status, [*head.headers, *extra], body)
 
     async def _stream(
@@ -191,7 +194,7 @@ class HttpFront:
             if head.status not in _WITHOUT_BODY:
                 await delivery.send(piece)
         bodiless = request.method == "HEAD" or head.status in _WITHOUT_BODY
-        if empty and not bodiless and self._front.hangs_when_empty:
+        if empty and not bodiless and not body.without_prelude and self._front.hangs_when_empty:
             self._explain(invocation, "its response has a prelude and no body: that stays open for minutes")
             await connection.wait_for_hang_up()
         await delivery.finish()
@@ -206,7 +209,13 @@ class HttpFront:
                 raise RefusedError(502, "Internal server error")
             return Head(200, [("content-type", content_type)])
         try:
-            return await body.read_head(self._front.prelude_limit)
+            head = await body.read_head(self._front.prelude_limit)
+            if body.without_prelude and self._front.api == "rest":
+                raise MalformedResponseError("The response ended before its metadata was written.")
+            if body.without_prelude:
+                lost = "its response ended before its metadata was written: status and headers are lost"
+                self._explain(invocation, lost)
+            return head
         except MalformedResponseError as error:
             self._explain(invocation, str(error))
             raise RefusedError(502, "Internal Server Error") from None
@@ -221,6 +230,7 @@ class _Bodies:
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
         self._first = b""
+        self.without_prelude: bool = False
 
     async def read_head(self, limit: int) -> Head:
         reader = PreludeReader(limit)
@@ -228,6 +238,11 @@ class _Bodies:
             self._first = reader.feed(piece)
             if reader.head:
                 return reader.head
+        if not reader.begun:
+            # Node's HttpResponseStream writes the metadata with the first chunk, and without one never:
+            # https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/97
+            self.without_prelude = True
+            return Head(200, [("content-type", "application/octet-stream")])
         raise MalformedResponseError("The response ended within its metadata.")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

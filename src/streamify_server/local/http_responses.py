@@ -36,8 +36,8 @@ def head_of(fields: Any, default_type: str = "application/json") -> Head:
     if not isinstance(fields, dict):
         raise MalformedResponseError("The metadata of a response is a JSON object.")
     status = fields.get("statusCode", 200)
-    if isinstance(status, bool) or not str(status).isdecimal() or not 100 <= int(status) <= 599:
-        raise MalformedResponseError(f"statusCode cannot be {status!r}.")
+    if isinstance(status, bool) or not str(status).isdecimal() or not 200 <= int(status) <= 599:
+        raise MalformedResponseError(f"statusCode is 200 to 599 and cannot be {status!r}.")
     pairs = [(name, value) for name, value in _mapping(fields, "headers").items() if value is not None]
     for name, values in _mapping(fields, "multiValueHeaders").items():
         pairs = [pair for pair in pairs if pair[0].lower() != name.lower()]
@@ -115,6 +115,11 @@ class PreludeReader:
         self._limit = limit
         self._seen = bytearray()
         self.head: Head | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything came."""
+        return bool(self._seen)
 
     def feed(self, piece: bytes) -> bytes:
         """Take a piece; return what of it is body, once `head` is known.

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from .cors import Cors
+from .cors import Cors, checked_origins
 from .events import Event, InvocationRecord, LogWritten, Observer
 from .faults import Fault
 from .functions import DUMMY_CREDENTIALS, Function, make_function
@@ -187,6 +187,7 @@ class LocalLambda:
         invoke_mode: Literal["BUFFERED", "RESPONSE_STREAM"] = "BUFFERED",
         auth_type: Literal["NONE", "AWS_IAM"] = "NONE",
         cors: Cors | None = None,
+        pass_origins: Sequence[str] = (),
         empty_body: Literal["hang", "end"] = "hang",
         port: int = 0,
     ) -> str:
@@ -197,7 +198,10 @@ class LocalLambda:
             invoke_mode: "RESPONSE_STREAM" passes a response on as it comes; "BUFFERED", the default on AWS
                 too, expects one JSON object.
             auth_type: "AWS_IAM" verifies that requests are signed with the keys in `client_kwargs`.
-            cors: Which other origins may call it, and how; without it, none.
+            cors: Which other origins may call it, and how; the URL answers their preflights and adds the
+                CORS headers.
+            pass_origins: Origins, "https://app.example" or "*" for any, whose requests and preflights are
+                passed on to the application, which answers CORS itself. Others are refused.
             empty_body: What becomes of a streamed prelude without a body byte: "hang", as seen on AWS, until
                 the caller hangs up, or "end".
             port: The port to listen on; 0 takes a free one.
@@ -211,6 +215,10 @@ class LocalLambda:
         """
         _one_of("invoke_mode", invoke_mode, "BUFFERED", "RESPONSE_STREAM")
         _one_of("auth_type", auth_type, "NONE", "AWS_IAM")
+        if cors and pass_origins:
+            raise ValueError(
+                "cors= lets the URL answer CORS, pass_origins= the application: use one of them."
+            )
         _one_of("empty_body", empty_body, "hang", "end")
         return self._open_front(
             port,
@@ -219,6 +227,7 @@ class LocalLambda:
             streaming=invoke_mode == "RESPONSE_STREAM",
             signed=auth_type == "AWS_IAM",
             cors=cors,
+            pass_origins=checked_origins(pass_origins),
             hangs_when_empty=empty_body == "hang",
         )
 
@@ -227,6 +236,7 @@ class LocalLambda:
         name: str,
         *,
         response_transfer_mode: Literal["BUFFERED", "STREAM"] = "BUFFERED",
+        pass_origins: Sequence[str] = (),
         empty_body: Literal["hang", "end"] = "hang",
         port: int = 0,
     ) -> str:
@@ -236,6 +246,7 @@ class LocalLambda:
             name: The function.
             response_transfer_mode: "STREAM" passes a response on as it comes and needs a prelude in its first
                 16 KB; "BUFFERED" expects one JSON object.
+            pass_origins: As for `function_url`.
             empty_body: As for `function_url`.
             port: The port to listen on; 0 takes a free one.
 
@@ -250,7 +261,12 @@ class LocalLambda:
         _one_of("empty_body", empty_body, "hang", "end")
         streaming = response_transfer_mode == "STREAM"
         return self._open_front(
-            port, function=name, api="rest", streaming=streaming, hangs_when_empty=empty_body == "hang"
+            port,
+            function=name,
+            api="rest",
+            streaming=streaming,
+            pass_origins=checked_origins(pass_origins),
+            hangs_when_empty=empty_body == "hang",
         )
 
     def _open_front(self, port: int, **fields: Any) -> str:

@@ -1,7 +1,9 @@
 """The head of an HTTP request, and which heads are turned away."""
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Nobody can register a name under these, so no page of a stranger's has one.
@@ -27,8 +29,25 @@ def is_loopback(host: str) -> bool:
     return host in _LOOPBACK
 
 
-def refused(request: Request, port: int, scheme: str, *, host: str = "127.0.0.1") -> str | None:
-    """Why a request must not be served, if so: a foreign Host (DNS rebinding) or Origin (another's page).
+def no_origin(origin: str) -> bool:
+    """Whether pages of an origin may call: none."""
+    return False
+
+
+def refused(
+    request: Request,
+    port: int,
+    scheme: str,
+    *,
+    host: str = "127.0.0.1",
+    allows: Callable[[str], bool] = no_origin,
+    advice: str = "",
+) -> str | None:
+    """Why a request must not be served, if so: a foreign Host (DNS rebinding) or another site's page.
+
+    A page's request shows in its Origin, and in Sec-Fetch-Site where a browser sends no Origin: images,
+    scripts, links, `fetch` with `mode: "no-cors"`
+    (https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site).
 
     Args:
         request: The request.
@@ -36,6 +55,8 @@ def refused(request: Request, port: int, scheme: str, *, host: str = "127.0.0.1"
         scheme: "http" or "https".
         host: What the server listens on. If other machines can reach it, it has more names than it knows of
             (behind a port mapping other ports too), so Host may be any that a stranger cannot own.
+        allows: Which other origins' pages may call.
+        advice: How to let one in; added to the reason.
     """
     named = request.header("host") or ""
     own = [f"127.0.0.1:{port}", f"localhost:{port}", f"{bracketed(host)}:{port}"]
@@ -44,10 +65,19 @@ def refused(request: Request, port: int, scheme: str, *, host: str = "127.0.0.1"
     if named not in own:
         others = "" if is_loopback(host) else ", an IP address, a name without a dot or one in .internal"
         return f"Host must be {own[0]} or {own[1]}{others}, not {named}."
+    origin = _origin(request)
+    if origin is None or origin in [f"{scheme}://{name}" for name in own] or allows(origin):
+        return None
+    return f"This server answers no page of another origin, and not one of {origin}.{advice}"
+
+
+def _origin(request: Request) -> str | None:
+    """The origin of the page that sent a request; None if it was no page of another site."""
     origin = request.header("origin")
-    if origin is not None and origin not in [f"{scheme}://{name}" for name in own]:
-        return "This server answers no page of another origin."
-    return None
+    if origin is not None or request.header("sec-fetch-site") != "cross-site":
+        return origin
+    referrer = urlsplit(request.header("referer") or "")
+    return f"{referrer.scheme}://{referrer.netloc}" if referrer.netloc else "another site"
 
 
 def bracketed(host: str) -> str:

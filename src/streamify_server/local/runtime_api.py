@@ -119,11 +119,23 @@ class RuntimeApi:
         async with self._answering:
             invocation.begin(request.header("content-type") or "application/octet-stream")
             outcome, refusal = await self._read(invocation, connection)
+            if outcome and outcome.in_trailers:
+                await self._last_words(connection)
             if outcome and self._worker.current is invocation:
                 self._worker.respond(outcome)
         if refusal:
             return await _refuse(connection, *refusal)
-        return await _accept(connection)
+        if not connection.responded:
+            await _accept(connection)
+        return None
+
+    async def _last_words(self, connection: Connection) -> None:
+        """Let a runtime write its traceback, which it does once its response is accepted, into this log."""
+        try:
+            await _accept(connection)
+        except OSError:
+            pass  # it has gone; what it wrote is in its log
+        await self._died()
 
     async def _read(
         self, invocation: Invocation, connection: Connection
