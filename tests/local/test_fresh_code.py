@@ -40,7 +40,8 @@ def test_a_cache_written_in_the_second_of_its_source_is_not_believed(tmp_path: P
 
     (tmp_path / "app.py").write_text("import values\ndef handler(event, context):\n    return values.VALUE\n")
     save(tmp_path / "values.py", 1)
-    cache = Path(py_compile.compile(str(tmp_path / "values.py"), doraise=True))
+    cache = py_compile.compile(str(tmp_path / "values.py"), doraise=True)
+    assert cache
     os.utime(cache, (SAVED, SAVED))
     save(tmp_path / "values.py", 2)
     with LocalLambda() as aws:

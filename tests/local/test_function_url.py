@@ -273,7 +273,7 @@ def test_cors_lets_in_whom_it_names_and_nobody_else(aws: LocalLambda) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
 
 
-ELSEWHERE = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
+ELSEWHERE: dict[str, Any] = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ ELSEWHERE = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
     ],
 )
 def test_another_sites_images_scripts_and_links_run_no_function(
-    aws: LocalLambda, page: dict[str, str], status: int
+    aws: LocalLambda, page: dict[str, Any], status: int
 ) -> None:
     url = aws.function_url("steps", cors=CORS)
     before = len(aws.invocations("steps"))
@@ -312,7 +312,7 @@ def test_an_origin_that_is_passed_on_is_answered_by_the_application(
     front: Any = aws.function_url if api == "url" else aws.rest_api
     url = front("steps", pass_origins=origins)
     does = ["answer", json.dumps(REPLY)]
-    origin = {"Origin": "https://app.example", "Access_Control_Request_Method": "POST"}
+    origin: dict[str, Any] = {"Origin": "https://app.example", "Access_Control_Request_Method": "POST"}
     with request(url, does, method="OPTIONS", **origin) as answer:
         assert (answer.status, answer.read()) == (207, b"own")
         assert answer.headers.get_all("access-control-allow-origin") == ["https://app.example"]
