@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop recipes soak fuzz heavy layer extras docs check lint types public-types format bench clean
+.PHONY: help install demo test matrix load interop recipes pythons soak fuzz heavy layer extras docs check lint types public-types format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -34,6 +34,10 @@ interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a
 
 recipes:         ## Run the recipes with the packages that they are about, in an environment of their own
 	scripts/test-recipes
+
+pythons: $(STAMP)  ## Run the quick part of the suite on every Python here, with the newest and with the lowest dependencies
+	$(BIN)/python -m pip install -q -c constraints.txt --group pythons
+	$(BIN)/nox
 
 soak: $(STAMP)   ## Run 10,000 invocations with faults, 500 streams at once, 2,000 starts and stops
 	STREAMIFY_SOAK_INVOCATIONS=5000 STREAMIFY_SOAK_STREAMS=500 STREAMIFY_SOAK_CYCLES=2000 $(BIN)/python -m pytest -s tests/soak
