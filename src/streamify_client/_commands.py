@@ -29,4 +29,4 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="streamify")
 def streamify() -> None:
-    """Stream responses out of AWS Lambda functions, and try it all out on this machine."""
+    """Read streamed responses of AWS Lambda functions, and run streaming functions on this machine."""

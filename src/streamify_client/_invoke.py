@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import select
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,6 +30,14 @@ _CALL_OPTIONS = (
 )
 
 
+class TerminatedError(BaseException):
+    """A signal asked the process to end: what is open is cleaned up first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number  # as shells report it
+
+
 class BinaryOutputError(Exception):
     """Bytes that are no text were about to go to a terminal."""
 
@@ -35,28 +45,54 @@ class BinaryOutputError(Exception):
 def run(given: Mapping[str, Any]) -> int:
     """Invoke, and return the exit status."""
     try:
-        _invoke(given)
+        with _signals_raised():
+            _invoke(given)
     except BrokenPipeError:
         _forget_stdout()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except TerminatedError as terminated:
+        return terminated.status
     except StreamifyError as error:
         _explain(error, include=given["include"])
         return _status(error)
     except BinaryOutputError:
         _say("the body is binary, and standard output is a terminal: write it to a file with --output.")
         return USAGE
-    except Exception as error:  # nobody wants to see where in our code
+    except Exception as error:  # where in our code it happened is of no interest
         _say(str(error) or repr(error))
         return FAILED
     return OK
 
 
+@contextlib.contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Raise TerminatedError where SIGTERM or SIGHUP would end the process at once."""
+
+    def terminate(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second signal must not cut the clean-up short
+        raise TerminatedError(number)
+
+    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    ours = [
+        number for number in numbers if signal.getsignal(number) is signal.SIG_DFL
+    ]  # nohup ignores SIGHUP
+    for number in ours:
+        signal.signal(number, terminate)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def _invoke(given: Mapping[str, Any]) -> None:
     payload = _payload(given["payload"])
-    options: dict[str, Any] = {name: given[name] for name in _CALL_OPTIONS if given[name] is not None}
+    if sys.stdout is None and (given["include"] or not given["output"]):
+        raise ConfigurationError("Standard output is closed: write to a file with --output.")
     with _client(given) as client:
-        stream = client.stream(given["function"], payload, log_tail=given["log_tail"], **options)
+        stream = client.stream(given["function"], payload, log_tail=given["log_tail"], **_options(given))
         with stream:
             if given["include"]:
                 _write(_head(stream.status_code, stream.headers.pairs(), stream.cookies))
@@ -66,6 +102,13 @@ def _invoke(given: Mapping[str, Any]) -> None:
                 _print(stream, given["view"])
     if given["log_tail"] and stream.result.log_tail:
         _say_lines(stream.result.log_tail)
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the call; ``--timeout`` is short for two of them."""
+    short = {"first_byte_timeout": given["timeout"], "idle_timeout": given["timeout"]}
+    options = {name: given[name] if given[name] is not None else short.get(name) for name in _CALL_OPTIONS}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _client(given: Mapping[str, Any]) -> StreamClient:
@@ -91,6 +134,8 @@ def _session(profile: str) -> Any:
 
 def _payload(given: str | None) -> bytes | str | None:
     if given == "-":
+        if sys.stdin is None:
+            raise ConfigurationError("--payload - reads standard input, which is closed.")
         return sys.stdin.buffer.read()
     if given is None or not given.startswith("@"):
         return given
@@ -143,8 +188,21 @@ def _head(status: int, pairs: list[tuple[str, str]], cookies: tuple[str, ...]) -
 
 
 def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Write all of the data: an unbuffered standard output (PYTHONUNBUFFERED) takes what has room."""
+    output = sys.stdout.buffer
+    output.flush()
+    raw = getattr(output, "raw", output)
+    left = memoryview(data)
+    while left:
+        try:
+            written = raw.write(left)
+        except OSError as error:
+            error.filename = error.filename or "standard output"
+            raise
+        if written is None:  # the pipe is in non-blocking mode, and full
+            select.select([], [raw], [])
+        else:
+            left = left[written:]
 
 
 def _status(error: StreamifyError) -> int:
@@ -177,13 +235,13 @@ def _say_lines(text: str) -> None:
 
 
 def _printable(line: str) -> str:
-    """A function's words do not get to steer a terminal."""
+    """Replace control characters: what a function says must not control the terminal."""
     return "".join(
         character if character.isprintable() or character == "\t" else "\ufffd" for character in line
     )
 
 
 def _forget_stdout() -> None:
-    """Nobody reads any more; Python must not find that out again when it ends."""
+    """The reader has gone; Python must not find that out again when it flushes at its end."""
     with open(os.devnull, "wb") as nowhere, contextlib.suppress(OSError):
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""`streamify invoke`: its arguments. What it does is in `_invoke`."""
+"""The arguments of `streamify invoke`; `_invoke` does the work."""
 
 import sys
 from typing import Any
@@ -11,11 +11,11 @@ VIEWS = ("raw", "text", "lines", "json", "sse")
 
 def _view_options(command: Any) -> Any:
     helps = {
-        "raw": "The body's bytes, as they come (the default).",
-        "text": "The body as UTF-8 text; anything else in it is an error.",
-        "lines": "Line by line.",
-        "json": "JSON Lines, value by value.",
-        "sse": "Server-sent events, each as a line of JSON.",
+        "raw": "Write the body's bytes as they arrive (the default).",
+        "text": "Write the body as UTF-8 text; other bytes are an error.",
+        "lines": "Write the body line by line.",
+        "json": "Write each value of a JSON Lines body.",
+        "sse": "Write each server-sent event as a line of JSON.",
     }
     for view in reversed(VIEWS):
         option = click.option(f"--{view}", "view", flag_value=view, help=helps[view])
@@ -27,59 +27,97 @@ def _headers(context: click.Context, parameter: click.Parameter, values: tuple[s
     pairs = [value.partition(":") for value in values]
     for value, (_, colon, _) in zip(values, pairs, strict=True):
         if not colon:
-            raise click.BadParameter(f"{value!r} is no NAME: VALUE.")
+            raise click.BadParameter(f"a header is NAME: VALUE, not {value!r}.")
     return [(name.strip(), value.strip()) for name, _, value in pairs] or None
 
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("function", metavar="FN|URL")
 @click.option(
-    "-p", "--payload", metavar="JSON|@FILE|-", help="The event: JSON, a file's, or standard input's."
+    "-p",
+    "--payload",
+    metavar="JSON|@FILE|-",
+    help="The event: JSON text, @FILE for a file, - for standard input.",
 )
-@click.option("--qualifier", help="A version or an alias.")
-@click.option("--log-tail", is_flag=True, help="Show the end of the function's log, on standard error.")
+@click.option("--qualifier", help="The version or alias to invoke.")
+@click.option("--log-tail", is_flag=True, help="Write the end of the function's log to standard error.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False),
-    help="Write to this file, which is whole or not there.",
+    help="Write the body to this file. The file appears when the body is complete.",
 )
 @_view_options
-@click.option("-i", "--include", is_flag=True, help="Show status and headers first.")
-@click.option("--timeout", "total_timeout", type=SECONDS, help="Seconds for everything.")
-@click.option("--connect-timeout", type=SECONDS, help="Seconds for the connection.")
-@click.option("--first-byte-timeout", type=SECONDS, help="Seconds until the function's first bytes.")
-@click.option("--idle-timeout", type=SECONDS, help="Seconds between two arrivals of bytes.")
+@click.option("-i", "--include", is_flag=True, help="Write status and headers before the body.")
 @click.option(
-    "--retries", type=click.IntRange(min=0), help="Further invocations after one that may have run."
+    "--timeout",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Seconds to wait for data: --first-byte-timeout and --idle-timeout in one.",
 )
-@click.option("--verified", type=click.Choice(["auto", "require", "off"]), help="Ask for a verified stream.")
-@click.option("-X", "--method", help="For a URL: the HTTP method.")
 @click.option(
-    "-H", "--header", "headers", metavar="NAME: VALUE", multiple=True, callback=_headers, help="For a URL."
+    "--connect-timeout", type=SECONDS, metavar="SECONDS", help="Seconds to wait for the connection."
 )
-@click.option("--auth", type=click.Choice(["auto", "iam", "none"]), help="For a URL: whether to sign.")
-@click.option("--endpoint-url", help="Another endpoint of the Lambda API.")
+@click.option(
+    "--first-byte-timeout",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Seconds to wait for the function's first bytes.",
+)
+@click.option(
+    "--idle-timeout", type=SECONDS, metavar="SECONDS", help="Seconds to wait for more bytes after the first."
+)
+@click.option(
+    "--total-timeout", type=SECONDS, metavar="SECONDS", help="Seconds that the whole call may take."
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    help="How often to invoke again after an invocation that may have run.",
+)
+@click.option(
+    "--verified",
+    type=click.Choice(["auto", "require", "off"]),
+    help="Whether to ask for a verified stream, and to accept nothing else.",
+)
+@click.option("-X", "--method", help="The HTTP method; for URLs only.")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    metavar="NAME: VALUE",
+    multiple=True,
+    callback=_headers,
+    help="A request header; for URLs only. May be given several times.",
+)
+@click.option(
+    "--auth", type=click.Choice(["auto", "iam", "none"]), help="Whether to sign the request; for URLs only."
+)
+@click.option("--endpoint-url", help="The URL of another Lambda API, such as LocalLambda's.")
 @click.option("--region", "region_name", help="The AWS region.")
 @click.option("--profile", help="The AWS profile.")
-@click.option("--ca-bundle", type=click.Path(exists=True, dir_okay=False), help="Whom to trust for TLS.")
+@click.option(
+    "--ca-bundle",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A file of CA certificates to trust for TLS.",
+)
 def invoke(**given: Any) -> None:
-    """Invoke a function and stream its response to standard output.
+    """Invoke a function and write its response to standard output as it arrives.
 
-    FN is a function's name or ARN, and URL a Function URL.
+    FN is the name or ARN of a function, URL a Function URL.
 
     \b
     Exit status:
-      0    the whole response came
-      1    the function failed, or the service refused
+      0    the whole response arrived
+      1    the function failed, or the service refused the call
       2    wrong usage, missing credentials or packages
       18   the response was cut off or corrupt
       28   a time limit passed
-      130  interrupted
+      130  interrupted (143: terminated)
     """
     from ._invoke import run
 
     view = given.pop("view") or "raw"
     if given["output"] and view != "raw":
-        raise click.UsageError("--output writes the bytes as they are: leave the view out.")
+        raise click.UsageError("--output writes the body's bytes as they are: leave out --text and the like.")
     sys.exit(run({**given, "view": view}))

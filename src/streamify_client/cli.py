@@ -1,17 +1,37 @@
 """The `streamify` command."""
 
+import os
 import sys
+
+_USAGE = 2  # the exit status for wrong usage and missing packages
 
 
 def main() -> None:
     """Run the `streamify` command; without click, say in one sentence how to get it."""
+    _open_closed_streams()
     try:
         from ._commands import streamify
     except ModuleNotFoundError as missing:
         if missing.name != "click":
             raise
-        sys.exit("streamify: the command line needs click: pip install 'streamify[cli]'")
+        print("streamify: the command line needs click: pip install 'streamify[cli]'", file=sys.stderr)
+        sys.exit(_USAGE)
     streamify()
+
+
+def _open_closed_streams() -> None:
+    """Open standard streams that the caller has closed.
+
+    Otherwise the next socket or file would get a standard stream's number, and `print` to a closed standard
+    error would go to standard output. `sys.stdin` and `sys.stdout` stay None: they were closed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -152,7 +152,8 @@ class PathSink:
 
     def discard(self) -> None:
         """Remove the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._file.close()
         self._part.unlink(missing_ok=True)
 
 

@@ -19,7 +19,7 @@ from support.local import add_steps, steps
 from support.tls import make_authority
 from support.wire_server import Peer, WireServer, complete_frame, whole
 
-COMMAND = [sys.executable, "-m", "streamify_client.cli", "invoke"]
+COMMAND = [sys.executable, "-m", "streamify_client", "invoke"]
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))},
     "AWS_CONFIG_FILE": "/nonexistent",
@@ -154,7 +154,10 @@ def test_a_ca_bundle_is_trusted(tmp_path: Path) -> None:
     [
         (cut("fin"), [], 18, "connection was lost"),
         (stalls, ["--idle-timeout", "0.2"], 28, "idle_timeout"),
-        (stalls, ["--timeout", "1"], 28, "total_timeout"),
+        (stalls, ["--total-timeout", "1"], 28, "total_timeout"),
+        (stalls, ["--timeout", "0.2"], 28, "idle_timeout"),
+        (says_nothing, ["--timeout", "0.2"], 28, "first_byte_timeout"),
+        (stalls, ["--timeout", "60", "--idle-timeout", "0.2"], 28, "idle_timeout"),
         (says_nothing, ["--first-byte-timeout", "0.2"], 28, "first_byte_timeout"),
         (plain(b"no rows\n\x1b[31m", status="404 Not Found"), [], 1, "404"),
         (refuses("403 Forbidden", "AccessDeniedException", b"{}"), [], 1, "AccessDenied"),
@@ -242,6 +245,115 @@ def test_binary_does_not_go_to_a_terminal() -> None:
         os.read(ours, 100)
     os.close(ours)
     os.close(theirs)
+
+
+# standard streams and signals
+
+
+def redirected(
+    redirection: str, *arguments: str, input: bytes = b"", **variables: str
+) -> tuple[int, bytes, str]:
+    """Run the command with a redirection of the shell's."""
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *arguments],
+        input=input,
+        capture_output=True,
+        env={**ENVIRONMENT, **variables},
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_everything_is_written_into_a_pipe_that_is_full_for_a_while(unbuffered: str, blocking: bool) -> None:
+    body = bytes(range(256)) * 2000
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
+    reading, writing = os.pipe()
+    os.set_blocking(writing, blocking)
+    with WireServer(plain(body[:1000], body[1000:])) as server, open(reading, "rb") as pipe:
+        process = subprocess.Popen([*COMMAND, server.url], env=environment, cwd=ROOT, stdout=writing)
+        os.close(writing)
+        assert pipe.read() == body
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_is_full_is_a_failure(unbuffered: str) -> None:
+    with WireServer(plain(b"x" * 500_000)) as server:
+        status, _, said = redirected(">/dev/full", server.url, PYTHONUNBUFFERED=unbuffered)
+    assert status == 1
+    assert said == "streamify: [Errno 28] No space left on device: 'standard output'\n"
+
+
+def test_a_failure_with_standard_error_closed_leaves_standard_output_alone() -> None:
+    with WireServer(cut("fin")) as server:
+        assert redirected("2>&-", server.url) == (18, b"some", "")
+    assert redirected("2>&-", "--no-such-option") == (2, b"", "")
+
+
+def test_with_standard_output_closed_nothing_is_invoked() -> None:
+    with WireServer(plain(b"ok")) as server:
+        status, _, said = redirected(">&-", server.url)
+    assert (status, said) == (2, "streamify: Standard output is closed: write to a file with --output.\n")
+    assert server.requests == []
+
+
+def test_with_all_standard_streams_closed_a_file_is_written(tmp_path: Path) -> None:
+    body = b"the body" * 1000
+    with WireServer(plain(body)) as server:
+        assert redirected(">&- 2>&- <&-", server.url, "-o", str(tmp_path / "file")) == (0, b"", "")
+    assert (tmp_path / "file").read_bytes() == body
+
+
+def test_standard_input_is_needed_only_for_a_payload_from_there() -> None:
+    with WireServer(plain(b"ok")) as server:
+        assert redirected("<&-", server.url) == (0, b"ok", "")
+        status, _, said = redirected("<&-", server.url, "--payload", "-")
+    assert (status, len(server.requests)) == (2, 1)
+    assert said == "streamify: --payload - reads standard input, which is closed.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_no_part_of_a_file(tmp_path: Path, number: signal.Signals) -> None:
+    with WireServer(stalls) as server, start(server.url, "-o", str(tmp_path / "file"), "-i") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(4)  # the head: the file has been begun
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_to_its_end_leaves_no_part(tmp_path: Path) -> None:
+    script = 'ulimit -f 8; exec "$@"'  # files end after 8 blocks, as on a full disk
+    with WireServer(plain(*[b"x" * 4000] * 100)) as server:
+        command = ["sh", "-c", script, "sh", *COMMAND, server.url, "-o", str(tmp_path / "file")]
+        done = subprocess.run(
+            command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"streamify: ")
+    assert b"File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_click_a_sentence_says_how_to_get_it() -> None:
+    script = "import sys; sys.modules['click'] = None; from streamify_client.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"streamify: the command line needs click: pip install 'streamify[cli]'\n"
 
 
 # functions by name
