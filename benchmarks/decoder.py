@@ -32,7 +32,7 @@ def pieces(data: bytes) -> Iterator[bytes]:
 def ours(data: bytes) -> int:
     decoder, size = FrameDecoder(), 0
     for piece in pieces(data):
-        for frame in decoder.feed(piece):
+        for frame in decoder.receive(piece):
             size += len(frame.payload)
     return size
 

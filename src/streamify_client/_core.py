@@ -1,13 +1,13 @@
-"""What a stream is apart from its I/O: one set of rules for the sync and the async shell.
+"""What a stream is apart from its I/O: one set of rules, whatever drives it.
 
-A shell asks `next_chunk`, reads from its raw response when that says that more is needed, and tells what
-came: `received`, `ended`, or an exception. Everything that is raised here is public and says which function
-and request it was about.
+A reader asks `take`, reads from its raw response when that says that more is needed, and tells what came:
+`received`, or an exception. Everything that is raised here is public and says which function and request it
+was about.
 """
 
-from collections.abc import Iterator
+import logging
 from enum import Enum, auto
-from itertools import chain
+from typing import Any
 
 from ._attempts import RetryPolicy
 from ._decoding import FunctionHead, ResponseDecoder
@@ -18,7 +18,6 @@ from .errors import (
     CorruptStreamError,
     HttpStatusError,
     StreamClosedError,
-    StreamError,
     StreamifyError,
     TimeoutPhase,
     TruncatedStreamError,
@@ -28,6 +27,9 @@ from .wire.errors import TruncatedInputError, WireError
 
 ERROR_BODY_SIZE = 4096
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
+_AT_ONCE = 0.002  # seconds: a read that takes no longer did not wait
+
+logger = logging.getLogger("streamify_client")
 
 
 class State(Enum):
@@ -41,19 +43,15 @@ class State(Enum):
     CLOSED = auto()
 
 
-class NeedData:
-    """`next_chunk` has nothing until more bytes are received."""
-
-
-NEED_DATA = NeedData()
-
-
 class StreamCore:
     """The state of one stream.
 
     Args:
         invocation: What is called.
         raise_for_status: Whether an HTTP status of 400 or more is an error.
+
+    Attributes:
+        attempt: How many attempts were begun; what views made of an earlier one is void.
     """
 
     def __init__(self, invocation: Invocation, *, raise_for_status: bool = True) -> None:
@@ -61,15 +59,17 @@ class StreamCore:
         self.cancellation: Cancellation = Cancellation()
         self.state: State = State.NEW
         self.limits: Limits = Limits(invocation.options)
+        self.attempt: int = 0
         self._raise_for_status = raise_for_status
         self._policy = RetryPolicy(invocation.options.retries)
         self._raw: ResponseHead | None = None
         self._decoder: ResponseDecoder | None = None
-        self._chunks: Iterator[bytes] = iter(())
-        self._held: list[bytes] = []  # read while opening, or handed back by a view
+        self._held: list[bytes] = []  # decoded, and not handed to a view
+        self._items: list[Any] = []  # in the hands of a view
         self._input_ended = False
         self._yielded = False
         self._bytes = self._count = 0
+        self._answered = self._asked = 0.0  # when, in seconds
         self._first_byte: float | None = None
         self._failure = ""
         self._skips_line_feed = False
@@ -80,19 +80,21 @@ class StreamCore:
     def begin(self) -> Opening:
         """An attempt begins: return what the transport has to know."""
         self.state = State.OPENING
+        self.attempt += 1
         self._policy.begin()
         self._raw = self._decoder = None
-        self._chunks, self._held = iter(()), []
+        self._held = []
         self._input_ended = False
-        self._bytes = self._count = 0
+        self._bytes = self._count = self._position = 0
         self._first_byte = None
+        logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
         return self.limits.begin(self.cancellation)
 
     def answered(self, raw: ResponseHead) -> None:
         """The headers are there."""
         self._raw = raw
-        offered = self.invocation.options.verified != "off"
-        self._decoder = ResponseDecoder(raw, offered=offered, log_tail=self.invocation.log_tail)
+        self._answered = self.limits.elapsed
+        self._decoder = ResponseDecoder(raw, log_tail=self.invocation.log_tail)
 
     @property
     def head(self) -> FunctionHead | None:
@@ -101,56 +103,82 @@ class StreamCore:
 
     def advance_opening(self) -> bool:
         """Decode as far as the head; return whether it is there."""
-        while self.head is None or self._must_know_why():
-            chunk = self._decode_next()
-            if chunk is None:
+        decoder = self._decoder
+        assert decoder is not None
+        while decoder.head is None or self._must_know_why(decoder):
+            if not decoder.pending:
                 return False
-            self._held.append(chunk)
+            self._hold(decoder.more())
+        self.limits.answered()
         if self.state is State.OPENING and not self._wants_error_body():
             self._check_verified()
             self.state = State.OPEN
         return True
 
-    def _must_know_why(self) -> bool:
+    def _must_know_why(self, decoder: ResponseDecoder) -> bool:
         """Whether a required verified stream did not come, and what came may still say that it failed."""
-        decoder = self._decoder
-        assert decoder is not None
         required = self.invocation.options.verified == "require" and not decoder.verifiable
-        return required and not (self._held or decoder.complete or self._input_ended)
+        return (
+            required and not self._held and (decoder.pending or not (decoder.complete or self._input_ended))
+        )
 
     def _wants_error_body(self) -> bool:
         return self._raise_for_status and self.head is not None and self.head.status_code >= 400
 
     # reading
 
-    def next_chunk(self) -> bytes | NeedData | None:
-        """Return the next chunk of the body, NEED_DATA, or None at the end of a whole response."""
-        if self._held:
-            chunk: bytes | None = self._held.pop(0)
-        elif self.state is State.ENDED:
+    def take(self) -> list[bytes] | None:
+        """Return the chunks that are there; an empty list: more has to be read; None: the body has ended.
+
+        Raises:
+            StreamTimeoutError: The total limit has passed.
+        """
+        if self.state is State.ENDED:
             return None
-        else:
-            chunk = self._decode_next()
-        if chunk is not None:
-            self._yielded = True
-            self._position += len(chunk)
-            rest = self._without_line_feed(chunk)
-            return rest if rest or not chunk else self.next_chunk()
-        assert self._decoder is not None
-        if self._decoder.complete or self._input_ended:
+        self.limits.check_total()
+        decoder = self._decoder
+        assert decoder is not None
+        while not self._held and decoder.pending:
+            self._hold(decoder.more())
+        if chunks := self._held:
+            self._held = []
+            self._position += sum(map(len, chunks))
+            return self._without_line_feed(chunks) if self._skips_line_feed else chunks
+        if decoder.complete or self._input_ended:
             self._end()
             return None
-        return NEED_DATA
+        return []
+
+    def next_read(self) -> tuple[float | None, TimeoutPhase]:
+        """Something is to be read: return how long that may take, and which limit that is."""
+        if self._first_byte is None:
+            self._asked = self.limits.elapsed
+        return self.limits.next_read
 
     def received(self, pieces: list[bytes]) -> None:
         """Pieces of the body came from the transport; none means that the response has ended."""
-        assert self._decoder is not None
-        self.limits.read()
+        decoder = self._decoder
+        assert decoder is not None
         if pieces:
-            self._chunks = chain.from_iterable(map(self._decoder.feed, pieces))
+            chunks = decoder.receive(pieces)
         else:
             self._input_ended = True
-            self._chunks = self._decoder.finish()
+            chunks = decoder.finish()
+        if self._first_byte is None and chunks:
+            now = self.limits.elapsed  # what was there when it was asked for had come with the headers
+            self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
+        self._hold(chunks)
+
+    def handed_out(self, items: list[Any]) -> None:
+        """A view hands these items out; `drop_items` takes them away from it."""
+        self._yielded = True
+        self._items = items
+        if self.cancellation.requested:  # by another thread, which may have looked before
+            items.clear()
+
+    def drop_items(self) -> None:
+        """Let the view that has items in its hands ask before the next one."""
+        self._items.clear()
 
     def hand_back(self, data: bytes, *, skip_line_feed: bool = False) -> None:
         r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
@@ -169,25 +197,26 @@ class StreamCore:
         """Whether the body is known to be whole, so that losing the connection loses nothing."""
         return self._decoder is not None and (self._decoder.complete or self._decoder.verified)
 
-    def decode_to_end(self) -> bool:
-        """Decode what is in memory, for nobody, and return whether all has come."""
-        decoder = self._decoder
-        if decoder is None or self.state in (State.FAILED, State.NEW):
+    @property
+    def at_end(self) -> bool:
+        """Whether all has come, so that the connection can be used again."""
+        if self.state in (State.FAILED, State.NEW) or self._decoder is None:
             return False
-        try:
-            for chunk in self._chunks:
-                self._note(chunk)
-        except (WireError, StreamifyError):
-            return False
-        return decoder.complete or self._input_ended
+        return self._decoder.complete or self._input_ended
 
     # the end
 
     def close(self) -> None:
         """Whoever reads is done."""
         if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
-            self.state = State.CLOSED
-            self.limits.stop()
+            self._over(State.CLOSED, "closed")
+        self.drop_items()
+
+    def cancel(self) -> None:
+        """Somebody, in any thread, wants the stream to end; its next item raises StreamClosedError."""
+        self.cancellation.request()
+        self.limits.stop()
+        self.drop_items()
 
     def retry_delay(self, error: StreamifyError) -> float | None:
         """After a failure: in how many seconds to try again; None: it is final, and the stream over."""
@@ -199,35 +228,43 @@ class StreamCore:
             self.fail(error)
         else:
             self.state = State.OPENING
+            logger.debug(
+                "%s: tried again in %.1f s: %s", self.invocation.function, delay, type(error).__name__
+            )
         return delay
 
     def fail(self, error: StreamifyError) -> None:
         """The stream is over with this error."""
-        self.state = State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED
         self._failure = f"{type(error).__name__}: {error.message}"
-        self.limits.stop()
+        self._over(
+            State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED, type(error).__name__
+        )
 
-    def explain(self, error: BaseException, phase: TimeoutPhase = "first_byte") -> StreamifyError:
-        """Return the public error for whatever happened, with all that is known about the call."""
+    def explain(self, error: StreamifyError) -> StreamifyError:
+        """Return the error that is to be raised for this one, with all that is known about the call."""
         if self.cancellation.requested:
-            ran = self.state is not State.NEW
-            found: StreamifyError = StreamClosedError("The stream was cancelled.", may_have_run=ran)
-        elif isinstance(error, StreamifyError):
-            found = self.limits.settle(error)
-        elif isinstance(error, WireError):
-            kind = TruncatedStreamError if isinstance(error, TruncatedInputError) else CorruptStreamError
-            found = kind(f"The response is not whole: {error.message}.")
-        elif isinstance(error, TimeoutError):
-            found = self.limits.timed_out(phase)
-        elif isinstance(error, OSError):
-            found = TruncatedStreamError("The connection was lost before the response was complete.")
+            error = StreamClosedError("The stream was cancelled.", may_have_run=self.state is not State.NEW)
         else:
-            found = StreamError(f"The response could not be read: {error!r}.")
-        found.function = self.invocation.function
-        found.request_id = found.request_id or self.request_id
-        found.bytes_received = self._bytes
-        found.attempts = self._policy.attempts.count
-        return found
+            error = self.limits.settle(error)
+        error.function = self.invocation.function
+        error.request_id = error.request_id or self.request_id
+        error.bytes_received = self._bytes
+        error.attempts = self._policy.attempts.count
+        return error
+
+    def public_error(self, error: Exception, phase: TimeoutPhase) -> StreamifyError | None:
+        """Return the public error for what ended a step; None: it is no error of a stream, but a bug."""
+        if isinstance(error, StreamifyError):
+            return self.explain(error)
+        if isinstance(error, WireError):
+            kind = TruncatedStreamError if isinstance(error, TruncatedInputError) else CorruptStreamError
+            return self.explain(kind(f"The response is not whole: {error.message}."))
+        if isinstance(error, TimeoutError):
+            return self.explain(self.limits.timed_out(phase))
+        if isinstance(error, OSError):
+            lost = TruncatedStreamError("The connection was lost before the response was complete.")
+            return self.explain(lost)
+        return None
 
     def status_error(self) -> HttpStatusError:
         """Return the error that the status is, with as much of the body as is held."""
@@ -241,15 +278,13 @@ class StreamCore:
 
     def gather_error_body(self) -> bool:
         """Hold more of an error's body; return whether more should be read for it."""
-        while sum(map(len, self._held)) < ERROR_BODY_SIZE:
-            chunk = self._decode_next()
-            if chunk is None:
-                assert self._decoder is not None
-                return not (self._decoder.complete or self._input_ended)
-            self._held.append(chunk)
-        return False
+        decoder = self._decoder
+        assert decoder is not None
+        while (size := sum(map(len, self._held))) < ERROR_BODY_SIZE and decoder.pending:
+            self._hold(decoder.more())
+        return size < ERROR_BODY_SIZE and not (decoder.complete or self._input_ended)
 
-    def refuse_use(self) -> StreamClosedError | None:
+    def closed_error(self) -> StreamClosedError | None:
         """If nothing can be read any more: the error that says why."""
         if self.state is State.FAILED:
             error = StreamClosedError(f"The stream has failed before ({self._failure})")
@@ -301,25 +336,30 @@ class StreamCore:
 
     # inside
 
-    def _without_line_feed(self, chunk: bytes) -> bytes:
-        skip, self._skips_line_feed = self._skips_line_feed, False
-        return chunk.removeprefix(b"\n") if skip else chunk
+    def _hold(self, chunks: list[bytes]) -> None:
+        self._held = self._held + chunks if self._held else chunks
+        self._bytes += sum(map(len, chunks))
+        self._count += len(chunks)
 
-    def _decode_next(self) -> bytes | None:
-        chunk = next(self._chunks, None)
-        if chunk is not None:
-            self._note(chunk)
-        return chunk
-
-    def _note(self, chunk: bytes) -> None:
-        self._bytes += len(chunk)
-        self._count += 1
-        if self._first_byte is None:
-            self._first_byte = self.limits.elapsed
+    def _without_line_feed(self, chunks: list[bytes]) -> list[bytes]:
+        self._skips_line_feed = False
+        first = chunks[0].removeprefix(b"\n")
+        return [first, *chunks[1:]] if first else chunks[1:]
 
     def _end(self) -> None:
-        self.state = State.ENDED
+        self._over(State.ENDED, "whole")
+
+    def _over(self, state: State, how: str) -> None:
+        self.state = state
         self.limits.stop()
+        logger.debug(
+            "%s: %s after %d bytes in %d chunks, request %s",
+            self.invocation.function,
+            how,
+            self._bytes,
+            self._count,
+            self.request_id,
+        )
 
     def _check_verified(self) -> None:
         assert self._decoder is not None

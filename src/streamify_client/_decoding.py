@@ -1,7 +1,6 @@
 """From a raw response to the function's body, without I/O: frames, prelude or verified stream, bytes."""
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ._headers import Headers
@@ -9,13 +8,14 @@ from ._log_tail import find_failure
 from .errors import ConfigurationError, CorruptStreamError, FunctionError
 from .transport import ResponseHead
 from .wire.content import ContentDecoder, UnsupportedCodingError
-from .wire.events import ErrorEvent, Event, EventDecoder, ExceptionEvent, InvokeComplete, PayloadChunk
+from .wire.events import ErrorEvent, EventDecoder, ExceptionEvent, InvokeComplete
 from .wire.misplaced import MisplacedPreludeDetector
-from .wire.prelude import HTTP_INTEGRATION, Prelude, PreludeDecoder
+from .wire.prelude import HTTP_INTEGRATION, PreludeDecoder
 from .wire.report import FailureReportDetector
-from .wire.verified import CONTENT_TYPE, Data, End, HandlerError, Head, VerifiedDecoder
+from .wire.verified import CONTENT_TYPE, End, HandlerError, Head, VerifiedDecoder
 
 REMAPPED = "x-amzn-remapped-content-type"
+_NO_STAGES = (None,) * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +29,35 @@ class FunctionHead:
 
 
 class ResponseDecoder:
-    """Turns a raw response's bytes into the body's chunks.
+    """Turns the pieces of a raw response into the body's chunks.
 
     `head` is there as soon as it is known: at once for a bare stream, after the prelude or the verified
-    head otherwise.
+    head otherwise. Which stages the bytes pass is settled then.
 
     Args:
         raw: What came before the first byte.
-        offered: Whether a verified stream was offered: what comes instead may be the report of a failure.
         log_tail: Whether the log's end was asked for.
+
+    Attributes:
+        head: What the function said before its body.
+        pending: Whether `more` has something to return or to raise before further bytes are read.
+        log_tail: The end of the function's log.
     """
 
-    def __init__(self, raw: ResponseHead, *, offered: bool = False, log_tail: bool = False) -> None:
+    def __init__(self, raw: ResponseHead, *, log_tail: bool = False) -> None:
+        self.head: FunctionHead | None = None
+        self.pending: bool = False
+        self.log_tail: str | None = None
         self._raw = raw
         self._wants_log = log_tail
         self._events = EventDecoder() if raw.framing == "eventstream" else None
         self._prelude: PreludeDecoder | None = None
+        self._detector: FailureReportDetector | MisplacedPreludeDetector | None = None
         self._verified: VerifiedDecoder | None = None
-        self._misplaced: MisplacedPreludeDetector | None = None
-        self._report: FailureReportDetector | None = None
-        self._offered = offered
-        self._content_coding: ContentDecoder | None = None
+        self._coding: ContentDecoder | None = None
         self._outer = FunctionHead(raw.status_code, Headers(), (), None)
-        self._failure: FunctionError | None = None
-        self.head: FunctionHead | None = None
-        self.log_tail: str | None = None
-        self.verified = False  # the verified stream's own end came
+        self._is_over = False  # the body is; what is to be said about that comes after its last chunk
+        self._released = False
         self._begin()
 
     @property
@@ -63,24 +66,50 @@ class ResponseDecoder:
         return self._verified is not None
 
     @property
+    def verified(self) -> bool:
+        """Whether the verified stream's own end came."""
+        return self._verified is not None and isinstance(self._verified.last, End)
+
+    @property
     def complete(self) -> bool:
         """Whether all has come, so that what the connection does now does not matter."""
         return self._events is not None and self._events.complete
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take bytes in; return the chunks of the body that they complete."""
-        if self._events is None:
-            return self._content(data)
-        return self._payloads(self._events.feed(data))
+    def receive(self, pieces: list[bytes]) -> list[bytes]:
+        """Take pieces in; return the chunks of the body that they complete."""
+        events, chunks = self._events, pieces
+        if events is not None:
+            chunks = events.receive(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if events.last is not None or events.error is not None:
+                self._is_over = self.pending = True
+        if self._has_stages:
+            chunks = self._pass(chunks)
+        if not all(chunks):
+            chunks = [chunk for chunk in chunks if chunk]
+        return chunks or (self.more() if self.pending else [])
 
-    def finish(self) -> Iterator[bytes]:
-        """The raw response has ended; raise if it is not whole."""
-        if self._events is not None and not self.verified and self._failure is None:
-            yield from self._payloads(self._events.finish())
-        if self._misplaced is not None:
-            held, self._misplaced = self._misplaced.finish(), None
-            yield from self._decoded(held)
-        self._finish_content()
+    def finish(self) -> list[bytes]:
+        """The raw response has ended: return what was held back; `more` raises where it is not whole."""
+        self._is_over = self.pending = True
+        return self.more()
+
+    def more(self) -> list[bytes]:
+        """Return what is left of what was taken in, or raise the error that stands behind it."""
+        coding = self._coding
+        if coding is not None and coding.pending:
+            pieces = coding.more()
+            self._is_over = self._is_over or coding.error is not None
+            return pieces
+        if self._is_over:
+            if not self._released:
+                self._released = True
+                if chunks := self._release():
+                    return chunks
+            self._check_whole()
+        self.pending = False
+        return []
+
+    # the beginning
 
     def _begin(self) -> None:
         raw = self._raw
@@ -90,12 +119,11 @@ class ResponseDecoder:
         content_type = raw.headers.get(REMAPPED)
         if _media_type(content_type) == HTTP_INTEGRATION:
             self._prelude = PreludeDecoder()
-        else:
-            pairs = [("content-type", content_type)] if content_type else []
-            self._enter(FunctionHead(raw.status_code, Headers(pairs), (), None))
-            request_id = raw.headers.get("x-amzn-requestid")
-            if self._offered and self._verified is None and request_id:
-                self._report = FailureReportDetector(request_id)
+            return
+        pairs = [("content-type", content_type)] if content_type else []
+        self._enter(FunctionHead(raw.status_code, Headers(pairs), (), None))
+        if self._verified is None and (request_id := raw.headers.get("x-amzn-requestid")):
+            self._detector = FailureReportDetector(request_id)
 
     def _begin_http(self) -> None:
         raw = self._raw
@@ -103,7 +131,7 @@ class ResponseDecoder:
             raise _buffered_mode()
         self._enter(FunctionHead(raw.status_code, Headers(raw.headers.items()), raw.cookies, None))
         if self._verified is None:
-            self._misplaced = MisplacedPreludeDetector(hold="content-length" in raw.headers)
+            self._detector = MisplacedPreludeDetector(hold="content-length" in raw.headers)
 
     def _enter(self, outer: FunctionHead) -> None:
         """Status and headers are known; whether they are the function's own shows in the content type."""
@@ -117,97 +145,116 @@ class ResponseDecoder:
     def _know(self, head: FunctionHead) -> None:
         """The function's own head is there, and with it how its body is encoded."""
         self.head = head
+        encoding = head.headers.get("content-encoding")
+        if encoding is None:
+            return
         try:
-            decoder = ContentDecoder(head.headers.get("content-encoding", ""))
+            decoder = ContentDecoder(encoding)
         except UnsupportedCodingError as error:
             raise _unsupported(error) from error
-        self._content_coding = None if decoder.idle else decoder
+        self._coding = None if decoder.idle else decoder
 
-    def _payloads(self, events: Iterable[Event]) -> Iterator[bytes]:
-        for event in events:
-            if isinstance(event, PayloadChunk):
-                yield from self._content(event.data)
-            elif isinstance(event, InvokeComplete):
-                yield from self._reported(event.log_tail)
-                self._complete(event)
-            else:
-                raise _service_exception(event)
+    # the stages
 
-    def _content(self, data: bytes) -> Iterator[bytes]:
-        if self._prelude is None:
-            yield from self._body(data)
-            return
-        for item in self._prelude.feed(data):
-            if isinstance(item, Prelude):
-                self._enter(FunctionHead(item.status_code, Headers(item.headers), item.cookies, None))
-            else:
-                yield from self._body(item)
+    @property
+    def _has_stages(self) -> bool:
+        stages: tuple[object, ...] = (self._prelude, self._detector, self._verified, self._coding)
+        return stages != _NO_STAGES
 
-    def _body(self, data: bytes) -> Iterator[bytes]:
-        if self._verified is None:
-            yield from self._decoded(data)
-            return
-        for event in self._verified.feed(data):
-            if isinstance(event, Data):
-                yield from self._decoded(event.data)
-            elif isinstance(event, Head):
-                self._know(_inner_head(self._outer, event))
-            elif isinstance(event, End):
-                self.verified = True
-            else:
-                self._fail(event)
-
-    def _reported(self, log_tail: str | None) -> Iterator[bytes]:
-        """The body has ended: give what was held back of it, or raise if it was the report of a failure."""
-        if self._report is not None:
-            found = self._report.finish()
-            if isinstance(found, HandlerError):
-                raise _handler_failure(found, log_tail)
-            if found:
-                yield found
-
-    def _decoded(self, data: bytes) -> Iterator[bytes]:
-        if self._report is not None:
-            data = self._report.feed(data)
-        if self._misplaced is not None:
-            data = self._misplaced.feed(data)
-            if self._misplaced.found:
-                raise _buffered_mode()
-        if self._content_coding is not None:
-            yield from self._content_coding.feed(data)
-        elif data:
-            yield data
-
-    def _fail(self, event: HandlerError) -> None:
-        self._failure = _handler_failure(event)
-        if not self._wants_log:  # the log comes with the last event
-            raise self._failure
-
-    def _complete(self, event: InvokeComplete) -> None:
-        self.log_tail = event.log_tail
-        if self._failure is not None:
-            self._failure.log_tail = event.log_tail
-            raise self._failure
-        if event.error_code is not None:
-            raise function_error(event.error_code, event.error_details, event.log_tail)
-        request_id = self._raw.headers.get("x-amzn-requestid", "")
-        if event.log_tail and (failure := find_failure(event.log_tail, request_id)):
-            raise FunctionError(
-                f"The function's log says that it failed: {failure.line}",
-                error_type=failure.error_type or ("Timeout" if failure.status == "timeout" else None),
-                log_tail=event.log_tail,
-            )
-        self._finish_content()
-
-    def _finish_content(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+    def _pass(self, chunks: list[bytes]) -> list[bytes]:
+        """Let chunks pass the stages that this response needs."""
         if self._prelude is not None:
-            self._prelude.finish()
+            chunks = self._behind_prelude(self._prelude, chunks)
+        if self._detector is not None:
+            chunks = self._detect(self._detector, chunks)
         if self._verified is not None:
-            self._verified.finish()
-        if self._content_coding is not None:
-            self._content_coding.finish()
+            chunks = self._verify(self._verified, b"".join(chunks))
+        return chunks if self._coding is None else self._decode(self._coding, chunks)
+
+    def _behind_prelude(self, decoder: PreludeDecoder, chunks: list[bytes]) -> list[bytes]:
+        for index, chunk in enumerate(chunks, 1):
+            body = decoder.receive(chunk)
+            if (prelude := decoder.prelude) is not None:
+                self._prelude = None
+                self._enter(
+                    FunctionHead(prelude.status_code, Headers(prelude.headers), prelude.cookies, None)
+                )
+                return body + chunks[index:]
+        return []
+
+    def _detect(
+        self, detector: FailureReportDetector | MisplacedPreludeDetector, chunks: list[bytes]
+    ) -> list[bytes]:
+        passed: list[bytes] = []
+        for chunk in chunks:
+            passed += detector.receive(chunk)
+        if detector.done:
+            if isinstance(detector, MisplacedPreludeDetector) and detector.found:
+                raise _buffered_mode()
+            self._detector = None
+        return passed
+
+    def _verify(self, decoder: VerifiedDecoder, data: bytes) -> list[bytes]:
+        chunks = decoder.receive(data)
+        if decoder.error is not None or (isinstance(decoder.last, HandlerError) and not self._wants_log):
+            self._is_over = self.pending = True  # where the log is wanted: it comes with Lambda's last event
+        if self.head is None and decoder.head is not None:
+            self._know(_inner_head(self._outer, decoder.head))
+        return chunks
+
+    def _decode(self, decoder: ContentDecoder, chunks: list[bytes]) -> list[bytes]:
+        pieces = decoder.receive_each(chunks)
+        if decoder.error is not None:
+            self._is_over = True
+        self.pending = self._is_over or decoder.pending
+        return pieces
+
+    # the end
+
+    def _release(self) -> list[bytes]:
+        """The body is over: return what was held back of it, or raise what went wrong before that."""
+        events, verified = self._events, self._verified
+        for decoder in (self._coding, verified, events):  # an inner one's error concerns earlier bytes
+            if decoder is not None and decoder.error is not None:
+                raise decoder.error
+        last = None if events is None else events.last
+        self.log_tail = last.log_tail if isinstance(last, InvokeComplete) else None
+        if verified is not None and isinstance(verified.last, HandlerError):
+            raise _handler_failure(verified.last, self.log_tail)
+        if isinstance(last, ExceptionEvent | ErrorEvent):
+            raise _service_exception(last)
+        if events is not None and last is None and not self.verified:
+            events.finish()
+        return self._held_back()
+
+    def _held_back(self) -> list[bytes]:
+        detector, self._detector = self._detector, None
+        if detector is None:
+            return []
+        held = detector.finish()
+        if isinstance(detector, FailureReportDetector) and detector.failure is not None:
+            raise _handler_failure(detector.failure, self.log_tail)
+        return held if self._coding is None else self._decode(self._coding, held)
+
+    def _check_whole(self) -> None:
+        """Raise unless the function and every stage say that the body is whole."""
+        last = None if self._events is None else self._events.last
+        if isinstance(last, InvokeComplete):
+            _check_success(last, self._raw.headers.get("x-amzn-requestid", ""))
+        for decoder in (self._prelude, self._verified, self._coding):
+            if decoder is not None:
+                decoder.finish()
+
+
+def _check_success(complete: InvokeComplete, request_id: str) -> None:
+    if complete.error_code is not None:
+        raise function_error(complete.error_code, complete.error_details, complete.log_tail)
+    if complete.log_tail and (failure := find_failure(complete.log_tail, request_id)):
+        raise FunctionError(
+            f"The function's log says that it failed: {failure.line}",
+            error_type=failure.error_type or ("Timeout" if failure.status == "timeout" else None),
+            log_tail=complete.log_tail,
+        )
 
 
 def _handler_failure(error: HandlerError, log_tail: str | None = None) -> FunctionError:

@@ -21,8 +21,9 @@ class Limits:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._started: float | None = None
+        self.until: float | None = None  # when the total limit passes, as `time.monotonic` counts
         self._attempt_started = 0.0
-        self._read_before = False
+        self._begun = False  # whether the function has
         self.duration: float | None = None  # once the stream is over
 
     def begin(self, cancellation: Cancellation) -> Opening:
@@ -30,8 +31,10 @@ class Limits:
         now = time.monotonic()
         if self._started is None:
             self._started = now
+            total = self._options.total_timeout
+            self.until = None if total is None else now + total
         self._attempt_started = now
-        self._read_before = False
+        self._begun = False
         left = self.left
         return Opening(
             _shorter(self._options.connect_timeout, left),
@@ -61,16 +64,25 @@ class Limits:
         left = self.left
         return left is not None and left <= _TICK
 
-    def read(self) -> None:
-        """Bytes came, or the end."""
-        self._read_before = True
+    def answered(self) -> None:
+        """The function has begun to answer: from now on the idle limit counts."""
+        self._begun = True
+
+    def check_total(self) -> None:
+        """Raise if the total limit has passed, however fast the data come.
+
+        Raises:
+            StreamTimeoutError: It has.
+        """
+        if self.until is not None and time.monotonic() >= self.until:
+            raise self.timed_out("total")
 
     @property
     def next_read(self) -> tuple[float | None, TimeoutPhase]:
         """How long the next read may wait, and which limit that is."""
         phase: TimeoutPhase = "idle"
         limit = self._options.idle_timeout
-        if not self._read_before:
+        if not self._begun:
             phase, limit = "first_byte", self._options.first_byte_timeout
             if limit is not None:
                 limit -= time.monotonic() - self._attempt_started

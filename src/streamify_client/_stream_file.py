@@ -1,29 +1,35 @@
 """File objects over a stream: what pandas, pyarrow, csv and zipfile-like readers ask for."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from .wire.errors import WireError
 
 _READ_AHEAD = 8192  # what `peek` shows: enough for a line, cheap to copy for each one
 
 
 class RestDecoder:
-    """Keeps what a file object has not read of the chunk it is in, so that another view can read on."""
+    """Keeps what a file object has not read of what one read brought, so that another view can read on."""
+
+    error: WireError | None = None
 
     def __init__(self) -> None:
         self.rest: memoryview = memoryview(b"")
+        self._last = b""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Return the chunk; the file object keeps its rest here."""
-        return iter((data,))
+    def receive(self, data: bytes) -> list[bytes]:
+        """Return the bytes; the file object keeps their rest here."""
+        self._last = data
+        return [data]
 
-    def finish(self) -> Iterable[bytes]:
+    def finish(self) -> list[bytes]:
         """There is nothing left."""
-        return ()
+        return []
 
-    def unread(self) -> bytes:
+    def unread(self, left: int = 0) -> bytes:
         """Return what was not read."""
-        return bytes(self.rest)
+        return self._last if left else bytes(self.rest)
 
 
 class StreamFile(io.BufferedIOBase):

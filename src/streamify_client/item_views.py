@@ -1,7 +1,7 @@
 """Views that make items of a body: lines, JSON, server-sent events, files; for both kinds of stream."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,11 +10,13 @@ from ._core import StreamCore
 from ._extras import require
 from ._stream_file import RestDecoder, StreamFile
 from .errors import ConfigurationError, DecodeError
-from .views import AsyncSource, AsyncView, Decoder, Source, View
+from .views import AsyncView, BytesDecoder, Decoder, PiecesDecoder, Source, View
+from .wire.errors import WireError
 from .wire.jsonitems import JsonItemsDecoder
 from .wire.jsonl import JsonLinesDecoder
 from .wire.lines import MAX_ITEM, LineDecoder
 from .wire.sse import SseDecoder, SseFields
+from .wire.text import TextDecoder
 
 if TYPE_CHECKING:
     from .arrow import ArrowStream
@@ -65,25 +67,31 @@ class EventDecoder:
         self._decoder = SseDecoder(max_size=max_size)
         self._core = core
 
-    def feed(self, data: bytes) -> Iterator[ServerSentEvent]:
+    @property
+    def error(self) -> WireError | None:
+        """As in every decoder."""
+        return self._decoder.error
+
+    def receive(self, data: bytes) -> list[ServerSentEvent]:
         """Take bytes in; return the events that are complete."""
-        return (self._event(fields) for fields in self._decoder.feed(data))
+        return self._events(self._decoder.receive(data))
 
-    def finish(self) -> Iterable[ServerSentEvent]:
+    def finish(self) -> list[ServerSentEvent]:
         """The body has ended: an event without its blank line is discarded, as the standard says."""
-        return [self._event(fields) for fields in self._decoder.finish()]
+        return self._events(self._decoder.finish())
 
-    def unread(self) -> bytes:
-        """Return the bytes after the last event."""
-        return self._decoder.unread()
+    def unread(self, left: int = 0) -> bytes:
+        """Return the bytes after the last event handed out."""
+        return self._decoder.unread(left)
 
     @property
     def line_feed_due(self) -> bool:
         """As `SseDecoder.line_feed_due`."""
         return self._decoder.line_feed_due
 
-    def _event(self, fields: SseFields) -> ServerSentEvent:
-        return ServerSentEvent(*fields, (self._core.invocation.function, self._core.request_id))
+    def _events(self, found: list[SseFields]) -> list[ServerSentEvent]:
+        origin = (self._core.invocation.function, self._core.request_id)
+        return [ServerSentEvent(*fields, origin) for fields in found]
 
 
 class ItemViews(StreamAttributes):
@@ -180,7 +188,7 @@ class ItemViews(StreamAttributes):
 class AsyncItemViews(StreamAttributes):
     """The same views for asyncio; ``as_file`` and ``to_arrow`` are for blocking calls only."""
 
-    _reader: AsyncSource
+    _reader: Source
 
     def iter_lines(
         self, encoding: str | None = None, errors: str | None = None, *, max_size: int = MAX_ITEM
@@ -199,6 +207,19 @@ class AsyncItemViews(StreamAttributes):
     def iter_sse(self, *, max_size: int = MAX_ITEM) -> AsyncView[ServerSentEvent]:
         """As `ResponseStream.iter_sse`."""
         return AsyncView(self._reader, *_events(max_size, self._core))
+
+
+def bytes_recipe(chunk_size: int | None) -> Recipe[bytes]:
+    """The body's bytes."""
+    if chunk_size is None:
+        return "bytes", BytesDecoder
+    _check_size(chunk_size, "chunk_size")
+    return ("bytes", chunk_size), lambda: PiecesDecoder(chunk_size)
+
+
+def text_recipe(options: tuple[str, str]) -> Recipe[str]:
+    """The body's text."""
+    return ("text", *options), lambda: TextDecoder(*options)
 
 
 def _lines(options: tuple[str, str], max_size: int) -> Recipe[str]:
@@ -222,6 +243,6 @@ def _events(max_size: int, core: StreamCore) -> Recipe[ServerSentEvent]:
     return ("events", max_size), lambda: EventDecoder(max_size, core)
 
 
-def _check_size(max_size: int) -> None:
+def _check_size(max_size: int, name: str = "max_size") -> None:
     if isinstance(max_size, bool) or not isinstance(max_size, int) or max_size < 1:
-        raise ConfigurationError(f"max_size must be a whole number of bytes, 1 or more, not {max_size!r}.")
+        raise ConfigurationError(f"{name} must be a whole number of bytes, 1 or more, not {max_size!r}.")

@@ -5,6 +5,7 @@ frames, preludes, text or retries. There is one for boto3, one for aiobotocore a
 another can be written by meeting these protocols.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,22 +41,24 @@ class Invocation:
 
 
 class Cancellation:
-    """One flag that any thread may raise, and what has to be woken then."""
+    """One flag that any thread may raise, and what has to be woken then.
+
+    A signal handler may raise it too, whatever the thread that it interrupts is about to do: so there is no
+    lock that is not reentrant.
+
+    Attributes:
+        requested: Whether somebody has asked for the end.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may cancel inside of it
-        self._event = threading.Event()
+        self.requested: bool = False
+        self._lock = threading.RLock()
         self._wake: Callable[[], None] | None = None
-
-    @property
-    def requested(self) -> bool:
-        """Whether somebody has asked."""
-        return self._event.is_set()
 
     def request(self) -> None:
         """Ask for the end, and wake whatever waits for the network; returns at once."""
         with self._lock:
-            self._event.set()
+            self.requested = True
             if self._wake is not None:
                 self._wake()
 
@@ -63,12 +66,23 @@ class Cancellation:
         """Say how to wake the waiting; at once, if somebody has asked already."""
         with self._lock:
             self._wake = wake
-            if wake is not None and self._event.is_set():
+            if wake is not None and self.requested:
                 wake()
 
     def sleep(self, seconds: float) -> bool:
         """Wait that long; return True, at once, when somebody asks."""
-        return self._event.wait(seconds)
+        alarm = threading.Lock()
+        alarm.acquire()
+        self.on_request(lambda: _release(alarm))
+        try:
+            return alarm.acquire(timeout=seconds)
+        finally:
+            self.on_request(None)
+
+
+def _release(lock: threading.Lock) -> None:
+    with contextlib.suppress(RuntimeError):  # a second request finds it released
+        lock.release()
 
 
 @dataclass(slots=True)

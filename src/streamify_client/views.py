@@ -1,10 +1,13 @@
-"""Views of a body: how its bytes become items, one rule for the sync and the async shell.
+"""Views of a body: how its bytes become items; one set for the sync and the async stream.
 
-A view is a decoder with an iterator around it. A decoder takes bytes in and hands items out (`Decoder`); a
-new kind of view needs a decoder and one method on each response stream.
+A view is a decoder with an iterator around it. All that one read brought is decoded at once into a list, and
+the iterator hands that list out: an item costs no more than a step in a list. A new kind of view needs a
+decoder and one method on each response stream.
 """
 
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
+from operator import length_hint
 from typing import Any, Generic, Protocol, TypeVar
 
 from ._core import StreamCore
@@ -12,71 +15,172 @@ from .errors import DecodeError, StreamClosedError
 from .wire.errors import WireError
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+R = TypeVar("R")
 
 
-class Decoder(Protocol[T_co]):
-    """Bytes in, items out."""
+class Decoder(Protocol[T]):
+    """Bytes in, items out: the shape of the decoders in `wire`."""
 
-    def feed(self, data: bytes) -> Iterator[T_co]:
-        """Take bytes in; return the items that are complete, decoding only as far as is asked."""
+    @property
+    def error(self) -> WireError | None:
+        """What is wrong behind the items handed out; the next call raises it."""
 
-    def finish(self) -> Iterable[T_co]:
+    def receive(self, data: bytes) -> list[T]:
+        """Take bytes in; return the items that are complete by now."""
+
+    def finish(self) -> list[T]:
         """The body has ended whole: return what is left, or raise."""
 
-    def unread(self) -> bytes | None:
-        """Return the bytes taken in that are part of no item handed out; None: it cannot tell."""
+    def unread(self, left: int = 0) -> bytes | None:
+        """Return the bytes that are part of no item handed out; None: it cannot tell.
+
+        Args:
+            left: How many of the last list's items were not handed out.
+        """
 
 
 class BytesDecoder:
     """The body's chunks as they come."""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    error: WireError | None = None
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def receive(self, data: bytes) -> list[bytes]:
         """Return the chunk."""
-        return iter((data,))
+        return self.receive_each([data])
 
-    def finish(self) -> Iterable[bytes]:
+    def receive_each(self, chunks: list[bytes]) -> list[bytes]:
+        """Return the chunks."""
+        self._chunks = chunks.copy()  # the list itself may be cleared
+        return chunks
+
+    def finish(self) -> list[bytes]:
         """There is nothing left."""
-        return ()
+        self._chunks = []
+        return []
 
-    def unread(self) -> bytes:
-        """Return nothing: chunks are handed out when they come."""
-        return b""
+    def unread(self, left: int = 0) -> bytes:
+        """Return the chunks that were not handed out."""
+        return b"".join(self._chunks[len(self._chunks) - left :])
+
+
+class PiecesDecoder:
+    """Pieces of one size, whatever the chunks are; only the last one may be smaller."""
+
+    error: WireError | None = None
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pieces: list[bytes] = []
+        self._rest = bytearray()
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Take bytes in; return the pieces that are complete by now."""
+        self._rest += data
+        whole = len(self._rest) - len(self._rest) % self._size
+        cut = bytes(self._rest[:whole])
+        del self._rest[:whole]
+        self._pieces = [cut[start : start + self._size] for start in range(0, whole, self._size)]
+        return self._pieces.copy()
+
+    def finish(self) -> list[bytes]:
+        """Return the last piece."""
+        self._pieces, self._rest = [bytes(self._rest)] if self._rest else [], bytearray()
+        return self._pieces.copy()
+
+    def unread(self, left: int = 0) -> bytes:
+        """Return the bytes that were not handed out."""
+        return b"".join(self._pieces[len(self._pieces) - left :]) + self._rest
+
+
+class _Until(Iterator[T]):
+    """Items up to a moment: where a stream has a total limit, each item looks at the clock."""
+
+    def __init__(self, items: list[T], until: float) -> None:
+        self._items = iter(items)
+        self._until = until
+
+    def __next__(self) -> T:
+        if time.monotonic() >= self._until:
+            raise StopIteration
+        return next(self._items)
+
+    def __length_hint__(self) -> int:
+        return length_hint(self._items)
 
 
 class Progress(Generic[T]):
     """How far one kind of view has come; a second view of the same kind goes on with it.
 
     Args:
+        core: The stream's state.
         kind: What makes two views the same kind: the view's name and its options.
+        make: Makes a decoder.
+
+    Attributes:
+        items: What was decoded and not handed out. Clearing the list behind it makes the view ask before the
+            next item.
+        views: How many views there are of it.
     """
 
-    def __init__(self, core: StreamCore, kind: Hashable, decoder: Decoder[T]) -> None:
+    def __init__(self, core: StreamCore, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
         self.kind = kind
-        self.decoder = decoder
+        self.decoder: Decoder[T] = make()
         self.items: Iterator[T] = iter(())
-        self.finishing: bool = False
+        self.views: int = 0
         self.done: bool = False
         self._core = core
+        self._make = make
+        self._attempt = core.attempt
+        self._finishing = False
         self._base = core.position
 
-    def next_item(self) -> T:
-        """Return an item, or raise StopIteration where more bytes are needed."""
-        try:
-            return next(self.items)
-        except WireError as error:
-            raise self._decode_error(error) from None
+    def receive(self, chunks: list[bytes] | None) -> bool:
+        """Take what was read, or None at the end of the body; return whether there are items now.
 
-    def feed(self, data: bytes | None) -> None:
-        """Take a chunk, or None at the end."""
-        if data is not None:
-            self.items = self.decoder.feed(data)
-            return
-        self.finishing = True
+        Raises:
+            DecodeError: The body is not what the view reads.
+        """
         try:
-            self.items = iter(self.decoder.finish())
+            items = self._finish() if chunks is None else self._decode(chunks)
         except WireError as error:
             raise self._decode_error(error) from None
+        if not items:
+            return False
+        self._core.handed_out(items)
+        until = self._core.limits.until
+        self.items = iter(items) if until is None else _Until(items, until)
+        return True
+
+    @property
+    def broken(self) -> DecodeError | None:
+        """The error that stands behind the items handed out."""
+        return None if self.decoder.error is None else self._decode_error(self.decoder.error)
+
+    def unread(self) -> bytes | None:
+        """Return the bytes that are part of no item handed out."""
+        if (rest := self.decoder.unread(length_hint(self.items))) is not None:
+            self.items = iter(())
+        return rest
+
+    def _decode(self, chunks: list[bytes]) -> list[T]:
+        if self._attempt != self._core.attempt:  # nothing of the attempts before was handed out
+            self.decoder, self._attempt, self._base = self._make(), self._core.attempt, 0
+        if (receive_each := getattr(self.decoder, "receive_each", None)) is not None:
+            found: list[T] = receive_each(chunks)
+            return found
+        return self.decoder.receive(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+    def _finish(self) -> list[T]:
+        if self._finishing:
+            self.done = True
+            return []
+        self._finishing = True
+        items = self.decoder.finish()
+        self.done = not items and self.decoder.error is None
+        return items
 
     def _decode_error(self, error: WireError) -> DecodeError:
         offset = None if error.offset is None else error.offset + self._base
@@ -88,11 +192,7 @@ class ViewSlot:
 
     def __init__(self, core: StreamCore) -> None:
         self._core = core
-        self._current: Progress[object] | None = None
-
-    def holds(self, progress: Progress[T]) -> bool:
-        """Whether this is still the stream's view."""
-        return self._current is progress
+        self._current: Progress[Any] | None = None
 
     def start(self, kind: Hashable, make: Callable[[], Decoder[T]]) -> Progress[T]:
         """Begin a view with what is left of the body, or go on with one of the same kind.
@@ -100,27 +200,26 @@ class ViewSlot:
         Raises:
             StreamClosedError: The body was read to its end, or the stream is closed.
         """
-        if error := self._core.refuse_use():
+        if error := self._core.closed_error():
             raise error
         current = self._current
         if current is not None and current.done:
             raise self._core.explain_closed(
                 StreamClosedError("The stream has been read to its end; keep what you read, or invoke again.")
             )
-        if current is not None and current.kind == kind:
-            return current  # type: ignore[return-value]  # the kind says which items it has
-        if current is not None:
-            self._hand_back(current.decoder)
-        progress = Progress(self._core, kind, make())
-        self._current = progress  # type: ignore[assignment]
-        return progress
+        if current is None or current.kind != kind:
+            if current is not None:
+                self._hand_back(current)
+            current = self._current = Progress(self._core, kind, make)
+        current.views += 1
+        return current
 
-    def _hand_back(self, decoder: Decoder[object]) -> None:
-        if (data := decoder.unread()) is None:
+    def _hand_back(self, progress: Progress[Any]) -> None:
+        if (data := progress.unread()) is None:
             raise self._core.explain_closed(
                 StreamClosedError("This view cannot be changed for one of another kind in mid-stream.")
             )
-        self._core.hand_back(data, skip_line_feed=getattr(decoder, "line_feed_due", False))
+        self._core.hand_back(data, skip_line_feed=getattr(progress.decoder, "line_feed_due", False))
 
     def check(self, progress: Progress[T]) -> None:
         """Raise if another view has taken over."""
@@ -131,28 +230,38 @@ class ViewSlot:
                 )
             )
 
+    def drop(self, progress: Progress[T]) -> bool:
+        """A view of this is gone; return whether the stream has none any more."""
+        progress.views -= 1
+        return progress.views == 0 and self._current is progress
+
 
 class Source(Protocol):
     """What a view reads from."""
 
     slot: ViewSlot
 
-    def next_chunk(self) -> bytes | None:
-        """Return the next chunk, or None at the end."""
-
-    def fail(self, error: DecodeError) -> None:
-        """The body cannot be decoded: free everything, and raise."""
+    async def refill(self, progress: Progress[Any]) -> bool:
+        """Read on until there are items; False at the end of a whole response."""
 
     def view_dropped(self, progress: Progress[Any]) -> None:
         """Nobody holds this view any more."""
 
 
-class View(Iterator[T]):
-    """Iterates over a stream's items.
+def drive(step: Coroutine[Any, Any, R]) -> R:
+    """Run a step of a stream that is read by blocking calls: it never has to be resumed."""
+    try:
+        step.send(None)
+    except StopIteration as finished:
+        result: R = finished.value
+        return result
+    raise AssertionError("a blocking step was suspended")
 
-    Dropping it (``break``, an exception) frees the connection at once, unless the stream is in a ``with``
-    block or was opened by hand, where another view may go on. It holds what it reads from and nothing holds
-    it, so that reference counting does it.
+
+class _ViewBase(Generic[T]):
+    """Dropping a view (``break``, an exception) frees the connection at once, unless the stream is in a
+    ``with`` block or was opened by hand, where another view may go on. A view holds what it reads from and
+    nothing holds it, so that reference counting does it.
     """
 
     def __init__(self, source: Source, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
@@ -164,87 +273,66 @@ class View(Iterator[T]):
         """The decoder; that of an earlier view, where this one goes on with it."""
         return self._progress.decoder
 
-    def __iter__(self) -> "View[T]":
-        return self
-
-    def __next__(self) -> T:
-        source, progress = self._source, self._progress
-        if progress.done:
-            raise StopIteration
-        source.slot.check(progress)
-        while True:
-            try:
-                return progress.next_item()
-            except StopIteration:
-                pass
-            except DecodeError as error:
-                source.fail(error)
-            if progress.finishing:
-                progress.done = True
-                raise StopIteration
-            self._more(source, progress)
-
-    def _more(self, source: Source, progress: Progress[T]) -> None:
-        chunk = source.next_chunk()
-        try:
-            progress.feed(chunk)
-        except DecodeError as error:
-            source.fail(error)
+    def __repr__(self) -> str:
+        kind = self._progress.kind
+        name = kind if isinstance(kind, str) else kind[0]  # type: ignore[index]
+        return f"<{type(self).__name__} of {name}>"
 
     def __del__(self) -> None:
         if (progress := getattr(self, "_progress", None)) is not None:
             self._source.view_dropped(progress)
 
 
-class AsyncSource(Protocol):
-    """Source for asyncio."""
+class View(_ViewBase[T], Iterator[T]):
+    """Iterates over a stream's items by blocking calls."""
 
-    slot: ViewSlot
+    def __iter__(self) -> "View[T]":
+        return self
 
-    async def next_chunk(self) -> bytes | None:
-        """As Source.next_chunk."""
+    def __next__(self) -> T:
+        for item in self._progress.items:
+            return item
+        while drive(self._source.refill(self._progress)):
+            for item in self._progress.items:
+                return item
+        raise StopIteration
 
-    def fail(self, error: DecodeError) -> None:
-        """As Source.fail."""
+    def batches(self) -> Iterator[list[T]]:
+        """Iterate over lists of items: all that one read brought."""
+        progress = self._progress
+        while True:
+            if items := list(progress.items):
+                yield items
+            elif not drive(self._source.refill(progress)):
+                return
 
-    def view_dropped(self, progress: Progress[Any]) -> None:
-        """As Source.view_dropped."""
 
-
-class AsyncView(AsyncIterator[T]):
-    """View for asyncio. No async generator: the event loop frees those later, and this is freed at once."""
-
-    def __init__(self, source: AsyncSource, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
-        self._source = source
-        self._progress: Progress[T] = source.slot.start(kind, make)
+class AsyncView(_ViewBase[T], AsyncIterator[T]):
+    """Iterates over a stream's items by asyncio. No async generator: the event loop frees those later, and
+    this is freed at once.
+    """
 
     def __aiter__(self) -> "AsyncView[T]":
         return self
 
     async def __anext__(self) -> T:
-        source, progress = self._source, self._progress
-        if progress.done:
-            raise StopAsyncIteration
-        source.slot.check(progress)
-        while True:
-            try:
-                return progress.next_item()
-            except StopIteration:
-                pass
-            except DecodeError as error:
-                source.fail(error)
-            if progress.finishing:
-                progress.done = True
-                raise StopAsyncIteration
-            await self._more(source, progress)
+        for item in self._progress.items:
+            return item
+        while await self._source.refill(self._progress):
+            for item in self._progress.items:
+                return item
+        raise StopAsyncIteration
 
-    async def _more(self, source: AsyncSource, progress: Progress[T]) -> None:
-        chunk = await source.next_chunk()
-        try:
-            progress.feed(chunk)
-        except DecodeError as error:
-            source.fail(error)
+    async def next_batch(self) -> list[T]:
+        """Return all the items that one read brought; none at the end."""
+        progress = self._progress
+        while not (items := list(progress.items)) and await self._source.refill(progress):
+            pass
+        return items
 
-    def __del__(self) -> None:
-        if (progress := getattr(self, "_progress", None)) is not None:
-            self._source.view_dropped(progress)
+    async def rest(self) -> list[T]:
+        """Return all items that are left."""
+        items: list[T] = []
+        while batch := await self.next_batch():
+            items += batch
+        return items

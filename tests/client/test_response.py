@@ -159,7 +159,7 @@ def test_an_http_error_is_raised_with_the_beginning_of_its_body(make_own_client:
 def test_an_http_error_whose_body_never_ends_is_raised_all_the_same(
     make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamify_client.response.ERROR_BODY_WAIT", 0.05)
+    monkeypatch.setattr("streamify_client._reader.ERROR_BODY_WAIT", 0.05)
 
     def endless(peer: Peer) -> None:
         peer.head(HTTP)
@@ -724,13 +724,15 @@ def test_close_from_another_thread_wakes_the_reader(make_client: MakeClient) -> 
         chunks = stream.iter_bytes()
         assert next(chunks) == b"some"
         reading = threading.Event()
-        original = stream._reader._receive
+        raw: Any = stream._reader._raw
+        original = raw.read
 
-        def receive(at_most: float | None = None) -> None:
+        def read(timeout: float | None) -> list[bytes]:
             reading.set()
-            original(at_most)
+            pieces: list[bytes] = original(timeout)
+            return pieces
 
-        stream._reader._receive = receive  # type: ignore[method-assign]
+        raw.read = read
 
         def close() -> None:
             reading.wait(20)
@@ -741,5 +743,5 @@ def test_close_from_another_thread_wakes_the_reader(make_client: MakeClient) -> 
         with pytest.raises(StreamClosedError):
             next(chunks)
         closer.join()
-        del stream._reader._receive
+        del raw.read
         assert server.wait_closed()

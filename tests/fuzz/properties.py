@@ -12,6 +12,7 @@ from typing import Any
 import h11
 
 from streamify_client.wire.content import ContentDecoder
+from streamify_client.wire.errors import WireError
 from streamify_client.wire.events import EventDecoder
 from streamify_client.wire.eventstream import FrameDecoder
 from streamify_client.wire.eventstream import encode_frame as encode_as_client
@@ -21,13 +22,13 @@ from streamify_client.wire.lines import LineDecoder
 from streamify_client.wire.prelude import PreludeDecoder, parse_prelude
 from streamify_client.wire.sse import SseDecoder
 from streamify_client.wire.text import TextDecoder
-from streamify_client.wire.verified import Data, VerifiedDecoder
+from streamify_client.wire.verified import VerifiedDecoder
 from streamify_server._runtime_api import MalformedAnswerError, chunk, last_chunk, read_answer
 from streamify_server._trailers import error_trailers
 from streamify_server._verified import framed
 from streamify_server.frames import encode_frame
 from streamify_server.response import PRELUDE_END, PRELUDE_LIMIT, from_dict, prelude
-from support.decoding import Decoder, outcome
+from support.decoding import Decoder, EachFrame, outcome
 
 LIMIT = 200
 """Every size limit that can be set is set to this, so that inputs of a few hundred bytes go beyond it."""
@@ -95,11 +96,6 @@ def joined(items: list[Any]) -> Any:
     return ("" if items and isinstance(items[0], str) else b"").join(items)
 
 
-def body_joined(items: list[Any]) -> Any:
-    """A prelude, and the pieces of the body behind it."""
-    return items[:1], b"".join(items[1:])
-
-
 def shown(items: list[Any]) -> str:
     """Values in a form in which NaN is itself."""
     try:
@@ -116,17 +112,37 @@ def content(coding: str, largest: int = 512 * 1024) -> Property:
     """
 
     def check(data: bytes) -> None:
-        pieces, error, _ = outcome(ContentDecoder(coding), [data])
+        pieces, error, _ = outcome(Expanding(coding), [data])
         assert max(map(len, pieces), default=0) <= largest
         if sum(map(len, pieces)) > 1 << 20:
             return
         whole = b"".join(pieces)
         for split in cuts(data):
-            other, other_error, _ = outcome(ContentDecoder(coding), split, joined)
+            other, other_error, _ = outcome(Expanding(coding), split, joined)
             assert other_error is error
             assert other == whole or (error and (other.startswith(whole) or whole.startswith(other)))
 
     return check
+
+
+class Expanding:
+    """A ContentDecoder that is asked for all that the bytes expand to."""
+
+    def __init__(self, coding: str) -> None:
+        self._decoder = ContentDecoder(coding)
+
+    @property
+    def error(self) -> WireError | None:
+        return self._decoder.error
+
+    def receive(self, data: bytes) -> list[bytes]:
+        pieces = self._decoder.receive(data)
+        while self._decoder.pending and not self.error:
+            pieces += self._decoder.more()
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        return self._decoder.finish()
 
 
 def server_frames(data: bytes) -> None:
@@ -139,8 +155,8 @@ def server_frames(data: bytes) -> None:
     except ValueError:
         return
     assert frame == encode_as_client(dict([header]), payload)
-    (read,) = FrameDecoder().feed(frame)
-    assert (dict(read.headers), read.payload) == (dict([header]), payload)
+    (read,) = FrameDecoder().receive(frame)
+    assert (dict(read.headers), read.payloads) == (dict([header]), [payload])
 
 
 def verified_frames(data: bytes) -> None:
@@ -149,7 +165,7 @@ def verified_frames(data: bytes) -> None:
     sent = b"".join(framed("text/plain", None, iter(chunks)))
     items, error, _ = outcome(VerifiedDecoder(), [sent])
     assert error is None
-    assert [item.data for item in items if isinstance(item, Data)] == chunks
+    assert items == chunks
     at = zlib.crc32(data) % len(sent)
     damaged = sent[:at] + bytes([sent[at] ^ 1 << len(data) % 8]) + sent[at + 1 :]
     assert outcome(VerifiedDecoder(), [damaged])[1] is not None
@@ -222,11 +238,11 @@ def http_response(data: bytes) -> None:
 
 
 PROPERTIES: dict[str, Property] = {
-    "frames": decoding(lambda: FrameDecoder(max_headers=LIMIT, max_payload=LIMIT), most=5 * LIMIT),
+    "frames": decoding(lambda: EachFrame(max_headers=LIMIT, max_payload=LIMIT), most=5 * LIMIT),
     "events": decoding(
         lambda: EventDecoder(FrameDecoder(max_headers=LIMIT, max_payload=LIMIT)), most=6 * LIMIT
     ),
-    "prelude": decoding(lambda: PreludeDecoder(max_size=LIMIT), most=3 * LIMIT, join=body_joined),
+    "prelude": decoding(lambda: PreludeDecoder(max_size=LIMIT), most=3 * LIMIT, join=joined),
     "verified": decoding(VerifiedDecoder, most=1 << 16),
     "text": decoding(TextDecoder, most=LIMIT, join=joined),
     "text_utf16": decoding(lambda: TextDecoder("utf-16"), most=LIMIT, join=joined),

@@ -255,9 +255,9 @@ def test_the_watchdog_answers_an_offer_in_frames(api: RuntimeApi, runtime: Runti
     offer = {"custom": {"streamify": "verified/1"}}
     post = api.invoke({"do": "uses_alarms_early"}, seconds=1.3, client_context=offer).result()
     decoder = VerifiedDecoder()
-    *_, last = decoder.feed(post.body)
-    assert isinstance(last, HandlerError)
-    assert last.error_type == "DeadlineExceededError"
+    decoder.receive(post.body)
+    assert isinstance(decoder.last, HandlerError)
+    assert decoder.last.error_type == "DeadlineExceededError"
     assert post.error["errorType"] == "DeadlineExceededError"
     runtime.process.send_signal(signal.SIGALRM)
     assert run_out(api, "fine", seconds=60).body == b"fine"
@@ -266,9 +266,10 @@ def test_the_watchdog_answers_an_offer_in_frames(api: RuntimeApi, runtime: Runti
 def test_the_watchdog_ends_a_framed_stream_with_a_frame(api: RuntimeApi, runtime: Runtime) -> None:
     offer = {"custom": {"streamify": "verified/1"}}
     post = api.invoke({"do": "uses_alarms"}, seconds=1.3, client_context=offer).result()
-    *_, last = VerifiedDecoder().feed(post.body)
-    assert isinstance(last, HandlerError)
-    assert last.error_type == "DeadlineExceededError"
+    decoder = VerifiedDecoder()
+    decoder.receive(post.body)
+    assert isinstance(decoder.last, HandlerError)
+    assert decoder.last.error_type == "DeadlineExceededError"
     runtime.process.send_signal(signal.SIGALRM)
     assert run_out(api, "fine", seconds=60).body == b"fine"
 

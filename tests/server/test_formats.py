@@ -45,7 +45,7 @@ def test_data_survives_whatever_it_is(texts: list[str]) -> None:
     """But for line ends, which the format knows one kind of (WHATWG HTML, 9.2.6)."""
     decoder = SseDecoder()
     body = sent(sse(texts, keepalive=None)).body
-    events = [event.data for event in [*decoder.feed(body), *decoder.finish()]]
+    events = [event.data for event in [*decoder.receive(body), *decoder.finish()]]
     normal = [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts]
     assert events == normal
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamify_client.wire.verified import Data, End, HandlerError, Head, VerifiedDecoder, VerifiedEvent
+from streamify_client.wire.verified import End, HandlerError, Head, VerifiedDecoder
 from streamify_server import HttpResponse, streaming_handler
 from streamify_server.testing import Context, Result, invoke
 
@@ -31,11 +31,12 @@ def url_event(offer: str = "verified/1", method: str = "GET") -> dict[str, Any]:
     }
 
 
-def decoded(result: Result) -> list[VerifiedEvent]:
+def decoded(result: Result) -> list[Head | bytes | End | HandlerError | None]:
+    """The head, the chunks and the last event."""
     decoder = VerifiedDecoder()
-    events = [event for chunk in result.chunks for event in decoder.feed(chunk)]
+    chunks = [data for chunk in result.chunks for data in decoder.receive(chunk)]
     decoder.finish()
-    return events
+    return [decoder.head, *chunks, decoder.last]
 
 
 def test_an_offer_in_the_client_context_is_answered_in_frames() -> None:
@@ -43,8 +44,8 @@ def test_an_offer_in_the_client_context_is_answered_in_frames() -> None:
     assert result.content_type == FRAMES
     assert decoded(result) == [
         Head("text/plain; charset=utf-8", None),
-        Data(b"one"),
-        Data(b"two"),
+        b"one",
+        b"two",
         End(6, 2),
     ]
 
@@ -60,7 +61,7 @@ def test_an_offer_in_a_header_is_answered_in_frames_behind_the_prelude() -> None
         "cache-control": "no-store",
         "Vary": "accept, streamify-accept",
     }
-    assert decoded(result) == [Head("text/csv", "gzip"), Data(b"x"), End(1, 1)]
+    assert decoded(result) == [Head("text/csv", "gzip"), b"x", End(1, 1)]
 
 
 def test_without_an_offer_nothing_is_framed() -> None:
@@ -170,13 +171,13 @@ def test_an_empty_body_needs_no_line_feed_in_frames() -> None:
 @given(st.lists(st.binary(min_size=1, max_size=50)))
 def test_chunk_boundaries_survive(chunks: list[bytes]) -> None:
     events = decoded(invoke(streaming_handler(lambda event, context: list(chunks)), {}, offering()))
-    assert [event.data for event in events if isinstance(event, Data)] == chunks
+    assert [event for event in events if isinstance(event, bytes)] == chunks
     assert events[-1] == End(sum(map(len, chunks)), len(chunks))
 
 
 def test_a_frame_holds_at_most_a_mebibyte() -> None:
     events = decoded(invoke(streaming_handler(lambda event, context: [b"x" * (2**20 + 1)]), {}, offering()))
-    assert [len(event.data) for event in events if isinstance(event, Data)] == [2**20, 1]
+    assert [len(event) for event in events if isinstance(event, bytes)] == [2**20, 1]
 
 
 def test_an_error_without_a_message_or_with_a_broken_one_is_told_all_the_same() -> None:

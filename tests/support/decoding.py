@@ -7,27 +7,54 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
+from streamify_client.wire import BytesLike
 from streamify_client.wire.errors import WireError
+from streamify_client.wire.eventstream import FrameDecoder
 
 
 class Decoder(Protocol):
     """The shape that all decoders of the wire share."""
 
-    def feed(self, data: bytes, /) -> Iterator[Any]: ...
+    @property
+    def error(self) -> WireError | None: ...
+
+    def receive(self, data: bytes, /) -> list[Any]: ...
 
     def finish(self) -> list[Any]: ...
 
 
 def decode(decoder: Decoder, chunks: Iterable[bytes]) -> tuple[list[Any], WireError | None]:
-    """Feed the chunks and finish: what came out, and the error that ended it."""
+    """Hand the chunks over and finish: what came out, and the error that ended it."""
     items: list[Any] = []
     try:
         for chunk in chunks:
-            items.extend(decoder.feed(chunk))  # keeps the items before an error
-        items.extend(decoder.finish())
+            items += decoder.receive(chunk)
+        items += decoder.finish()
     except WireError as error:
         return items, error
-    return items, None
+    return items, decoder.error
+
+
+class EachFrame:
+    """A FrameDecoder whose frames come one by one, as headers and payload."""
+
+    def __init__(self, **limits: int) -> None:
+        self._decoder = FrameDecoder(**limits)
+
+    @property
+    def error(self) -> WireError | None:
+        return self._decoder.error
+
+    def receive(self, data: BytesLike) -> list[tuple[dict[str, Any], bytes]]:
+        return [
+            (dict(frames.headers), payload)
+            for frames in self._decoder.receive(data)
+            for payload in frames.payloads
+        ]
+
+    def finish(self) -> list[tuple[dict[str, Any], bytes]]:
+        assert self._decoder.finish() == []
+        return []
 
 
 def every_split(data: bytes) -> Iterator[list[bytes]]:

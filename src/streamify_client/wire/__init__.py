@@ -1,10 +1,11 @@
 """The wire as pure logic: bytes in, items out; no sockets, no event loop, no AWS SDK.
 
-Every decoder here has the same shape. ``feed(data)`` takes the bytes in and returns an iterator over the
-items that are complete by now; an error is raised by that iterator at the place where it stands, after the
-good items before it. ``finish()`` says that the input has ended: it returns what is left, or raises when
-something is missing. A decoder that has raised stays broken and raises the same error again. The errors are
-those of `streamify_client.wire.errors`.
+Every decoder here has the same shape. ``receive(data)`` takes bytes in and returns a list of the items that
+are complete by now. ``finish()`` says that the input has ended: it returns what is left, or raises when
+something is missing. An error that is found behind good items does not keep these back: it is in ``error``,
+and the next call raises it. A decoder that has raised stays broken and raises the same error again. Where a
+view may be left early, ``unread(left)`` returns the bytes of which nothing was handed out, if the last `left`
+items of the last list were not. The errors are those of `streamify_client.wire.errors`.
 """
 
 BytesLike = bytes | bytearray | memoryview

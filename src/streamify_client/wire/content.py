@@ -1,10 +1,11 @@
 """Content codings (RFC 9110, 8.4.1): gzip, deflate, Brotli and Zstandard, undone as the bytes come.
 
-However much a few bytes expand to, no piece that is handed out is larger than `LARGEST_PIECE`, and none
-is made before it is asked for.
+However much a few bytes expand to, no piece that is handed out is larger than `LARGEST_PIECE`, and no more
+than about `BATCH` bytes are made before they are asked for.
 """
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from . import BytesLike
 from .errors import CorruptInputError, TruncatedInputError, WireError
 
 PIECE = 256 * 1024
+BATCH = 1024 * 1024  # so much is expanded at once, or one piece
 LARGEST_PIECE = 8 * 1024 * 1024  # of Zstandard, whose decompressor cannot be told where to stop
 _ZSTD_STEP = 256  # a block of 4 bytes can stand for 128 KiB (RFC 8878, 3.1.1.2)
 _ZSTD_WINDOW = 8 * 1024 * 1024  # what RFC 8878 (3.1.1.1.2) wants decoders to accept, and no more
@@ -40,14 +42,20 @@ class ContentDecoder:
     Args:
         header: The header's value: codings in the order in which they were applied.
 
+    Attributes:
+        pending: Whether `more` may return something.
+
     Raises:
         UnsupportedCodingError: One of them is unknown, or its package is missing.
     """
 
     def __init__(self, header: str) -> None:
         names = [name.strip().lower() for name in header.split(",")]
+        self.error: WireError | None = None
         self._steps = [_make_step(name) for name in reversed(names) if name not in ("", "identity")]
-        self._error: WireError | None = None
+        self.pending: bool = False
+        self._waiting: deque[bytes] = deque()
+        self._pieces: Iterator[bytes] = iter(())
         self._begun = False
 
     @property
@@ -55,31 +63,52 @@ class ContentDecoder:
         """Whether there is nothing to undo."""
         return not self._steps
 
-    def feed(self, data: BytesLike) -> Iterator[bytes]:
-        """Take bytes in; return the pieces that they stand for."""
-        self._begun = self._begun or bool(len(data))
-        pieces: Iterable[bytes] = (bytes(data),)
-        for step in self._steps:
-            pieces = _chain(step, pieces)
-        return self._guard(pieces)
+    def receive(self, data: BytesLike) -> list[bytes]:
+        """Take bytes in; return pieces that they stand for, and keep the rest for `more`."""
+        return self.receive_each([bytes(data)])
+
+    def receive_each(self, chunks: list[bytes]) -> list[bytes]:
+        """Take chunks in; none of the pieces that they stand for crosses their boundaries."""
+        self._begun = self._begun or any(chunks)
+        self._waiting.extend(chunks)
+        return self.more()
+
+    def more(self) -> list[bytes]:
+        """Return further pieces of what was taken in; none where there is nothing more."""
+        if self.error:
+            raise self.error
+        found: list[bytes] = []
+        size = 0
+        try:
+            while size < BATCH and (piece := self._next()) is not None:
+                if piece:
+                    found.append(piece)
+                    size += len(piece)
+        except WireError as error:
+            self.error = error
+            if not found:
+                raise
+        self.pending = size >= BATCH
+        return found
+
+    def _next(self) -> bytes | None:
+        while True:
+            for piece in self._pieces:
+                return piece
+            if not self._waiting:
+                return None
+            pieces: Iterable[bytes] = (self._waiting.popleft(),)
+            for step in self._steps:
+                pieces = _chain(step, pieces)
+            self._pieces = iter(pieces)
 
     def finish(self) -> list[bytes]:
         """The input has ended: raise TruncatedInputError if the compressed data have not."""
-        if self._error:
-            raise self._error
-        if self._begun and not all(step.whole() for step in self._steps):
-            self._error = TruncatedInputError("the compressed body ended before its end")
-            raise self._error
+        if self.error is None and self._begun and not all(step.whole() for step in self._steps):
+            self.error = TruncatedInputError("the compressed body ended before its end")
+        if self.error:
+            raise self.error
         return []
-
-    def _guard(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        if self._error:
-            raise self._error
-        try:
-            yield from (piece for piece in pieces if piece)
-        except WireError as error:
-            self._error = error
-            raise
 
 
 def _chain(step: _Step, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -7,19 +7,12 @@ https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html.
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import BytesLike
 from .errors import CorruptInputError, TruncatedInputError, WireError
-from .eventstream import Frame, FrameDecoder
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadChunk:
-    """Some bytes of the function's response; nothing about where they begin and end means anything."""
-
-    data: bytes
+from .eventstream import FrameDecoder, Frames, HeaderValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,90 +50,110 @@ class ErrorEvent:
     message: str
 
 
-Event = PayloadChunk | InvokeComplete | ExceptionEvent | ErrorEvent
+LastEvent = InvokeComplete | ExceptionEvent | ErrorEvent
 
 
 class EventDecoder:
-    """Turns the bytes of an InvokeWithResponseStream response into Lambda's events.
+    """Turns the bytes of an InvokeWithResponseStream response into its payload, chunk by chunk.
 
-    Events of an unknown type are skipped. Nothing that is known may follow the last event.
+    Nothing about where a chunk begins and ends means anything. Events of an unknown type are skipped. Nothing
+    that is known may follow the last event.
+
+    Attributes:
+        last: The event that ended the stream, once it came.
     """
 
     def __init__(self, frames: FrameDecoder | None = None) -> None:
+        self.last: LastEvent | None = None
+        self.error: WireError | None = None
         self._frames = frames or FrameDecoder()
-        self._last: Event | None = None
-        self._error: WireError | None = None
 
     @property
     def complete(self) -> bool:
         """Whether InvokeComplete came; after it only the end of the HTTP response is left to read."""
-        return isinstance(self._last, InvokeComplete)
+        return isinstance(self.last, InvokeComplete)
 
-    @property
-    def over(self) -> bool:
-        """Whether an event came that ends a stream: InvokeComplete, an exception or an error."""
-        return self._last is not None
-
-    def feed(self, data: BytesLike) -> Iterator[Event]:
-        """Take bytes in; return the events that are complete by now."""
-        return self._events(self._frames.feed(data))
-
-    def finish(self) -> list[Event]:
-        """The input has ended: raise if that was inside a frame or before the last event."""
-        events = list(self._events(iter(self._frames.finish())))
-        if not self.over:
-            raise TruncatedInputError("the stream ended without an InvokeComplete event", self._frames.offset)
-        return events
-
-    def _events(self, frames: Iterator[Frame]) -> Iterator[Event]:
-        if self._error:
-            raise self._error
+    def receive(self, data: BytesLike) -> list[bytes]:
+        """Take bytes in; return the chunks that are complete by now."""
+        if self.error:
+            raise self.error
+        chunks: list[bytes] = []
+        before = self.last
         try:
-            for frame in frames:
-                if (event := _read_event(frame)) is not None:
-                    self._accept(event)
-                    yield event
+            for frames in self._frames.receive(data):
+                found = self._read(frames)
+                chunks = chunks + found if chunks else found
+            self.error = self._frames.error
         except WireError as error:
-            if error.offset is None:
-                error.offset = self._frames.offset
-            self._error = error
+            self.error = error
+            if not chunks and self.last is before:
+                raise
+        return chunks
+
+    def finish(self) -> list[bytes]:
+        """The input has ended: raise if that was inside a frame or before the last event."""
+        if self.error:
+            raise self.error
+        try:
+            self._frames.finish()
+            if self.last is None:
+                raise TruncatedInputError(
+                    "the stream ended without an InvokeComplete event", self._frames.offset
+                )
+        except WireError as error:
+            self.error = error
             raise
+        return []
 
-    def _accept(self, event: Event) -> None:
-        if self._last is not None:
-            raise CorruptInputError(
-                f"{type(event).__name__} came after the stream's last event, {type(self._last).__name__}"
-            )
-        if not isinstance(event, PayloadChunk):
-            self._last = event
+    def _read(self, frames: Frames) -> list[bytes]:
+        kind = _kind(frames.headers)
+        if kind is None:
+            return []
+        if self.last is not None:
+            raise _unexpected(kind, self.last, frames.start)
+        if kind == "PayloadChunk":
+            return frames.payloads
+        self.last = _read_last(kind, frames)
+        if len(frames.payloads) > 1:
+            raise _unexpected(kind, self.last, frames.offset(1))
+        return []
 
 
-def _read_event(frame: Frame) -> Event | None:
-    headers = frame.headers
+def _kind(headers: Mapping[str, HeaderValue]) -> str | None:
+    """Return what kind of event these are the headers of; None: an unknown one."""
     match headers.get(":message-type"):
         case "exception":
-            return ExceptionEvent(_text(headers.get(":exception-type")), _exception_message(frame.payload))
+            return "ExceptionEvent"
         case "error":
-            return ErrorEvent(_text(headers.get(":error-code")), _text(headers.get(":error-message")))
-    match headers.get(":event-type"):
-        case "PayloadChunk":
-            return PayloadChunk(frame.payload)
-        case "InvokeComplete":
-            return _invoke_complete(frame.payload)
-    return None
+            return "ErrorEvent"
+    kind = headers.get(":event-type")
+    return kind if kind in ("PayloadChunk", "InvokeComplete") else None  # type: ignore[return-value]
+
+
+def _unexpected(kind: str, last: LastEvent, offset: int) -> CorruptInputError:
+    return CorruptInputError(f"{kind} came after the stream's last event, {type(last).__name__}", offset)
+
+
+def _read_last(kind: str, frames: Frames) -> LastEvent:
+    headers, payload = frames.headers, frames.payloads[0]
+    if kind == "ExceptionEvent":
+        return ExceptionEvent(_text(headers.get(":exception-type")), _exception_message(payload))
+    if kind == "ErrorEvent":
+        return ErrorEvent(_text(headers.get(":error-code")), _text(headers.get(":error-message")))
+    return _invoke_complete(payload, frames.start)
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _invoke_complete(payload: bytes) -> InvokeComplete:
+def _invoke_complete(payload: bytes, offset: int) -> InvokeComplete:
     try:
         fields = json.loads(payload or b"{}")
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise CorruptInputError("the InvokeComplete event is no JSON object")
+        raise CorruptInputError("the InvokeComplete event is no JSON object", offset)
     return InvokeComplete(
         *(None if (value := fields.get(key)) is None else str(value) for key in _COMPLETE_FIELDS)
     )

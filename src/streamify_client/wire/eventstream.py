@@ -7,9 +7,9 @@ The format: https://smithy.io/2.0/aws/amazon-eventstream.html. Integers are big-
 """
 
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from . import BytesLike
@@ -24,14 +24,38 @@ _CHECKSUM = struct.Struct("!I")
 _INTEGERS = {2: struct.Struct("!b"), 3: struct.Struct("!h"), 4: struct.Struct("!i"), 5: struct.Struct("!q")}
 _TRUE, _FALSE, _BYTES, _STRING, _TIMESTAMP, _UUID = 0, 1, 6, 7, 8, 9
 _OVERHEAD = _PRELUDE.size + _CHECKSUM.size
+_KNOWN_HEADS, _KNOWN_SIZE = 64, 256  # so many heads of at most so many bytes are remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message. Timestamps are integers: milliseconds since the epoch, of which not all fit a datetime."""
+class Frames(NamedTuple):
+    """Frames that follow one another and have the same headers.
+
+    Timestamps in headers are integers: milliseconds since the epoch, of which not all fit a datetime.
+
+    Attributes:
+        headers: The headers of each of them.
+        payloads: What each of them carries.
+        start: Where in the input the first of them begins.
+        overhead: How many bytes each of them has beside its payload.
+    """
 
     headers: Mapping[str, HeaderValue]
-    payload: bytes
+    payloads: list[bytes]
+    start: int
+    overhead: int
+
+    def offset(self, index: int) -> int:
+        """Return where in the input a frame begins; with the number of frames: where the last one ends."""
+        return self.start + index * self.overhead + sum(map(len, self.payloads[:index]))
+
+
+class _Head(NamedTuple):
+    """What stands before a frame's payload, its lengths checked and its headers parsed."""
+
+    raw: bytes
+    total: int
+    checksum: int  # of `raw`: that of the frame goes on from here
+    headers: Mapping[str, HeaderValue]
 
 
 class FrameDecoder:
@@ -41,108 +65,172 @@ class FrameDecoder:
     """
 
     def __init__(self, *, max_headers: int = 128 * 1024, max_payload: int = 24 * 1024 * 1024) -> None:
+        self.error: WireError | None = None
         self._max_headers = max_headers
         self._max_payload = max_payload
         self._crc32 = crc32_function()
-        self._buffer = bytearray()
-        self._start = 0  # where the buffer begins in the input
-        self._lengths: tuple[int, int] | None = None  # of the frame under way: total, headers
-        self._header_block = b""
+        self._start = 0  # where in the input the next frame begins
+        self._rest = bytearray()  # the beginning of that frame
+        self._needed = _PRELUDE.size  # how much of it has to be there before more can be said
+        self._head_size = 0  # of that frame, once its lengths are known
+        self._block = b""
         self._headers: Mapping[str, HeaderValue] = MappingProxyType({})
-        self._error: WireError | None = None
+        self._heads: dict[bytes, _Head] = {}
+        self._last: _Head | None = None
 
     @property
     def inside_frame(self) -> bool:
         """Whether a frame has begun and is not complete."""
-        return bool(self._buffer)
+        return bool(self._rest)
 
     @property
     def offset(self) -> int:
         """How many bytes of the input the frames so far took."""
         return self._start
 
-    def feed(self, data: BytesLike) -> Iterator[Frame]:
+    def receive(self, data: BytesLike) -> list[Frames]:
         """Take bytes in; return the frames that are complete by now."""
-        self._buffer += data
-        return self._complete_frames()
-
-    def finish(self) -> list[Frame]:
-        """The input has ended: raise TruncatedInputError if that was inside a frame."""
-        frames = list(self._complete_frames())
-        if self._buffer:
-            wanted = f" of {self._lengths[0]}" if self._lengths else ""
-            raise TruncatedInputError(
-                f"the stream ended inside a frame: {len(self._buffer)} bytes{wanted} had arrived", self._start
-            )
-        return frames
-
-    def _complete_frames(self) -> Iterator[Frame]:
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
+        if type(data) is not bytes:
+            data = bytes(data)
+        found: list[Frames] = []
         try:
-            while (frame := self._next_frame()) is not None:
-                yield frame
+            position = self._complete_rest(data, found) if self._rest else 0
+            if position < len(data):
+                position = self._read_frames(data, position, found)
+                self._keep_rest(data, position)
         except WireError as error:
-            self._error = error
-            self._buffer.clear()
-            raise
+            self.error = error
+            self._rest.clear()
+            if not found:
+                raise
+        return found
 
-    def _next_frame(self) -> Frame | None:
-        if self._lengths is None:
-            if len(self._buffer) < _PRELUDE.size:
-                return None
-            self._lengths = self._read_lengths()
-        total, headers_length = self._lengths
-        if len(self._buffer) < total:
+    def finish(self) -> list[Frames]:
+        """The input has ended: raise TruncatedInputError if that was inside a frame."""
+        if self.error:
+            raise self.error
+        if self._rest:
+            wanted = f" of {self._needed}" if self._needed > _PRELUDE.size else ""
+            self.error = TruncatedInputError(
+                f"the stream ended inside a frame: {len(self._rest)} bytes{wanted} had arrived", self._start
+            )
+            raise self.error
+        return []
+
+    def _read_frames(self, data: bytes, position: int, found: list[Frames]) -> int:
+        """Read the frames that are complete, and return where the last one ends.
+
+        This loop decides what a small frame costs. Nearly every frame begins with bytes that an earlier one
+        began with: their lengths are checked, and the frame's checksum goes on from theirs.
+        """
+        crc32, unpack, size, origin = self._crc32, _CHECKSUM.unpack_from, len(data), self._start - position
+        head = self._last
+        raw, total, begun, _ = head or (b"", 0, 0, None)
+        headers, payloads = (found[-1].headers, found[-1].payloads) if found else (None, [])
+        try:
+            while position < size:
+                if head is None or not data.startswith(raw, position):
+                    head = self._head_at(data, position, origin + position)
+                    if head is None:
+                        break
+                    raw, total, begun, _ = head
+                end = position + total
+                if end > size:
+                    break
+                payload = data[position + len(raw) : end - 4]
+                if crc32(payload, begun) != unpack(data, end - 4)[0]:
+                    raise CorruptInputError("the checksum of a frame is wrong", origin + position)
+                if head.headers is not headers:
+                    headers, payloads = head.headers, []
+                    found.append(Frames(headers, payloads, origin + position, len(raw) + 4))
+                payloads.append(payload)
+                position = end
+        finally:
+            self._last = head
+            self._start = origin + position
+        return position
+
+    def _keep_rest(self, data: bytes, position: int) -> None:
+        """Keep the beginning of a frame that is not complete."""
+        self._rest += memoryview(data)[position:]
+        self._needed = _PRELUDE.size
+        if len(self._rest) >= self._needed:
+            self._needed, self._head_size = self._lengths_at(self._rest, 0, self._start)
+
+    def _complete_rest(self, data: bytes, found: list[Frames]) -> int:
+        """Complete the frame that has begun, as far as the data go; return how many bytes that takes."""
+        rest, used = self._rest, 0
+        while missing := self._needed - len(rest):
+            part = data[used : used + missing]
+            rest += part
+            used += len(part)
+            if len(part) < missing:
+                return used
+            if self._needed == _PRELUDE.size:
+                self._needed, self._head_size = self._lengths_at(rest, 0, self._start)
+        raw = bytes(rest[: self._head_size])
+        head = self._heads.get(raw) or self._learn(raw, self._needed, self._start)
+        with memoryview(rest) as view:
+            payload = bytes(view[self._head_size : -4])
+        if self._crc32(payload, head.checksum) != _CHECKSUM.unpack_from(rest, self._needed - 4)[0]:
+            raise CorruptInputError("the checksum of a frame is wrong", self._start)
+        found.append(Frames(head.headers, [payload], self._start, self._head_size + 4))
+        self._start += self._needed
+        self._rest = bytearray()
+        self._last = head
+        return used
+
+    def _head_at(self, data: bytes, position: int, offset: int) -> _Head | None:
+        """Read a frame's head; return None where not all of it is there."""
+        known = self._heads.get(data[position : position + _PRELUDE.size + len(self._block)])
+        if known is not None:
+            return known
+        if len(data) - position < _PRELUDE.size:
             return None
-        with memoryview(self._buffer) as view:
-            self._check(view, total)
-            payload_start = _PRELUDE.size + headers_length
-            headers = self._read_headers(bytes(view[_PRELUDE.size : payload_start]))
-            payload = bytes(view[payload_start : total - _CHECKSUM.size])
-        # CPython moves the start of a bytearray here and not its bytes, so many small frames cost no copies.
-        del self._buffer[:total]
-        self._start += total
-        self._lengths = None
-        return Frame(headers, payload)
+        total, size = self._lengths_at(data, position, offset)
+        raw = data[position : position + size]
+        return self._learn(raw, total, offset) if len(raw) == size else None
 
-    def _read_lengths(self) -> tuple[int, int]:
-        total, headers_length, checksum = _PRELUDE.unpack_from(self._buffer)
+    def _learn(self, raw: bytes, total: int, offset: int) -> _Head:
+        head = _Head(raw, total, self._crc32(raw, 0), self._read_headers(raw[_PRELUDE.size :], offset))
+        if len(self._heads) >= _KNOWN_HEADS:
+            self._heads.clear()
+        if len(raw) <= _KNOWN_SIZE:
+            self._heads[raw] = head
+        return head
+
+    def _lengths_at(self, data: bytes | bytearray, position: int, offset: int) -> tuple[int, int]:
+        """Return a frame's size, and that of its head."""
+        total, headers_length, checksum = _PRELUDE.unpack_from(data, position)
         # Nothing is allocated or waited for by a length whose checksum is wrong.
-        if self._crc32(bytes(self._buffer[:8]), 0) != checksum:
-            raise CorruptInputError("the checksum of a frame's lengths is wrong", self._start)
+        if self._crc32(bytes(data[position : position + 8]), 0) != checksum:
+            raise CorruptInputError("the checksum of a frame's lengths is wrong", offset)
         if headers_length > self._max_headers:
             raise CorruptInputError(
                 f"a frame announces {headers_length} bytes of headers, the limit is {self._max_headers}",
-                self._start,
+                offset,
             )
         payload_length = total - headers_length - _OVERHEAD
         if payload_length < 0:
             raise CorruptInputError(
-                f"a frame's lengths contradict each other: {total}, {headers_length}", self._start
+                f"a frame's lengths contradict each other: {total}, {headers_length}", offset
             )
         if payload_length > self._max_payload:
             raise CorruptInputError(
                 f"a frame announces {payload_length} bytes of payload, the limit is {self._max_payload}",
-                self._start,
+                offset,
             )
-        return total, headers_length
+        return total, _PRELUDE.size + headers_length
 
-    def _check(self, view: memoryview, total: int) -> None:
-        end = total - _CHECKSUM.size
-        with view[:end] as checked:
-            if self._crc32(checked, 0) != _CHECKSUM.unpack_from(view, end)[0]:
-                raise CorruptInputError("the checksum of a frame is wrong", self._start)
-
-    def _read_headers(self, block: bytes) -> Mapping[str, HeaderValue]:
-        if block != self._header_block:  # nearly all frames of a stream have the same headers
+    def _read_headers(self, block: bytes, offset: int) -> Mapping[str, HeaderValue]:
+        if block != self._block:
             try:
                 self._headers = MappingProxyType(parse_headers(block))
             except WireError as error:
-                raise CorruptInputError(
-                    error.message, self._start + _PRELUDE.size + (error.offset or 0)
-                ) from None
-            self._header_block = block
+                raise CorruptInputError(error.message, offset + _PRELUDE.size + (error.offset or 0)) from None
+            self._block = block
         return self._headers
 
 

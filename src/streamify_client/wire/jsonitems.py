@@ -1,6 +1,5 @@
 """The items of one large JSON document, each as soon as it is complete; ijson (the extra ``json``) parses."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from . import BytesLike
@@ -35,12 +34,12 @@ class JsonItemsDecoder:
         self._size = self._depth = 0  # of the value under way
         self._silent = 0  # bytes since the parser last found anything
         self._taken = 0
-        self._error: WireError | None = None
+        self.error: WireError | None = None
 
-    def feed(self, data: BytesLike) -> Iterator[Any]:
+    def receive(self, data: BytesLike) -> list[Any]:
         """Take bytes in; return the values that are complete by now."""
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
         broken: WireError | None = None
         self._taken += len(data)
         try:
@@ -54,37 +53,40 @@ class JsonItemsDecoder:
 
     def finish(self) -> list[Any]:
         """The input has ended: raise TruncatedInputError if the document had not."""
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
+        broken: WireError | None = None
         try:
             self._parser.close()
         except self._json_errors as error:
-            self._error = TruncatedInputError(
+            broken = TruncatedInputError(
                 f"the JSON document ended too early, after {self._taken} bytes: {_first_line(error)}",
                 self._taken,
             )
-            raise self._error from None
-        return list(self._values(None, 0))
+        return self._values(broken, 0)
 
-    def unread(self) -> None:
+    def unread(self, left: int = 0) -> None:
         """Return None: the parser looks ahead, so nothing else can read on."""
 
-    def _values(self, broken: WireError | None, fed: int) -> Iterator[Any]:
+    def _values(self, broken: WireError | None, fed: int) -> list[Any]:
+        values: list[Any] = []
         try:
             self._silent = 0 if self._parsed else self._silent + fed
-            while self._parsed:
-                events, self._parsed[:] = list(self._parsed), []
-                for prefix, kind, value in events:
-                    yield from self._build(prefix, kind, value)
+            for prefix, kind, value in self._parsed:
+                self._build(prefix, kind, value, values)
             if self._silent > self._max_size:
                 raise TooLargeError(f"a JSON text is longer than {self._max_size} bytes", self._taken)
             if broken:
                 raise broken
         except WireError as error:
-            self._error = error
-            raise
+            self.error = error
+            if not values:
+                raise
+        finally:
+            self._parsed.clear()
+        return values
 
-    def _build(self, prefix: str, kind: str, value: Any) -> Iterator[Any]:
+    def _build(self, prefix: str, kind: str, value: Any, values: list[Any]) -> None:
         if self._builder is None:
             if prefix != self._path or kind in _CLOSING or kind == "map_key":
                 return
@@ -98,7 +100,7 @@ class JsonItemsDecoder:
             )
         if self._depth == 0:
             built, self._builder = self._builder.value, None
-            yield built
+            values.append(built)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """JSON Lines (https://jsonlines.org): one JSON value a line, in UTF-8."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from . import BytesLike
@@ -23,36 +22,69 @@ class JsonLinesDecoder:
     """
 
     def __init__(self, *, max_size: int = MAX_ITEM) -> None:
+        self.error: WireError | None = None
         self._cutter = LineCutter(max_size)
-        self._error: WireError | None = None
+        self._count = 0  # values of the last block
 
-    def feed(self, data: BytesLike) -> Iterator[Any]:
+    def receive(self, data: BytesLike) -> list[Any]:
         """Take bytes in; return the values of the lines that are complete by now."""
-        self._cutter.append(data)
-        return self._values()
+        if self.error:
+            raise self.error
+        values: list[Any] = []
+        try:
+            if block := self._cutter.receive(data):
+                self._parse_block(block, values)
+            self._cutter.check_rest()
+        except WireError as error:
+            self.error = error
+            if not values:
+                raise
+        self._count = len(values)
+        return values
 
     def finish(self) -> list[Any]:
         """The input has ended: return the last line's value, if the line had no end of its own."""
-        values = list(self._values())
-        last = self._cutter.last()
-        if last is not None and (text := _content(last)):
-            values.append(_parse(text, last))
+        if self.error:
+            raise self.error
+        try:
+            last = self._cutter.last()
+            values = [_parse(text, last)] if last is not None and (text := _content(last)) else []
+        except WireError as error:
+            self.error = error
+            raise
+        self._count = len(values)
         return values
 
-    def unread(self) -> bytes:
-        """Return the bytes of which no value was taken, so that something else can read on."""
-        return self._cutter.unread()
+    def unread(self, left: int = 0) -> bytes:
+        """Return the bytes of which no value was handed out, so that something else can read on.
 
-    def _values(self) -> Iterator[Any]:
-        if self._error:
-            raise self._error
-        try:
-            while (line := self._cutter.next()) is not None:
-                if text := _content(line):
-                    yield _parse(text, line)
-        except WireError as error:
-            self._error = error
-            raise
+        Args:
+            left: How many of the last values were not handed out.
+        """
+        return self._cutter.unread(self._count - left, _content)
+
+    def _parse_block(self, block: bytes, values: list[Any]) -> None:
+        if self._cutter.sure:
+            try:
+                text = block.decode("utf-8") if self._cutter.begun else block.decode("utf-8-sig")
+                values += [_scan(line) for raw in text.split("\n") if (line := raw.strip(" \t\r"))]
+                return
+            except (ValueError, StopIteration, RecursionError):  # one of them is bad: find out which
+                pass
+        for each in self._cutter.lines():
+            if content := _content(each):
+                values.append(_parse(content, each))
+
+
+_scanner: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # since Python 2.6
+
+
+def _scan(line: str) -> Any:
+    """Parse JSON that has no white space around it, without what `json.loads` does for other text."""
+    value, end = _scanner(line, 0)
+    if end != len(line):
+        raise ValueError
+    return value
 
 
 def _content(line: RawLine) -> bytes:

@@ -17,36 +17,43 @@ class MisplacedPreludeDetector:
     Args:
         hold: Keep the beginning of a body that looks like a prelude back until it is clear what it is; that
             costs a stream its immediacy, so it suits bodies that come in one piece anyway.
+
+    Attributes:
+        found: Whether there is a prelude.
+        done: Whether it is clear what the body is, so that the rest of it need not be looked at.
     """
 
     def __init__(self, *, hold: bool) -> None:
         self.found: bool = False
+        self.done: bool = False
         self._hold = hold
-        self._seen: bytearray | None = bytearray()
+        self._seen = bytearray()
 
-    def feed(self, data: BytesLike) -> bytes:
+    def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return those that are body."""
+        if self.done:
+            return [bytes(data)]
         seen = self._seen
-        if seen is None:
-            return bytes(data)
         seen += data
         if bytes(seen[:64].lstrip()[:1]) not in (b"", b"{"):
             return self._pass_on(data)
         end = seen.find(SEPARATOR)
         if end >= 0 and _is_prelude(bytes(seen[:end])):
-            self.found = True
-            return b""
+            self.found = self.done = True
+            return []
         if end >= 0 or len(seen) >= SEARCHED:
             return self._pass_on(data)
-        return b"" if self._hold else bytes(data)
+        return [] if self._hold else [bytes(data)]
 
-    def finish(self) -> bytes:
+    def finish(self) -> list[bytes]:
         """The body has ended: return what was kept back."""
-        return self._pass_on(b"") if self._seen is not None and not self.found else b""
+        return [] if self.done else self._pass_on(b"")
 
-    def _pass_on(self, data: BytesLike) -> bytes:
-        seen, self._seen = self._seen, None
-        return bytes(seen or b"") if self._hold else bytes(data)
+    def _pass_on(self, data: BytesLike) -> list[bytes]:
+        self.done = True
+        seen, self._seen = self._seen, bytearray()
+        passed = bytes(seen) if self._hold else bytes(data)
+        return [passed] if passed else []
 
 
 def _is_prelude(text: bytes) -> bool:

@@ -25,51 +25,49 @@ class Prelude:
 
 
 class PreludeDecoder:
-    """Turns a response with a prelude into one Prelude and then the body's bytes.
+    """Takes the prelude off the front of a response, and hands the body's bytes on.
 
     Args:
         max_size: How many bytes the JSON may have.
+
+    Attributes:
+        prelude: The prelude, once it is complete.
     """
 
     def __init__(self, *, max_size: int = 1024 * 1024) -> None:
+        self.prelude: Prelude | None = None
+        self.error: WireError | None = None
         self._max_size = max_size
-        self._buffer: bytearray | None = bytearray()
-        self._error: WireError | None = None
+        self._buffer = bytearray()
 
-    def feed(self, data: BytesLike) -> Iterator[Prelude | bytes]:
-        """Take bytes in; return the prelude once it is complete, and all of the body that is there."""
-        if self._error is None and self._buffer is None:
-            return iter((bytes(data),) if len(data) else ())
-        return self._search(data)
-
-    def finish(self) -> list[Prelude | bytes]:
-        """The input has ended: raise TruncatedInputError if that was inside the prelude."""
-        if self._error:
-            raise self._error
-        if self._buffer is not None:
-            raise TruncatedInputError(
-                f"the response ended inside its HTTP prelude, after {len(self._buffer)} bytes",
-                len(self._buffer),
-            )
-        return []
-
-    def _search(self, data: BytesLike) -> Iterator[Prelude | bytes]:
-        if self._error:
-            raise self._error
-        assert self._buffer is not None
+    def receive(self, data: BytesLike) -> list[bytes]:
+        """Take bytes in; return those that are body."""
+        if self.error:
+            raise self.error
+        if self.prelude is not None:
+            return [bytes(data)] if len(data) else []
         try:
             end = self._find_end(self._buffer, data)
             if end < 0:
-                return
-            prelude = parse_prelude(bytes(self._buffer[:end]))
+                return []
+            self.prelude = parse_prelude(bytes(self._buffer[:end]))
         except WireError as error:
-            self._error = error
+            self.error = error
             raise
         body = bytes(self._buffer[end + len(SEPARATOR) :])
-        self._buffer = None
-        yield prelude
-        if body:
-            yield body
+        self._buffer.clear()
+        return [body] if body else []
+
+    def finish(self) -> list[bytes]:
+        """The input has ended: raise TruncatedInputError if that was inside the prelude."""
+        if self.error is None and self.prelude is None:
+            size = len(self._buffer)
+            self.error = TruncatedInputError(
+                f"the response ended inside its HTTP prelude, after {size} bytes", size
+            )
+        if self.error:
+            raise self.error
+        return []
 
     def _find_end(self, buffer: bytearray, data: BytesLike) -> int:
         searched = max(0, len(buffer) - len(SEPARATOR) + 1)

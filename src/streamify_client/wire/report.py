@@ -25,19 +25,25 @@ class FailureReportDetector:
 
     Args:
         request_id: Of this invocation: what a report has to name.
+
+    Attributes:
+        failure: The failure that is reported, once the body has ended.
+        done: Whether it is clear that the body is no report.
     """
 
     def __init__(self, request_id: str) -> None:
+        self.failure: HandlerError | None = None
+        self.done: bool = False
         self._request_id = request_id
-        self._seen: bytearray | None = bytearray()
+        self._seen = bytearray()
 
-    def feed(self, data: BytesLike) -> bytes:
+    def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return those that are body for certain."""
-        if self._seen is None:
-            return bytes(data)
+        if self.done:
+            return [bytes(data)]
         self._seen += data
         if b"\n" not in data and _begins_report(self._seen) and len(self._seen) <= _MAX_SIZE:
-            return b""
+            return []
         return self.release()
 
     @property
@@ -45,19 +51,23 @@ class FailureReportDetector:
         """Whether bytes are held back."""
         return bool(self._seen)
 
-    def release(self) -> bytes:
+    def release(self) -> list[bytes]:
         """Return what is held back; from now on everything is body."""
-        seen, self._seen = self._seen, None
-        return bytes(seen or b"")
+        self.done = True
+        seen, self._seen = bytes(self._seen), bytearray()
+        return [seen] if seen else []
 
-    def finish(self) -> HandlerError | bytes:
-        """The body has ended: return the failure that it reports, or what was held back."""
+    def finish(self) -> list[bytes]:
+        """The body has ended: return what was held back, unless it is the report of a failure."""
         held = self.release()
         try:
-            fields = json.loads(held)
+            fields = json.loads(b"".join(held))
         except (ValueError, RecursionError):
             return held
-        return read_error(fields) if self._is_report(fields) else held
+        if not self._is_report(fields):
+            return held
+        self.failure = read_error(fields)
+        return []
 
     def _is_report(self, fields: object) -> bool:
         if not isinstance(fields, dict):

@@ -1,7 +1,7 @@
 """Bytes to text, in any encoding, however the bytes are split."""
 
 import codecs
-from collections.abc import Iterator
+from functools import partial
 
 from . import BytesLike
 from .errors import UndecodableTextError, WireError
@@ -30,37 +30,91 @@ class TextDecoder:
     def __init__(self, encoding: str = "utf-8", errors: str = "strict") -> None:
         " ".encode(encoding)  # refuses codecs that make no text, such as base64
         codecs.lookup_error(errors)
+        self.error: WireError | None = None
         self._encoding = encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._new_decoder = partial(codecs.getincrementaldecoder(encoding), errors)
+        self._decoder = self._new_decoder()
+        self._simple = errors == "strict" and codecs.lookup(encoding).name == "utf-8"
+        self._inside = False  # a character, as far as `_simple` has to know
         self._taken = 0  # bytes of the input
-        self._error: WireError | None = None
+        self._chunks: list[bytes] = []  # the last ones taken
+        self._before: tuple[bytes, int] = (b"", 0)  # the decoder's state then
+        self._texts = 0  # that they gave
 
-    def feed(self, data: BytesLike) -> Iterator[str]:
-        """Take bytes in; return the text that they complete, and raise at the byte that is none."""
-        return self._decode(bytes(data), final=False)
+    def receive(self, data: BytesLike) -> list[str]:
+        """Take bytes in; return the text that they complete, as one item or none."""
+        return self.receive_each([bytes(data)])
+
+    def receive_each(self, chunks: list[bytes]) -> list[str]:
+        """Take chunks in; return the text that each of them completes, without those that complete none."""
+        if self.error:
+            raise self.error
+        self._chunks = chunks
+        if self._simple and not self._inside:
+            try:
+                texts = list(map(bytes.decode, chunks))
+            except UnicodeDecodeError:
+                pass
+            else:
+                self._taken += sum(map(len, chunks))
+                self._before, self._texts = (b"", 0), len(texts)
+                return texts if all(texts) else [text for text in texts if text]
+        self._before = self._decoder.getstate()
+        return self._decode_each(chunks)
 
     def finish(self) -> list[str]:
         """The input has ended: return what is left; raise UndecodableTextError if a character was cut off."""
-        return list(self._decode(b"", final=True))
+        if self.error:
+            raise self.error
+        self._chunks, self._before, self._texts = [], self._decoder.getstate(), 0
+        text = self._decode(b"", final=True)
+        if self.error and not text:
+            raise self.error
+        return [text] if text else []
 
-    def unread(self) -> bytes | None:
-        """Return the bytes of a character that has only begun; None if the encoding needs to know more."""
-        return self._decoder.getstate()[0] if is_plain(self._encoding) else None
+    def unread(self, left: int = 0) -> bytes | None:
+        """Return the bytes of which no text was handed out; None if the encoding needs to know more.
 
-    def _decode(self, data: bytes, *, final: bool) -> Iterator[str]:
-        if self._error:
-            raise self._error
+        Args:
+            left: How many of the last texts were not handed out.
+        """
+        if not is_plain(self._encoding):
+            return None
+        if not left and not self.error:
+            return self._decoder.getstate()[0]
+        decoder, used = self._new_decoder(), self._texts - left
+        decoder.setstate(self._before)
+        for index, chunk in enumerate(self._chunks):
+            if not used:
+                return decoder.getstate()[0] + b"".join(self._chunks[index:])
+            try:
+                used -= bool(decoder.decode(chunk))
+            except UnicodeDecodeError as error:  # what stands before that place was handed out
+                return error.object[error.start :] + b"".join(self._chunks[index + 1 :])
+        return decoder.getstate()[0]
+
+    def _decode_each(self, chunks: list[bytes]) -> list[str]:
+        texts = []
+        for chunk in chunks:
+            if text := self._decode(chunk, final=False):
+                texts.append(text)
+            if self.error:
+                break
+        self._texts = len(texts)
+        self._inside = bool(self._decoder.getstate()[0])
+        if self.error and not texts:
+            raise self.error
+        return texts
+
+    def _decode(self, data: bytes, *, final: bool) -> str:
         state = self._decoder.getstate()
         self._taken += len(data)
         try:
-            text = self._decoder.decode(data, final)
+            return self._decoder.decode(data, final)
         except UnicodeError as error:
             self._decoder.setstate(state)
-            text, self._error = self._decode_before(error, data, self._taken - len(data) - len(state[0]))
-        if text:
-            yield text
-        if self._error:
-            raise self._error
+            text, self.error = self._decode_before(error, data, self._taken - len(data) - len(state[0]))
+            return text
 
     def _decode_before(
         self, error: UnicodeError, data: bytes, start: int

@@ -10,12 +10,11 @@ is a sequence of frames with one header, ``:event-type``:
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import BytesLike
 from .errors import CorruptInputError, TruncatedInputError, WireError
-from .eventstream import Frame, FrameDecoder
+from .eventstream import FrameDecoder, Frames
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
 
@@ -26,13 +25,6 @@ class Head:
 
     content_type: str | None
     content_encoding: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """One chunk of the body."""
-
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,79 +44,93 @@ class HandlerError:
     stack_trace: tuple[str, ...]
 
 
-VerifiedEvent = Head | Data | End | HandlerError
-
-
 class VerifiedDecoder:
-    """Turns the bytes of a verified stream into its events, and lets no difference to what was sent pass.
+    """Turns the bytes of a verified stream into its body, and lets no difference to what was sent pass.
 
     Everything but the exact order head, data..., end or error is corrupt, and so are totals that do not agree
     and any byte after the last event; a stream without a last event is truncated.
+
+    Attributes:
+        head: The head, once it came.
+        last: The last event, once it came.
     """
 
     def __init__(self) -> None:
+        self.head: Head | None = None
+        self.last: End | HandlerError | None = None
+        self.error: WireError | None = None
         self._frames = FrameDecoder()
-        self._begun = False
-        self._end: int | None = None  # where in the input the last event ended
+        self._end = 0  # where in the input the last event ended
         self._bytes = self._chunks = 0
-        self._error: WireError | None = None
 
-    @property
-    def over(self) -> bool:
-        """Whether the last event, `End` or `HandlerError`, came."""
-        return self._end is not None
-
-    def feed(self, data: BytesLike) -> Iterator[VerifiedEvent]:
-        """Take bytes in; return the events that are complete by now."""
-        return self._events(self._frames.feed(data))
-
-    def finish(self) -> list[VerifiedEvent]:
-        """The input has ended: raise TruncatedInputError if that was before the last event."""
-        events = list(self._events(iter(self._frames.finish())))
-        if not self.over:
-            raise TruncatedInputError("the verified stream ended without its end event", self._frames.offset)
-        return events
-
-    def _events(self, frames: Iterator[Frame]) -> Iterator[VerifiedEvent]:
-        if self._error:
-            raise self._error
-        position = self._frames.offset
+    def receive(self, data: BytesLike) -> list[bytes]:
+        """Take bytes in; return the chunks that are complete by now."""
+        if self.error:
+            raise self.error
+        chunks: list[bytes] = []
+        before = self.head, self.last
         try:
-            for frame in frames:
-                self._refuse_more()
-                event = self._read(frame, position)
-                position = self._frames.offset
-                yield event
-            if self._frames.inside_frame:
-                self._refuse_more()
+            for frames in self._frames.receive(data):
+                found = self._read(frames)
+                chunks = chunks + found if chunks else found
+            if self.last is not None and (self._frames.inside_frame or self._frames.error):
+                raise self._more()
+            self.error = self._frames.error
         except WireError as error:
-            self._error = error
+            self.error = error
+            if not chunks and (self.head, self.last) == before:
+                raise
+        return chunks
+
+    def finish(self) -> list[bytes]:
+        """The input has ended: raise TruncatedInputError if that was before the last event."""
+        if self.error:
+            raise self.error
+        try:
+            self._frames.finish()
+            if self.last is None:
+                raise TruncatedInputError(
+                    "the verified stream ended without its end event", self._frames.offset
+                )
+        except WireError as error:
+            self.error = error
             raise
+        return []
 
-    def _refuse_more(self) -> None:
-        if self._end is not None:
-            raise CorruptInputError("bytes came after the end of the verified stream", self._end)
+    def _more(self) -> CorruptInputError:
+        return CorruptInputError("bytes came after the end of the verified stream", self._end)
 
-    def _read(self, frame: Frame, position: int) -> VerifiedEvent:
-        kind = frame.headers.get(":event-type")
-        if (kind == "head") is self._begun:
-            raise CorruptInputError(f"a verified stream has one head, first: {kind!r} came instead", position)
-        self._begun = True
-        if kind == "data":
-            self._bytes += len(frame.payload)
-            self._chunks += 1
-            return Data(frame.payload)
-        fields = _read_fields(frame.payload, kind, position)
+    def _read(self, frames: Frames) -> list[bytes]:
+        """Read frames of one kind."""
+        kind = frames.headers.get(":event-type")
+        if self.last is not None:
+            raise self._more()
+        if kind == "data" and self.head is not None:
+            self._bytes += sum(map(len, frames.payloads))
+            self._chunks += len(frames.payloads)
+            return frames.payloads
+        self._read_one(kind, frames)
+        if len(frames.payloads) > 1:  # neither of a head nor of a last event there are two
+            raise self._more() if self.last is not None else _second_head(kind, frames.offset(1))
+        return []
+
+    def _read_one(self, kind: object, frames: Frames) -> None:
+        position = frames.start
+        if (kind == "head") is (self.head is not None):
+            raise _second_head(kind, position)
+        fields = _read_fields(frames.payloads[0], kind, position)
         if kind == "head":
-            return Head(
+            self.head = Head(
                 _string(fields, "contentType", position), _string(fields, "contentEncoding", position)
             )
-        self._end = self._frames.offset
+            return
         if kind == "end":
-            return self._read_end(fields, position)
-        if kind == "error":
-            return read_error(fields)
-        raise CorruptInputError(f"a verified stream has no event {kind!r}", position)
+            self.last = self._read_end(fields, position)
+        elif kind == "error":
+            self.last = read_error(fields)
+        else:
+            raise CorruptInputError(f"a verified stream has no event {kind!r}", position)
+        self._end = frames.offset(1)
 
     def _read_end(self, fields: dict[str, object], position: int) -> End:
         announced = fields.get("bytes"), fields.get("chunks")
@@ -135,6 +141,10 @@ class VerifiedDecoder:
                 position,
             )
         return End(self._bytes, self._chunks)
+
+
+def _second_head(kind: object, position: int) -> CorruptInputError:
+    return CorruptInputError(f"a verified stream has one head, first: {kind!r} came instead", position)
 
 
 def _read_fields(payload: bytes, kind: object, position: int) -> dict[str, object]:

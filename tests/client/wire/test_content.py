@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamify_client.wire.content import LARGEST_PIECE, ContentDecoder, UnsupportedCodingError
+from streamify_client.wire.content import BATCH, LARGEST_PIECE, ContentDecoder, UnsupportedCodingError
 from streamify_client.wire.errors import CorruptInputError, TruncatedInputError
 from support.decoding import decode, every_split, splits
 
@@ -66,7 +66,7 @@ def test_what_is_not_compressed_is_corrupt_and_stays_so(coding: str) -> None:
     decoder = ContentDecoder(coding)
     for _ in range(2):
         with pytest.raises(CorruptInputError):
-            list(decoder.feed(b"this was never compressed"))
+            decoder.receive(b"this was never compressed")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
@@ -83,16 +83,20 @@ def test_what_was_compressed_and_flushed_is_there_at_once(coding: str) -> None:
     else:
         mode = zstandard.COMPRESSOBJ_FLUSH_BLOCK if coding == "zstd" else zlib.Z_SYNC_FLUSH
         sent = compressor.compress(b"first") + compressor.flush(mode)
-    assert b"".join(ContentDecoder(coding).feed(sent)) == b"first"
+    assert b"".join(ContentDecoder(coding).receive(sent)) == b"first"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_no_piece_is_huge_however_much_a_few_bytes_expand_to(coding: str) -> None:
     bomb = CODINGS[coding][1](bytes(20_000_000))
-    total = 0
-    for piece in ContentDecoder(coding).feed(bomb):
-        assert len(piece) <= LARGEST_PIECE
-        total += len(piece)
+    decoder = ContentDecoder(coding)
+    pieces, total = decoder.receive(bomb), 0
+    while pieces:
+        assert max(map(len, pieces)) <= LARGEST_PIECE
+        assert sum(map(len, pieces)) < BATCH + LARGEST_PIECE
+        total += sum(map(len, pieces))
+        assert decoder.pending or total == 20_000_000
+        pieces = decoder.more()
     assert total == 20_000_000
 
 

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from streamify_client.wire.errors import CorruptInputError, TruncatedInputError
 from streamify_client.wire.events import (
     ErrorEvent,
-    Event,
     EventDecoder,
     ExceptionEvent,
     InvokeComplete,
-    PayloadChunk,
+    LastEvent,
 )
 from support.decoding import decode, event_frame, every_split, outcome, raw_frame, splits
 
@@ -27,8 +26,6 @@ ERROR = event_frame("", b"", "error", error_code="Internal", error_message="sorr
 @pytest.mark.parametrize(
     ("frame", "event"),
     [
-        (CHUNK, PayloadChunk(b"some bytes")),
-        (event_frame("PayloadChunk"), PayloadChunk(b"")),
         (COMPLETE, InvokeComplete()),
         (event_frame("InvokeComplete"), InvokeComplete()),
         (event_frame("InvokeComplete", b'{"ErrorCode": null, "Other": [1]}'), InvokeComplete()),
@@ -48,8 +45,18 @@ ERROR = event_frame("", b"", "error", error_code="Internal", error_message="sorr
         (ERROR, ErrorEvent("Internal", "sorry")),
     ],
 )
-def test_a_frame_means_its_event(frame: bytes, event: Event) -> None:
-    assert list(EventDecoder().feed(frame)) == [event]
+def test_a_last_frame_means_its_event(frame: bytes, event: LastEvent) -> None:
+    decoder = EventDecoder()
+    assert decoder.receive(frame) == []
+    assert decoder.last == event
+
+
+def test_payload_comes_chunk_by_chunk() -> None:
+    assert EventDecoder().receive(CHUNK + event_frame("PayloadChunk") + CHUNK) == [
+        b"some bytes",
+        b"",
+        b"some bytes",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,16 +69,16 @@ def test_a_frame_means_its_event(frame: bytes, event: Event) -> None:
     ],
 )
 def test_an_event_of_an_unknown_type_is_skipped_before_and_after_the_end(frame: bytes) -> None:
-    assert decode(EventDecoder(), [frame, CHUNK, frame, COMPLETE, frame]) == (
-        [PayloadChunk(b"some bytes"), InvokeComplete()],
-        None,
-    )
+    for parts in ([frame, CHUNK, frame, COMPLETE, frame], [frame + CHUNK + frame + COMPLETE + frame]):
+        decoder = EventDecoder()
+        assert decode(decoder, parts) == ([b"some bytes"], None)
+        assert decoder.last == InvokeComplete()
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"null", b"{", b'"x"', b"\xff", b"[" * 100_000])
 def test_an_invoke_complete_that_is_no_json_object_is_corrupt(payload: bytes) -> None:
     items, error = decode(EventDecoder(), [CHUNK + event_frame("InvokeComplete", payload)])
-    assert items == [PayloadChunk(b"some bytes")]
+    assert items == [b"some bytes"]
     assert isinstance(error, CorruptInputError)
 
 
@@ -86,7 +93,7 @@ def test_the_log_tail_is_decoded() -> None:
 def test_a_clean_end_without_a_last_event_is_truncated() -> None:
     for data in (b"", CHUNK, CHUNK * 2):
         decoder = EventDecoder()
-        list(decoder.feed(data))
+        decoder.receive(data)
         with pytest.raises(TruncatedInputError, match="without an InvokeComplete") as caught:
             decoder.finish()
         assert caught.value.offset == len(data)
@@ -95,7 +102,7 @@ def test_a_clean_end_without_a_last_event_is_truncated() -> None:
 def test_a_clean_end_inside_a_frame_is_truncated() -> None:
     for data in (CHUNK[:-1], CHUNK + COMPLETE[:-1], CHUNK + COMPLETE + CHUNK[:5]):
         decoder = EventDecoder()
-        list(decoder.feed(data))
+        decoder.receive(data)
         with pytest.raises(TruncatedInputError, match="inside a frame"):
             decoder.finish()
 
@@ -106,33 +113,37 @@ def test_a_clean_end_inside_a_frame_is_truncated() -> None:
 )
 def test_the_last_event_ends_the_stream_whatever_it_is(last: bytes, complete: bool) -> None:
     decoder = EventDecoder()
-    list(decoder.feed(CHUNK))
-    assert (decoder.over, decoder.complete) == (False, False)
-    list(decoder.feed(last))
-    assert (decoder.over, decoder.complete) == (True, complete)
+    decoder.receive(CHUNK)
+    assert (decoder.last, decoder.complete) == (None, False)
+    decoder.receive(last)
+    assert (decoder.last is not None, decoder.complete) == (True, complete)
     assert decoder.finish() == []
 
 
 @pytest.mark.parametrize("last", [COMPLETE, EXCEPTION, ERROR])
 @pytest.mark.parametrize("more", [CHUNK, COMPLETE, EXCEPTION, ERROR])
 def test_nothing_known_may_follow_the_last_event(last: bytes, more: bytes) -> None:
-    items, error = decode(EventDecoder(), [last + more])
-    assert len(items) == 1
-    assert isinstance(error, CorruptInputError)
-    assert error.offset == len(last + more)
-    assert "after the stream's last event" in str(error)
+    for parts in ([last + more], [last, more], [CHUNK + last + more + more]):
+        decoder = EventDecoder()
+        items, error = decode(decoder, parts)
+        assert items == [b"some bytes"] * (len(parts[0]) > len(last + more))
+        assert decoder.last is not None
+        assert isinstance(error, CorruptInputError)
+        assert error.offset == len(b"".join(parts).partition(last)[0] + last)
+        assert "after the stream's last event" in str(error)
 
 
 def test_noise_after_the_last_event_is_corrupt() -> None:
-    items, error = decode(EventDecoder(), [COMPLETE + b"HTTP/1.1 200 OK\r\n"])
-    assert items == [InvokeComplete()]
+    decoder = EventDecoder()
+    _, error = decode(decoder, [COMPLETE + b"HTTP/1.1 200 OK\r\n"])
+    assert decoder.last == InvokeComplete()
     assert isinstance(error, CorruptInputError)
 
 
 def test_every_split_gives_the_same_events() -> None:
     data = CHUNK + event_frame("Unknown") + COMPLETE
     whole = outcome(EventDecoder(), [data])
-    assert whole == ([PayloadChunk(b"some bytes"), InvokeComplete()], None, None)
+    assert whole == ([b"some bytes"], None, None)
     for chunks in every_split(data):
         assert outcome(EventDecoder(), chunks) == whole
 

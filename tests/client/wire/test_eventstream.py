@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from streamify_client.wire.checksum import crc32_function
 from streamify_client.wire.errors import CorruptInputError, TruncatedInputError
-from streamify_client.wire.eventstream import Frame, FrameDecoder, encode_frame, parse_headers
-from support.decoding import decode, every_split, outcome, raw_frame, raw_header, splits
+from streamify_client.wire.eventstream import FrameDecoder, encode_frame, parse_headers
+from support.decoding import EachFrame, decode, every_split, outcome, raw_frame, raw_header, splits
 
 PAYLOAD_CHUNK = bytes.fromhex(
     "000000760000005a980e72ec0b3a6576656e742d7479706507000c5061796c6f61644368756e6b0d3a636f6e74656e742d747970"
@@ -51,9 +51,9 @@ def botocore_frames(data: bytes) -> tuple[list[tuple[dict[str, Any], bytes]], Ex
 
 
 def test_the_frames_that_lambda_sends_are_read() -> None:
-    frames, error = decode(FrameDecoder(), [PAYLOAD_CHUNK + INVOKE_COMPLETE])
+    frames, error = decode(EachFrame(), [PAYLOAD_CHUNK + INVOKE_COMPLETE])
     assert error is None
-    assert frames == [Frame(CHUNK_HEADERS, b"Hello world "), Frame(COMPLETE_HEADERS, b"{}")]
+    assert frames == [(CHUNK_HEADERS, b"Hello world "), (COMPLETE_HEADERS, b"{}")]
 
 
 @pytest.mark.parametrize(
@@ -75,29 +75,31 @@ def test_a_header_too_long_for_a_frame_is_refused_by_the_encoder() -> None:
 
 def test_every_split_gives_the_same_frames() -> None:
     data = PAYLOAD_CHUNK + raw_frame() + INVOKE_COMPLETE
-    whole = outcome(FrameDecoder(), [data])
+    whole = outcome(EachFrame(), [data])
     assert len(whole[0]) == 3
     for chunks in every_split(data):
-        assert outcome(FrameDecoder(), chunks) == whole
+        assert outcome(EachFrame(), chunks) == whole
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_kind_of_bytes_is_taken(kind: type) -> None:
-    assert [frame.payload for frame in FrameDecoder().feed(kind(PAYLOAD_CHUNK))] == [b"Hello world "]
+    assert EachFrame().receive(kind(PAYLOAD_CHUNK)) == [(CHUNK_HEADERS, b"Hello world ")]
 
 
 def test_a_frame_does_not_change_with_the_bytes_it_was_read_from() -> None:
     data = bytearray(PAYLOAD_CHUNK)
-    decoder = FrameDecoder()
-    frames = decoder.feed(data)
+    frames = FrameDecoder().receive(data)
     data[:] = bytes(len(data))
-    assert [frame.payload for frame in frames] == [b"Hello world "]
+    assert [run.payloads for run in frames] == [[b"Hello world "]]
 
 
-def test_frames_left_in_the_iterator_come_with_the_next_feed() -> None:
-    decoder = FrameDecoder()
-    assert next(decoder.feed(PAYLOAD_CHUNK + INVOKE_COMPLETE)).payload == b"Hello world "
-    assert [frame.payload for frame in decoder.feed(b"")] == [b"{}"]
+def test_frames_with_the_same_headers_come_together_and_say_where_they_stand() -> None:
+    data = PAYLOAD_CHUNK + encode_frame(CHUNK_HEADERS, b"") + PAYLOAD_CHUNK + INVOKE_COMPLETE
+    chunks, complete = FrameDecoder().receive(data)
+    assert (chunks.payloads, complete.payloads) == ([b"Hello world ", b"", b"Hello world "], [b"{}"])
+    ends = [0, len(PAYLOAD_CHUNK), 2 * len(PAYLOAD_CHUNK) - 12, len(data) - len(INVOKE_COMPLETE)]
+    assert [chunks.offset(index) for index in range(4)] == ends
+    assert (complete.offset(0), complete.offset(1)) == (ends[3], len(data))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_all_ten_types_of_header_are_read(kind: int, raw: bytes, value: object) 
 )
 def test_a_header_that_breaks_the_format_is_corrupt(block: bytes, message: str) -> None:
     with pytest.raises(CorruptInputError, match=message):
-        list(FrameDecoder().feed(raw_frame(block)))
+        FrameDecoder().receive(raw_frame(block))
 
 
 def lengths(total: int, headers: int) -> bytes:
@@ -166,32 +168,34 @@ def lengths(total: int, headers: int) -> bytes:
     ],
 )
 def test_lengths_that_lie_are_refused_before_anything_is_waited_for(head: bytes, message: str) -> None:
-    decoder = FrameDecoder()
-    with pytest.raises(CorruptInputError, match=message) as caught:
-        list(decoder.feed(PAYLOAD_CHUNK + head))
-    assert caught.value.offset == len(PAYLOAD_CHUNK)
+    frames, error = decode(EachFrame(), [PAYLOAD_CHUNK + head])
+    assert len(frames) == 1
+    assert isinstance(error, CorruptInputError)
+    assert message in error.message
+    assert error.offset == len(PAYLOAD_CHUNK)
+    with pytest.raises(CorruptInputError, match=message):
+        FrameDecoder().receive(head)
 
 
 def test_the_largest_frame_is_read_and_its_limits_can_be_set() -> None:
-    assert (
-        len(next(FrameDecoder().feed(raw_frame(payload=bytes(24 * 1024 * 1024)))).payload) == 24 * 1024 * 1024
-    )
+    ((_, payload),) = EachFrame().receive(raw_frame(payload=bytes(24 * 1024 * 1024)))
+    assert len(payload) == 24 * 1024 * 1024
     small = FrameDecoder(max_headers=7, max_payload=3)
-    assert len(list(small.feed(raw_frame(raw_header("12345", 0, b""), b"123")))) == 1
+    assert len(small.receive(raw_frame(raw_header("12345", 0, b""), b"123"))) == 1
     with pytest.raises(CorruptInputError):
-        list(small.feed(raw_frame(payload=b"1234")))
+        small.receive(raw_frame(payload=b"1234"))
 
 
 def test_good_frames_before_a_bad_one_are_handed_on_and_the_error_stays() -> None:
     bad = bytearray(INVOKE_COMPLETE)
     bad[-1] ^= 1
     for chunks in every_split(PAYLOAD_CHUNK + bytes(bad)):
-        decoder = FrameDecoder()
+        decoder = EachFrame()
         frames, error = decode(decoder, chunks)
-        assert [frame.payload for frame in frames] == [b"Hello world "]
+        assert frames == [(CHUNK_HEADERS, b"Hello world ")]
         assert isinstance(error, CorruptInputError)
         assert error.offset == len(PAYLOAD_CHUNK)
-        for again in (lambda d=decoder: list(d.feed(PAYLOAD_CHUNK)), decoder.finish):
+        for again in (lambda d=decoder: d.receive(PAYLOAD_CHUNK), decoder.finish):
             with pytest.raises(CorruptInputError):
                 again()
 
@@ -201,19 +205,19 @@ def test_every_single_flipped_bit_is_found() -> None:
     for bit in range(len(good) * 8):
         damaged = bytearray(good)
         damaged[bit // 8] ^= 1 << bit % 8
-        frames, error = decode(FrameDecoder(), [bytes(damaged)])
+        frames, error = decode(EachFrame(), [bytes(damaged)])
         assert isinstance(error, CorruptInputError | TruncatedInputError)
-        assert [frame.payload for frame in frames] == ([] if bit < len(INVOKE_COMPLETE) * 8 else [b"{}"])
+        assert [payload for _, payload in frames] == ([] if bit < len(INVOKE_COMPLETE) * 8 else [b"{}"])
 
 
 def test_an_end_between_frames_is_clean_and_one_inside_a_frame_is_not() -> None:
     for cut in range(1, len(PAYLOAD_CHUNK)):
-        frames, error = decode(FrameDecoder(), [PAYLOAD_CHUNK + PAYLOAD_CHUNK[:cut]])
+        frames, error = decode(EachFrame(), [PAYLOAD_CHUNK + PAYLOAD_CHUNK[:cut]])
         assert len(frames) == 1
         assert isinstance(error, TruncatedInputError)
         assert error.offset == len(PAYLOAD_CHUNK)
-    assert decode(FrameDecoder(), [PAYLOAD_CHUNK])[1] is None
-    assert decode(FrameDecoder(), [])[1] is None
+    assert decode(EachFrame(), [PAYLOAD_CHUNK])[1] is None
+    assert decode(EachFrame(), [])[1] is None
 
 
 def test_a_large_frame_in_single_bytes_is_checked_once_and_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,14 +233,14 @@ def test_a_large_frame_in_single_bytes_is_checked_once_and_kept_once(monkeypatch
     monkeypatch.setattr("streamify_client.wire.eventstream.crc32_function", lambda: counting)
     size = 512 * 1024
     data = memoryview(raw_frame(payload=bytes(size)))
-    decoder = FrameDecoder()
+    decoder = EachFrame()
     tracemalloc.start()
     try:
-        frames = [frame for i in range(len(data)) for frame in decoder.feed(data[i : i + 1])]
+        frames = [frame for i in range(len(data)) for frame in decoder.receive(data[i : i + 1])]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert [len(frame.payload) for frame in frames] == [size]
+    assert [len(payload) for _, payload in frames] == [size]
     assert checked == len(data) - 4 + 8
     assert peak < 3 * size
 
@@ -245,7 +249,7 @@ def test_a_length_that_lies_within_the_limits_allocates_nothing() -> None:
     decoder = FrameDecoder()
     tracemalloc.start()
     try:
-        assert list(decoder.feed(lengths(16 + 24 * 1024 * 1024, 0))) == []
+        assert decoder.receive(lengths(16 + 24 * 1024 * 1024, 0)) == []
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -266,9 +270,9 @@ def test_botocore_reads_what_is_encoded_and_so_does_the_decoder_in_any_split(
 ) -> None:
     encoded = b"".join(encode_frame(headers, payload) for headers, payload in frames)
     assert botocore_frames(encoded) == (frames, None)
-    read, error = decode(FrameDecoder(), data.draw(splits(encoded)))
+    read, error = decode(EachFrame(), data.draw(splits(encoded)))
     assert error is None
-    assert [(frame.headers, frame.payload) for frame in read] == frames
+    assert read == frames
 
 
 values = st.one_of(
@@ -290,12 +294,13 @@ header_blocks = st.lists(st.tuples(names, values), max_size=4).map(
 @settings(max_examples=200)
 def test_header_blocks_mean_what_they_mean_to_botocore(block: bytes, payload: bytes) -> None:
     theirs, their_error = botocore_frames(raw_frame(block, payload))
-    ours, error = decode(FrameDecoder(), [raw_frame(block, payload)])
+    ours, error = decode(EachFrame(), [raw_frame(block, payload)])
     if their_error is not None:
         assert isinstance(error, CorruptInputError)
     elif error is None:
-        plain = {k: v.bytes if isinstance(v, UUID) else v for k, v in ours[0].headers.items()}
-        assert [(plain, ours[0].payload)] == theirs
+        headers, payload = ours[0]
+        plain = {k: v.bytes if isinstance(v, UUID) else v for k, v in headers.items()}
+        assert [(plain, payload)] == theirs
     else:  # botocore takes bytes and strings that their frame cuts short
         assert "beyond the headers" in str(error)
 
@@ -306,7 +311,7 @@ def test_any_bytes_in_any_split_give_the_same_frames_or_errors_of_the_wire(
     data: st.DataObject, noise: bytes
 ) -> None:
     given_bytes = data.draw(st.sampled_from([b"", PAYLOAD_CHUNK, INVOKE_COMPLETE])) + noise
-    assert outcome(FrameDecoder(), data.draw(splits(given_bytes))) == outcome(FrameDecoder(), [given_bytes])
+    assert outcome(EachFrame(), data.draw(splits(given_bytes))) == outcome(EachFrame(), [given_bytes])
 
 
 def test_the_checksum_of_zlib_serves_where_isal_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,11 +38,11 @@ def test_the_values_at_a_path_are_read_at_every_split(path: str, raw: str, items
 
 def test_an_item_comes_as_soon_as_it_is_complete() -> None:
     decoder = JsonItemsDecoder("rows.item")
-    assert list(decoder.feed(b'{"rows": [{"a": 1}')) == [{"a": 1}]
-    assert list(decoder.feed(b', {"a": 2}, {"a"')) == [{"a": 2}]
-    assert list(decoder.feed(b": 3}")) == [{"a": 3}]
-    assert list(decoder.feed(b"]")) == []
-    assert list(decoder.feed(b"}")) == []
+    assert decoder.receive(b'{"rows": [{"a": 1}') == [{"a": 1}]
+    assert decoder.receive(b', {"a": 2}, {"a"') == [{"a": 2}]
+    assert decoder.receive(b": 3}") == [{"a": 3}]
+    assert decoder.receive(b"]") == []
+    assert decoder.receive(b"}") == []
     assert decoder.finish() == []
     assert decoder.unread() is None  # type: ignore[func-returns-value]
 
@@ -61,7 +61,7 @@ def test_good_items_come_before_what_is_no_json_and_the_error_stays(raw: bytes) 
         items, error = decode(decoder, chunks)
         assert items == [1]
         assert isinstance(error, InvalidJsonError | TruncatedInputError)
-        for again in (lambda d=decoder: list(d.feed(b"[")), decoder.finish):
+        for again in (lambda d=decoder: d.receive(b"["), decoder.finish):
             with pytest.raises(type(error)):
                 again()
 
@@ -79,10 +79,10 @@ def test_an_item_has_a_limit_and_what_is_skipped_has_none() -> None:
 
 def test_an_endless_string_is_refused() -> None:
     decoder = JsonItemsDecoder("item", max_size=1000)
-    list(decoder.feed(b'["'))
-    list(decoder.feed(b"x" * 1000))
+    decoder.receive(b'["')
+    decoder.receive(b"x" * 1000)
     with pytest.raises(TooLargeError):
-        list(decoder.feed(b"x"))
+        decoder.receive(b"x")
 
 
 def test_without_ijson_an_import_error_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

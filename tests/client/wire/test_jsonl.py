@@ -36,8 +36,8 @@ def test_each_line_is_a_value_at_every_split(raw: bytes, values: list[Any] | Non
 
 def test_a_value_comes_with_its_line_feed() -> None:
     decoder = JsonLinesDecoder()
-    assert list(decoder.feed(b"1")) == []
-    assert list(decoder.feed(b"2\n3")) == [12]
+    assert decoder.receive(b"1") == []
+    assert decoder.receive(b"2\n3") == [12]
     assert decoder.unread() == b"3"
     assert decoder.finish() == [3]
 
@@ -70,12 +70,11 @@ def test_a_line_that_is_no_json_is_named_after_the_good_ones(
 
 def test_the_error_says_what_and_where_and_stays() -> None:
     decoder = JsonLinesDecoder()
-    values = decoder.feed(b'{"a": 1}\n{"a": }\n')
-    assert next(values) == {"a": 1}
+    assert decoder.receive(b'{"a": 1}\n{"a": }\n') == [{"a": 1}]
     with pytest.raises(InvalidJsonError, match=r"line 2 is no JSON: .* at byte 15: '\{\"a\": \}'"):
-        next(values)
+        decoder.receive(b"")
     with pytest.raises(InvalidJsonError):
-        list(decoder.feed(b"1\n"))
+        decoder.receive(b"1\n")
     with pytest.raises(InvalidJsonError):
         decoder.finish()
 

@@ -19,7 +19,7 @@ PRELUDE = Prelude(201, (("Content-Type", "text/plain"),), ("a=1; Path=/", "b=2")
 
 def read(decoder: PreludeDecoder, chunks: list[bytes]) -> tuple[Any, bytes, type | None]:
     items, error = decode(decoder, chunks)
-    return items[0] if items else None, b"".join(items[1:]), type(error) if error else None
+    return decoder.prelude, b"".join(items), type(error) if error else None
 
 
 @pytest.mark.parametrize("body", [b"", b"body", b"\0" * 20 + b"body", b"{}" + SEPARATOR + b"again"])
@@ -30,13 +30,16 @@ def test_prelude_and_body_are_told_apart_at_every_split(body: bytes) -> None:
 
 def test_body_bytes_that_share_a_chunk_with_the_prelude_come_at_once() -> None:
     decoder = PreludeDecoder()
-    assert list(decoder.feed(WIRE + b"first")) == [PRELUDE, b"first"]
-    assert list(decoder.feed(b"")) == []
-    assert list(decoder.feed(memoryview(b"second"))) == [b"second"]
+    assert decoder.receive(WIRE + b"first") == [b"first"]
+    assert decoder.prelude == PRELUDE
+    assert decoder.receive(b"") == []
+    assert decoder.receive(memoryview(b"second")) == [b"second"]
 
 
 def test_the_prelude_comes_before_any_body_byte_has() -> None:
-    assert list(PreludeDecoder().feed(WIRE)) == [PRELUDE]
+    decoder = PreludeDecoder()
+    assert decoder.receive(WIRE) == []
+    assert decoder.prelude == PRELUDE
 
 
 @pytest.mark.parametrize(
@@ -94,23 +97,23 @@ def test_a_prelude_that_makes_no_sense_is_refused_by_name(text: bytes, message: 
 def test_an_error_stays() -> None:
     decoder = PreludeDecoder()
     with pytest.raises(CorruptInputError):
-        list(decoder.feed(b"{" + SEPARATOR))
+        decoder.receive(b"{" + SEPARATOR)
     with pytest.raises(CorruptInputError):
-        list(decoder.feed(WIRE))
+        decoder.receive(WIRE)
     with pytest.raises(CorruptInputError):
         decoder.finish()
 
 
 def test_a_response_that_cannot_be_a_prelude_is_refused_at_its_first_byte() -> None:
     with pytest.raises(CorruptInputError, match="begins with b'hello'"):
-        list(PreludeDecoder().feed(b"hello"))
-    assert list(PreludeDecoder().feed(b" \r\n\t")) == []
+        PreludeDecoder().receive(b"hello")
+    assert PreludeDecoder().receive(b" \r\n\t") == []
 
 
 @pytest.mark.parametrize("cut", [0, 1, len(WIRE) - 8, len(WIRE) - 1])
 def test_an_end_inside_the_prelude_is_truncated(cut: int) -> None:
     decoder = PreludeDecoder()
-    assert list(decoder.feed(WIRE[:cut])) == []
+    assert decoder.receive(WIRE[:cut]) == []
     with pytest.raises(TruncatedInputError, match="inside its HTTP prelude"):
         decoder.finish()
 

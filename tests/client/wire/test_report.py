@@ -29,9 +29,8 @@ NO_ENTRYPOINT = {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": "no"}
 def look(*pieces: bytes) -> tuple[bytes, HandlerError | None]:
     """What is passed on as body, and the failure that was found."""
     detector = FailureReportDetector(REQUEST)
-    body = b"".join(detector.feed(piece) for piece in pieces)
-    last = detector.finish()
-    return (body, last) if isinstance(last, HandlerError) else (body + last, None)
+    body = b"".join(part for piece in pieces for part in detector.receive(piece))
+    return body + b"".join(detector.finish()), detector.failure
 
 
 @pytest.mark.parametrize("fields", [KILLED, RAISED, UNIMPORTABLE, BROKEN_MODULE, NO_ENTRYPOINT])
@@ -65,9 +64,9 @@ def test_any_other_body_is_a_body(body: bytes) -> None:
 
 def test_a_body_that_cannot_be_a_report_is_not_held_back() -> None:
     detector = FailureReportDetector(REQUEST)
-    assert detector.feed(b'{"e') == b""
-    assert detector.feed(b"vent") == b'{"event'
-    assert detector.feed(b'{"errorType":"') == b'{"errorType":"'
+    assert detector.receive(b'{"e') == []
+    assert detector.receive(b"vent") == [b'{"event']
+    assert detector.receive(b'{"errorType":"') == [b'{"errorType":"']
 
 
 @pytest.mark.parametrize(
@@ -75,37 +74,37 @@ def test_a_body_that_cannot_be_a_report_is_not_held_back() -> None:
 )
 def test_a_body_that_only_begins_like_a_report_is_let_go_once_that_shows(body: bytes) -> None:
     detector = FailureReportDetector(REQUEST)
-    passed = b"".join(detector.feed(body[at : at + 1]) for at in range(len(body)))
-    assert passed == body
+    passed = [part for at in range(len(body)) for part in detector.receive(body[at : at + 1])]
+    assert b"".join(passed) == body
 
 
 def test_the_first_line_of_json_lines_is_let_go_with_its_line_feed() -> None:
     line = json.dumps({"errorType": "KeyError", "row": 1}).encode()
     detector = FailureReportDetector(REQUEST)
-    assert detector.feed(line) == b""
-    assert detector.feed(b"\n") == line + b"\n"
-    assert detector.feed(line) == line
+    assert detector.receive(line) == []
+    assert detector.receive(b"\n") == [line + b"\n"]
+    assert detector.receive(line) == [line]
 
 
 def test_what_is_held_back_can_be_let_go_at_any_moment() -> None:
     detector = FailureReportDetector(REQUEST)
-    assert detector.feed(b'{"errorMessage": "slow') == b""
-    assert detector.release() == b'{"errorMessage": "slow'
-    assert detector.feed(b'ly"}') == b'ly"}'
-    assert detector.finish() == b""
+    assert detector.receive(b'{"errorMessage": "slow') == []
+    assert detector.release() == [b'{"errorMessage": "slow']
+    assert detector.receive(b'ly"}') == [b'ly"}']
+    assert detector.finish() == []
 
 
 @pytest.mark.parametrize(("body", "held"), [(b"", False), (b'{"error', True), (b'{"errors"', False)])
 def test_a_detector_says_whether_it_holds_bytes_back(body: bytes, held: bool) -> None:
     detector = FailureReportDetector(REQUEST)
-    detector.feed(body)
+    detector.receive(body)
     assert detector.holds is held
 
 
 def test_what_is_held_back_is_bounded() -> None:
     detector = FailureReportDetector(REQUEST)
     held = b'{"errorType":"' + b" " * 262_144
-    assert detector.feed(held) == held
+    assert detector.receive(held) == [held]
 
 
 @given(st.lists(st.binary()))

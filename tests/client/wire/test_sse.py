@@ -67,18 +67,26 @@ def test_bytes_that_are_no_utf_8_become_replacement_characters() -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 def test_an_event_comes_with_the_first_byte_that_ends_its_blank_line(end: bytes) -> None:
     decoder = SseDecoder()
-    assert list(decoder.feed(b"data: a" + end)) == []
-    assert list(decoder.feed(end[:1])) == [event("a")]
-    assert list(decoder.feed(end[1:] + b"data: b" + end * 2)) == [event("b")]
+    assert decoder.receive(b"data: a" + end) == []
+    assert decoder.receive(end[:1]) == [event("a")]
+    assert decoder.receive(end[1:] + b"data: b" + end * 2) == [event("b")]
 
 
 def test_what_follows_the_events_taken_can_be_read_on() -> None:
+    raw = b"data: a\r\n\r\n: hi\ndata: b\r\n\r\ndata: c\n\nrest"
+    rests = [raw, raw[11:], raw[raw.index(b"data: c") :], b"rest"]
+    for left, rest in enumerate(reversed(rests)):
+        decoder = SseDecoder()
+        assert decoder.receive(raw) == [event("a"), event("b"), event("c")]
+        assert decoder.unread(left) == rest
+        assert not decoder.line_feed_due
+
+
+def test_a_line_feed_that_may_still_come_belongs_to_the_event_handed_out() -> None:
     decoder = SseDecoder()
-    for _ in decoder.feed(b"data: a\r\n\r\ndata: b\r\n\r\nrest"):
-        break
-    assert decoder.unread() == b"data: b\r\n\r\nrest"
-    assert next(decoder.feed(b"")) == event("b")
-    assert decoder.unread() == b"rest"
+    assert decoder.receive(b"data: a\r\rdata: b\r\r") == [event("a"), event("b")]
+    assert (decoder.unread(0), decoder.line_feed_due) == (b"", True)
+    assert (decoder.unread(1), decoder.line_feed_due) == (b"data: b\r\r", False)
 
 
 @pytest.mark.parametrize(

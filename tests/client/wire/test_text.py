@@ -36,9 +36,9 @@ def test_every_encoding_is_decoded_at_every_split(encoding: str) -> None:
 
 def test_text_comes_as_soon_as_its_character_is_whole() -> None:
     decoder = TextDecoder()
-    assert list(decoder.feed("aé".encode()[:2])) == ["a"]
+    assert decoder.receive("aé".encode()[:2]) == ["a"]
     assert decoder.unread() == "é".encode()[:1]
-    assert list(decoder.feed("é".encode()[1:])) == ["é"]
+    assert decoder.receive("é".encode()[1:]) == ["é"]
     assert decoder.unread() == b""
 
 
@@ -63,19 +63,18 @@ def test_a_byte_that_is_no_utf_8_is_named_after_all_text_before_it(
 
 
 def test_text_before_a_bad_byte_comes_before_the_error_does() -> None:
-    texts = TextDecoder().feed(b"hello \xff world")
-    assert next(texts) == "hello "
+    decoder = TextDecoder()
+    assert decoder.receive(b"hello \xff world") == ["hello "]
     with pytest.raises(UndecodableTextError, match="byte 6 is no utf-8"):
-        next(texts)
+        decoder.receive(b"")
 
 
 def test_an_error_stays() -> None:
     decoder = TextDecoder()
-    list_of = decoder.feed(b"\xff")
     with pytest.raises(UndecodableTextError):
-        next(list_of)
+        decoder.receive(b"\xff")
     with pytest.raises(UndecodableTextError):
-        list(decoder.feed(b"good"))
+        decoder.receive(b"good")
     with pytest.raises(UndecodableTextError):
         decoder.finish()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streamify_client.wire.errors import CorruptInputError, TruncatedInputError
 from streamify_client.wire.eventstream import encode_frame
-from streamify_client.wire.verified import Data, End, HandlerError, Head, VerifiedDecoder
+from streamify_client.wire.verified import End, HandlerError, Head, VerifiedDecoder
 from support.decoding import decode, every_split, outcome, splits
 
 
@@ -28,36 +28,42 @@ ERROR = frame(
 
 def test_a_whole_stream_is_read_at_every_split() -> None:
     for chunks in every_split(HEAD + DATA + END):
-        items, error = decode(VerifiedDecoder(), chunks)
-        assert error is None
-        assert items == [Head("text/csv", "gzip"), Data(b"some bytes"), End(10, 1)]
+        decoder = VerifiedDecoder()
+        assert decode(decoder, chunks) == ([b"some bytes"], None)
+        assert (decoder.head, decoder.last) == (Head("text/csv", "gzip"), End(10, 1))
 
 
 def test_the_handlers_error_is_read_before_and_after_data() -> None:
     raised = HandlerError("KeyError", "'x'", ("  File 1\n", "  File 2\n"))
-    assert decode(VerifiedDecoder(), [HEAD + ERROR]) == ([Head("text/csv", "gzip"), raised], None)
-    assert decode(VerifiedDecoder(), [HEAD + DATA + ERROR])[0][-1] == raised
+    for data, chunks in ((b"", []), (DATA, [b"some bytes"])):
+        decoder = VerifiedDecoder()
+        assert decode(decoder, [HEAD + data + ERROR]) == (chunks, None)
+        assert (decoder.head, decoder.last) == (Head("text/csv", "gzip"), raised)
 
 
 @pytest.mark.parametrize(
     "fields", [{}, {"errorType": None, "errorMessage": None, "stackTrace": None, "more": 1}]
 )
 def test_an_error_that_says_nothing_is_still_an_error(fields: dict[str, object]) -> None:
-    assert decode(VerifiedDecoder(), [HEAD + frame("error", fields)])[0][-1] == HandlerError("Error", "", ())
+    decoder = VerifiedDecoder()
+    assert decode(decoder, [HEAD + frame("error", fields)]) == ([], None)
+    assert decoder.last == HandlerError("Error", "", ())
 
 
 @pytest.mark.parametrize("fields", [{}, {"contentType": None, "contentEncoding": None, "more": 1}])
 def test_a_head_may_know_nothing(fields: dict[str, object]) -> None:
     whole = frame("head", fields) + frame("end", {"bytes": 0, "chunks": 0})
-    assert decode(VerifiedDecoder(), [whole]) == ([Head(None, None), End(0, 0)], None)
+    decoder = VerifiedDecoder()
+    assert decode(decoder, [whole]) == ([], None)
+    assert (decoder.head, decoder.last) == (Head(None, None), End(0, 0))
 
 
 def test_a_stream_without_its_last_event_is_truncated_wherever_it_stops() -> None:
     whole = HEAD + DATA + END
     for cut in range(len(whole)):
         decoder = VerifiedDecoder()
-        list(decoder.feed(whole[:cut]))
-        assert not decoder.over
+        decoder.receive(whole[:cut])
+        assert decoder.last is None
         with pytest.raises(TruncatedInputError):
             decoder.finish()
 
@@ -69,8 +75,10 @@ def test_a_stream_without_its_last_event_is_truncated_wherever_it_stops() -> Non
 def test_any_byte_after_the_last_event_is_corrupt(last: bytes, more: bytes) -> None:
     whole = HEAD + DATA + last
     for chunks in ([whole + more], [whole, more], [whole, more[:1], more[1:]]):
-        items, error = decode(VerifiedDecoder(), chunks)
-        assert len(items) == 3
+        decoder = VerifiedDecoder()
+        items, error = decode(decoder, chunks)
+        assert items == [b"some bytes"]
+        assert decoder.last is not None
         assert isinstance(error, CorruptInputError)
         assert error.offset == len(whole)
 
@@ -102,11 +110,11 @@ def test_any_byte_after_the_last_event_is_corrupt(last: bytes, more: bytes) -> N
 )
 def test_another_order_other_totals_and_other_json_are_corrupt(raw: bytes) -> None:
     decoder = VerifiedDecoder()
-    items, error = decode(decoder, [raw])
-    assert not any(isinstance(item, End | HandlerError) for item in items)
+    _, error = decode(decoder, [raw])
+    assert decoder.last is None
     assert isinstance(error, CorruptInputError)
     with pytest.raises(CorruptInputError):
-        list(decoder.feed(b""))
+        decoder.receive(b"")
     with pytest.raises(CorruptInputError):
         decoder.finish()
 
@@ -124,9 +132,10 @@ def test_every_single_flipped_bit_is_found() -> None:
     for bit in range(len(good) * 8):
         damaged = bytearray(good)
         damaged[bit // 8] ^= 1 << bit % 8
-        items, error = decode(VerifiedDecoder(), [bytes(damaged)])
+        decoder = VerifiedDecoder()
+        _, error = decode(decoder, [bytes(damaged)])
         assert error is not None
-        assert not any(isinstance(item, End) for item in items)
+        assert decoder.last is None
 
 
 parts = st.lists(st.sampled_from([HEAD, DATA, EMPTY, END, ERROR, b"noise", HEAD[:9]]), max_size=5)

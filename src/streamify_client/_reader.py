@@ -1,0 +1,255 @@
+"""The one loop that reads a stream, for blocking calls and for asyncio.
+
+Its steps are coroutines. A driver says what they wait for: `Blocking` never suspends them, so that
+`views.drive` can run them to their end; `Asyncio` lets the event loop do it.
+"""
+
+import threading
+import warnings
+from typing import Any, NoReturn, Protocol
+
+from ._core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, State, StreamCore
+from ._deadlines import Allowance
+from .errors import FunctionError, StreamClosedError, StreamifyError, TimeoutPhase
+from .transport import Cancellation, Invocation, Opening, RawResponse, Transport
+from .views import Progress, ViewSlot, drive
+from .wire.errors import WireError
+
+
+class Driver(Protocol):
+    """What the steps of a stream wait for."""
+
+    blocks: bool
+    """Whether nothing that it does has to be awaited."""
+
+    advice: str
+    """How a stream that was never opened should have been used."""
+
+    async def open(self, invocation: Invocation, opening: Opening) -> Any:
+        """Invoke the function once."""
+
+    async def read(self, raw: Any, timeout: float | None) -> list[bytes]:
+        """Read what is there."""
+
+    async def finish(self, raw: Any) -> None:
+        """All that matters has come: give the connection back."""
+
+    async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
+        """Wait that long; return True, at once, when somebody cancels the stream."""
+
+
+class Blocking:
+    """Waits by blocking the thread."""
+
+    blocks = True
+    advice = "iterate over it, or use it in a with block"
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
+        """Invoke the function once."""
+        return self._transport.open(invocation, opening)
+
+    async def read(self, raw: RawResponse, timeout: float | None) -> list[bytes]:
+        """Read what is there."""
+        return raw.read(timeout)
+
+    async def finish(self, raw: RawResponse) -> None:
+        """Give the connection back."""
+        raw.finish()
+
+    async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
+        """Wait that long, or until the stream is cancelled."""
+        return cancellation.sleep(seconds)
+
+
+class StreamReader:
+    """The loop around a StreamCore. It owns the connection, which is freed when nothing holds it.
+
+    Attributes:
+        opened_explicitly: Whether somebody closes the stream, so that dropping a view does not.
+    """
+
+    def __init__(self, core: StreamCore, driver: Driver) -> None:
+        self.core = core
+        self.slot: ViewSlot = ViewSlot(core)
+        self.opened_explicitly = False
+        self._driver = driver
+        self._raw: Any = None
+        self._phase: TimeoutPhase = "first_byte"
+        self._turn = threading.Lock()  # of whoever opens, reads or closes
+
+    async def open(self) -> None:
+        """Invoke the function, once, and read as far as the body's beginning."""
+        if error := self.core.closed_error():
+            raise error
+        if self.core.state in (State.NEW, State.OPENING):
+            await self._step(None)
+
+    async def refill(self, progress: Progress[Any]) -> bool:
+        """Read on until a view has items; False at the end of a whole response."""
+        if progress.done:
+            return False
+        self.slot.check(progress)
+        if error := self.core.closed_error():
+            raise error
+        return await self._step(progress)
+
+    async def aclose(self) -> None:
+        """Free the connection: for reuse if all has come, else by closing it."""
+        if not self._turn.acquire(blocking=False):
+            self.core.cancel()  # whoever reads wakes, and frees it
+            return
+        try:
+            if self.core.at_end:
+                await self._finish()
+        finally:
+            self._free()
+            self._turn.release()
+
+    def close(self) -> None:
+        """Free the connection at once."""
+        if not self._turn.acquire(blocking=False):
+            self.core.cancel()
+            return
+        try:
+            self._free()
+        finally:
+            self._turn.release()
+
+    def view_dropped(self, progress: Progress[Any]) -> None:
+        """Nobody holds this view any more: with the last one goes the stream, unless somebody closes that."""
+        if self.slot.drop(progress) and not self.opened_explicitly and self.core.state is not State.NEW:
+            self._leave()
+
+    async def _step(self, progress: Progress[Any] | None) -> bool:
+        """Open the response, and fill a view; where the call may be tried again, begin anew."""
+        core = self.core
+        if not self._turn.acquire(blocking=False):
+            raise core.explain_closed(
+                StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
+            )
+        try:
+            while True:
+                try:
+                    if core.state in (State.NEW, State.OPENING):
+                        await self._open()
+                    return progress is not None and await self._fill(progress)
+                except Exception as error:
+                    await self._recover(error)
+        except BaseException:  # a cancelled task frees the connection, and raises nothing else
+            self._free()
+            raise
+        finally:
+            self._turn.release()
+            if core.cancellation.requested:  # by somebody who could not free the connection meanwhile
+                self.close()
+
+    async def _open(self) -> None:
+        core = self.core
+        if core.cancellation.requested:
+            raise StreamClosedError("The stream was cancelled.")
+        self._phase = "first_byte"
+        self._raw = await self._driver.open(core.invocation, core.begin())
+        core.answered(self._raw.head)
+        while not core.advance_opening():
+            await self._receive()
+        if core.state is State.OPENING:
+            await self._read_error_body()
+
+    async def _read_error_body(self) -> NoReturn:
+        core, allowance = self.core, Allowance(ERROR_BODY_SIZE, ERROR_BODY_WAIT)
+        try:
+            while core.gather_error_body() and (wait := allowance.wait):
+                await self._receive(at_most=wait)
+        except FunctionError:
+            raise  # a verified stream tells what the status is about
+        except (StreamifyError, WireError, OSError):  # what has come has to do
+            pass
+        if core.at_end:
+            await self._finish()
+        raise core.status_error()
+
+    async def _fill(self, progress: Progress[Any]) -> bool:
+        core = self.core
+        if error := progress.broken:
+            raise error
+        while True:
+            chunks = core.take()
+            if chunks is None:
+                await self._finish()
+                return progress.receive(None)
+            if not chunks:
+                await self._receive()
+            elif progress.receive(chunks):
+                return True
+
+    async def _receive(self, at_most: float | None = None) -> None:
+        core = self.core
+        limit, self._phase = core.next_read()
+        if at_most is not None:
+            limit = at_most if limit is None else min(limit, at_most)
+        try:
+            pieces = await self._driver.read(self._raw, limit)
+        except ConnectionError:
+            if not core.whole:
+                raise
+            pieces = []
+        core.received(pieces)
+
+    async def _recover(self, error: Exception) -> None:
+        """Free the connection; raise the error unless the call may be tried again, and then wait for that."""
+        self._drop()
+        found = self.core.public_error(error, self._phase)
+        if found is None:
+            raise error
+        delay = self.core.retry_delay(found)
+        if delay is None:
+            try:
+                raise found from (found.__cause__ or error.__cause__ or (None if found is error else error))
+            finally:
+                del found, error  # or it would hold itself, by its traceback and this frame
+        if await self._driver.sleep(self.core.cancellation, delay):
+            raise self.core.explain(found)
+
+    async def _finish(self) -> None:
+        """All that matters has come: give the connection back."""
+        raw, self._raw = self._raw, None
+        self.core.cancellation.on_request(None)  # the connection may soon be somebody else's
+        if raw is None:
+            return
+        try:
+            await self._driver.finish(raw)
+        except BaseException:
+            raw.close()
+            raise
+
+    def _free(self) -> None:
+        self._drop()
+        self.core.close()
+
+    def _drop(self) -> None:
+        raw, self._raw = self._raw, None
+        self.core.cancellation.on_request(None)
+        if raw is not None:
+            raw.close()
+
+    def _leave(self) -> None:
+        """Close the stream where nothing can be awaited."""
+        if self._driver.blocks:
+            drive(self.aclose())
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        core = self.core
+        if core.state is State.NEW and not core.cancellation.requested:
+            warnings.warn(
+                f"a stream of {core.invocation.function} was never opened, so the function was not invoked: "
+                f"{self._driver.advice}",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+        self._leave()
