@@ -38,7 +38,9 @@ class Answer:
         self, event: Any, *, respond: str, empty_body: bytes, can_stream: bool, offered: bool
     ) -> None:
         self.kind = kind_of(event)
-        self.streams = can_stream and _wants_stream(respond, self.kind)
+        wants_stream = _wants_stream(respond, self.kind)
+        self.streams = can_stream and wants_stream
+        self.misses_stream: bool = wants_stream and not can_stream
         self._offered = offered and self.streams
         self._method = method_of(event)
         self._empty_body = empty_body if self.kind in (FUNCTION_URL, REST_API) else b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
@@ -49,6 +50,10 @@ class Handling:
             can_stream=self._poster is not None,
             offered=offered,
         )
+        if self._answer.misses_stream and "AWS_LAMBDA_RUNTIME_API" in os.environ:
+            from .runtime import attached
+
+            attached.warn(context)
         lifecycle = Lifecycle(onion, onion.request(event, context), self._answer.head, options.content_type)
         self._production = Production(lifecycle.run)
         self._head: Head | None = None

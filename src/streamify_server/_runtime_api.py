@@ -69,7 +69,14 @@ class RuntimeApi:
 
     def send(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
         """Post a whole body below the invocations; anything but 2xx is an error."""
-        path = f"{_VERSION}/invocation/{path}"
+        self._send(f"{_VERSION}/invocation/{path}", headers, body)
+
+    def send_init_error(self, error_type: str, body: bytes) -> None:
+        """Say that the function cannot start, and why."""
+        headers = {"content-type": "application/json", "lambda-runtime-function-error-type": error_type}
+        self._send(f"{_VERSION}/init/error", headers, body)
+
+    def _send(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
         answer = self._exchange("POST", path, {**headers, "content-length": str(len(body))}, body)
         if not 200 <= answer.status < 300:
             raise RuntimeApiError(path, answer.status, answer.body)

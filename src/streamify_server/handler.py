@@ -111,6 +111,10 @@ def streaming_handler(
     _check_type("writer", writer, bool, "True or False")
 
     def decorate(function: Function) -> StreamingHandler:
+        if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+            from .runtime import attached
+
+            attached.attach()
         onion = Onion(_as_handler(function, writer), hooks, internal)
         onion.use(middlewares)
         _prefetch(onion)

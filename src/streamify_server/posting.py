@@ -88,6 +88,16 @@ def take(context: Any) -> Poster | None:
     return found.poster
 
 
+def waiting() -> bool:
+    """Whether a poster waits for a handler that has not been called yet."""
+    return _seat is not None and not _seat.taken
+
+
+def occupied() -> bool:
+    """Whether a handler has taken the poster of the invocation that is under way."""
+    return _seat is not None and _seat.taken
+
+
 @contextmanager
 def posting_through(poster: Poster) -> Iterator[None]:
     """Stream the response of the one handler called inside through this poster."""

@@ -14,14 +14,20 @@ from streamify_server.deploy import layer
 BARE_PYTHON = str(Path(sys.executable).resolve())
 
 
+def installed_files(name: str) -> Iterator[tuple[Path, str]]:
+    """The files of an installed distribution, each with its path in a wheel."""
+    for file in importlib.metadata.distribution(name).files or ():
+        if ".." not in file.parts and "__pycache__" not in file.parts:
+            yield Path(str(file.locate())), str(file)
+
+
 def wheels_of_what_is_installed(folder: Path) -> Iterator[Path]:
     for name in layer.PINS:
-        distribution = importlib.metadata.distribution(name)
-        wheel = folder / f"{name.replace('-', '_')}-{distribution.version}-py3-none-any.whl"
+        version = importlib.metadata.version(name)
+        wheel = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
-            for file in distribution.files or ():
-                if ".." not in file.parts and "__pycache__" not in file.parts:
-                    archive.write(file.locate(), str(file))
+            for file, path in installed_files(name):
+                archive.write(file, path)
         yield wheel
 
 

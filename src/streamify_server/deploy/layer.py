@@ -1,15 +1,22 @@
 """Build the Lambda layer that lets a managed Python runtime stream.
 
     python -m streamify_server.deploy.layer build/streamify-layer.zip
+    python -m streamify_server.deploy.layer --each build/streamify-layer.zip
     python -m streamify_server.deploy.layer --python 3.13 --architecture arm64 build/streamify-layer.zip
 
 The layer holds `streamify-wrapper`, the server half of this package, and what it runs on: awslambdaric,
-simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric's native extension is left
-out, because the runtime does its own HTTP. One layer can serve several Python versions and both
-architectures: simplejson's accelerators lie side by side, and the interpreter picks its own.
+simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric and simplejson are private
+to it: they lie in a folder that no function searches. awslambdaric's native extension is left out, because
+the runtime does its own HTTP. One layer can serve several Python versions and both architectures:
+simplejson's accelerators lie side by side, and the interpreter picks its own.
+
+/opt is read-only on Lambda, so bytecode has to be in the layer: each Python version that it is meant for has
+to be on this machine. Without --python it is meant for every supported version that is.
 """
 
 import argparse
+import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +31,9 @@ PINS = {"awslambdaric": "4.2.2", "simplejson": "4.3.0", "snapshot-restore-py": "
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 SCRIPTS = ("streamify-wrapper", "bootstrap")
+PRIVATE = "streamify"  # the folder of what the runtime runs on
+# What a function might import, beside this package itself; the rest is private to the runtime.
+SHARED = "snapshot_restore_py"
 # What serves development machines and never a function.
 NOT_IN_A_FUNCTION = {
     "__pycache__",
@@ -36,6 +46,10 @@ NOT_IN_A_FUNCTION = {
     "testing.py",
 }
 EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class LayerError(Exception):
+    """The layer cannot be built; the message is one sentence."""
 
 
 def build(
@@ -51,20 +65,21 @@ def build(
         output: The zip file to write.
         wheels: Wheels of awslambdaric, simplejson and snapshot-restore-py; several of one package for several
             Python versions and architectures.
-        interpreters: Python interpreters that compile the bytecode of their version. /opt is read-only on
-            Lambda, so a version that has no bytecode in the layer compiles its sources on every cold start.
+        interpreters: Python interpreters of the versions that the layer is meant for; each compiles the
+            bytecode of its version.
         os_only: Add the bootstrap of an OS-only runtime. AWS's runtime interface emulator, at least, prefers
             /opt/bootstrap to that of a managed runtime, so a layer for managed runtimes must not have one.
 
     Raises:
-        ValueError: a pinned package has no wheel, or one of another version.
+        LayerError: A pinned package has no wheel, or one of another version; this package is not installed;
+            or an interpreter cannot compile.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         _stage(root, _checked(list(wheels)), SCRIPTS if os_only else SCRIPTS[:1])
         for interpreter in interpreters:
-            _compile(root / "python", interpreter)
+            _compile(root, interpreter)
         partial = output.with_name(output.name + ".partial")
         _zip(root, partial)
         partial.replace(output)
@@ -74,7 +89,7 @@ def _checked(wheels: list[Path]) -> list[Path]:
     found = {tuple(wheel.name.split("-")[:2]) for wheel in wheels}
     expected = {(name.replace("-", "_"), version) for name, version in PINS.items()}
     if found != expected:
-        raise ValueError(f"the layer is made of wheels of {sorted(expected)}, not of {sorted(found)}")
+        raise LayerError(f"The layer is made of wheels of {sorted(expected)}, not of {sorted(found)}.")
     return wheels
 
 
@@ -82,14 +97,32 @@ def _stage(root: Path, wheels: list[Path], scripts: Iterable[str]) -> None:
     package = Path(__file__).parent.parent
     for script in scripts:
         shutil.copy(package / "deploy" / script, root / script)
+    (root / PRIVATE).mkdir()
+    shutil.copy(package / "deploy" / "launch.py", root / PRIVATE / "launch.py")
     shutil.copytree(
         package,
         root / "python" / package.name,
         ignore=lambda _folder, names: NOT_IN_A_FUNCTION.intersection(names),
     )
+    _stage_metadata(root / "python")
     for wheel in wheels:
+        folder = root / ("python" if wheel.name.startswith(SHARED) else PRIVATE)
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(root / "python", [name for name in archive.namelist() if _serves(name)])
+            archive.extractall(folder, [name for name in archive.namelist() if _serves(name)])
+
+
+def _stage_metadata(folder: Path) -> None:
+    """Version and licence of this package, for `importlib.metadata` and for whoever opens the layer."""
+    try:
+        distribution = importlib.metadata.distribution("streamify")
+    except importlib.metadata.PackageNotFoundError:
+        raise LayerError("The layer states its version: first install streamify, pip install .") from None
+    target = folder / f"streamify-{distribution.version}.dist-info"
+    for file in distribution.files or ():
+        if file.parts[0] == target.name and (file.name == "METADATA" or "licenses" in file.parts):
+            path = target.joinpath(*file.parts[1:])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(file.locate()), path)
 
 
 def _serves(name: str) -> bool:
@@ -102,10 +135,15 @@ def _serves(name: str) -> bool:
     return name.endswith(".py") and not rest.startswith(("tests/", "tool.py"))
 
 
-def _compile(folder: Path, interpreter: str) -> None:
+def _compile(root: Path, interpreter: str) -> None:
     # Unchecked hashes: no time stamp, which would make each build differ, and no look at the source on start.
     command = [interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*command, "-s", str(folder), "-p", "/opt/python", str(folder)], check=True)
+    folders = [str(root / name) for name in ("python", PRIVATE)]
+    done = subprocess.run(
+        [*command, "-s", str(root), "-p", "/opt", *folders], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise LayerError(f"{interpreter} could not compile the layer: {(done.stdout + done.stderr).strip()}")
 
 
 def _zip(root: Path, output: Path) -> None:
@@ -118,54 +156,101 @@ def _zip(root: Path, output: Path) -> None:
                 archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
-def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[str]) -> list[Path]:
+def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[str]) -> dict[str, list[Path]]:
     """Download the pinned packages' wheels for every Python version and architecture with pip.
 
+    Returns:
+        The wheels for each Python version.
+
     Raises:
-        OSError: pip failed; it has said why on stderr.
+        LayerError: pip failed; it has said why on stderr.
     """
     pins = [f"{name}=={version}" for name, version in PINS.items()]
-    targets = [(python, PLATFORMS[architecture]) for python in pythons for architecture in architectures]
-    for python, platform in targets:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
-        wanted = ["--python-version", python, "--platform", platform, "--dest", str(folder)]
-        if subprocess.run([*command, *wanted, *pins]).returncode:
-            raise OSError(f"pip could not download {', '.join(pins)} for Python {python} on {platform}.")
-    return sorted(folder.glob("*.whl"))
-
-
-def _interpreters(pythons: Iterable[str]) -> list[str]:
-    """The interpreters of these versions on this machine; says which are missing."""
-    found = []
+    found = {}
+    architectures = list(architectures)
     for python in pythons:
-        interpreter = shutil.which(f"python{python}")
-        if interpreter and subprocess.run([interpreter, "-V"], capture_output=True).returncode == 0:
-            found.append(interpreter)
-        else:
-            print(f"no bytecode for Python {python}: python{python} is not on this machine", file=sys.stderr)
+        for architecture in architectures:
+            platform = PLATFORMS[architecture]
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
+            wanted = ["--python-version", python, "--platform", platform, "--dest", str(folder / python)]
+            if subprocess.run([*command, *wanted, *pins]).returncode:
+                raise LayerError(
+                    f"pip could not download {', '.join(pins)} for Python {python} on {platform}."
+                )
+        found[python] = sorted((folder / python).glob("*.whl"))
+    return found
+
+
+def find_interpreters(pythons: Iterable[str]) -> dict[str, str]:
+    """The interpreters of these versions on this machine: on PATH, else pyenv's."""
+    found = {}
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for python in pythons:
+        on_path = shutil.which(f"python{python}")
+        others = sorted(pyenv.glob(f"{python}.*/bin/python{python}"))
+        for interpreter in [*([on_path] if on_path else []), *map(str, others)]:
+            # pyenv's shims are on PATH for versions too that they do not run.
+            if subprocess.run([interpreter, "-V"], capture_output=True, check=False).returncode == 0:
+                found[python] = interpreter
+                break
+    return found
+
+
+def _interpreters(wanted: Sequence[str] | None) -> dict[str, str]:
+    found = find_interpreters(wanted or PYTHONS)
+    missing = [python for python in wanted or () if python not in found]
+    if missing:
+        raise LayerError(
+            f"Bytecode for Python {missing[0]} is made by python{missing[0]}, which is not on this machine; "
+            "install it, or build the layer on a machine that has it."
+        )
+    if not found:
+        raise LayerError(f"None of Python {', '.join(PYTHONS)} is on this machine.")
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the layer as the command line says, and print its size."""
+    """Build the layer as the command line says; print its size, and for which versions of Python it is."""
     parser = argparse.ArgumentParser(prog="python -m streamify_server.deploy.layer", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("output", type=Path, help="the zip file to write")
-    parser.add_argument("--python", action="append", choices=PYTHONS, help="default: all; may be repeated")
+    parser.add_argument("--python", action="append", choices=PYTHONS, help="may be repeated")
     parser.add_argument("--architecture", action="append", choices=[*PLATFORMS], help="default: both")
     parser.add_argument("--os-only", action="store_true", help="add a bootstrap, for provided.al2023")
+    parser.add_argument(
+        "--each",
+        action="store_true",
+        help="besides, one layer for each Python, the version in its name",
+    )
     options = parser.parse_args(arguments)
-    pythons = options.python or PYTHONS
+    try:
+        _build_all(options)
+    except LayerError as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _build_all(options: argparse.Namespace) -> None:
+    interpreters = _interpreters(options.python)
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            wheels = fetch_wheels(Path(folder), pythons, options.architecture or PLATFORMS)
-        except OSError as error:
-            parser.exit(1, f"{error}\n")
-        build(options.output, wheels, _interpreters(pythons), os_only=options.os_only)
-    with zipfile.ZipFile(options.output) as archive:
+        wheels = fetch_wheels(Path(folder), interpreters, options.architecture or PLATFORMS)
+        targets = {options.output: list(interpreters)}
+        if options.each:
+            name: Path = options.output
+            targets |= {
+                name.with_name(f"{name.stem}-python{each}{name.suffix}"): [each] for each in interpreters
+            }
+        for output, pythons in targets.items():
+            every = {wheel.name: wheel for python in pythons for wheel in wheels[python]}
+            compilers = [interpreters[python] for python in pythons]
+            build(output, every.values(), compilers, os_only=options.os_only)
+            _report(output, pythons)
+
+
+def _report(output: Path, pythons: Sequence[str]) -> None:
+    with zipfile.ZipFile(output) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
-    packed = options.output.stat().st_size
-    print(f"{options.output}: {packed / 1000:,.0f} kB, {unpacked / 1000:,.0f} kB unpacked")
+    sizes = f"{output.stat().st_size / 1000:,.0f} kB, {unpacked / 1000:,.0f} kB unpacked"
+    print(f"{output}: for Python {', '.join(pythons)}; {sizes}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.layer import BARE_PYTHON, build_layer, unpack
+from support.managed import managed
 from support.runtime_api import PATIENCE, RuntimeApi
 
 ROOT = Path(__file__).parents[3]
@@ -28,9 +30,14 @@ WHERE = """
 import sys
 
 def handler(event, context):
-    names = ("streamify_server", "awslambdaric", "simplejson", "snapshot_restore_py")
-    found = {name: sys.modules[name].__file__ for name in names if name in sys.modules}
-    return {"modules": found, "accelerated": "simplejson._speedups" in sys.modules}
+    from awslambdaric import lambda_runtime_marshaller as marshaller
+    modules = [sys.modules["streamify_server"], sys.modules["awslambdaric"], marshaller]
+    return {
+        "files": [module.__file__ for module in modules],
+        "simplejson": marshaller.json.__file__,
+        "accelerated": marshaller.json.encoder.c_make_encoder is not None,
+        "public": "simplejson" in sys.modules,
+    }
 """
 
 
@@ -72,7 +79,14 @@ def lambda_environment(api: RuntimeApi, task: Path, more: Mapping[str, str]) -> 
 
 @contextmanager
 def started(
-    api: RuntimeApi, opt: Path, task: Path, source: str, *command: str | Path, **environment: str
+    api: RuntimeApi,
+    opt: Path,
+    task: Path,
+    source: str,
+    *command: str | Path,
+    capture: bool = False,
+    environment: Mapping[str, str] | None = None,
+    **more: str,
 ) -> Iterator["subprocess.Popen[str]"]:
     """A function's process; its output goes to the test's own."""
     (task / "app.py").write_text(source, encoding="utf-8")
@@ -82,7 +96,8 @@ def started(
             for part in command or (opt / "streamify-wrapper", BARE_PYTHON, "/var/runtime/bootstrap.py")
         ],
         cwd=task,
-        env=lambda_environment(api, task, environment),
+        env=lambda_environment(api, task, {**(environment or {}), **more}),
+        stdout=subprocess.PIPE if capture else None,
         text=True,
         start_new_session=True,  # so that what it has forked ends with it
     )
@@ -108,9 +123,9 @@ def test_a_function_streams_from_the_layer(opt: Path, task: Path) -> None:
 def test_all_that_runs_comes_from_the_layer(opt: Path, task: Path) -> None:
     with RuntimeApi() as api, started(api, opt, task, WHERE):
         found = json.loads(api.invoke({}).result().body)
-    assert {"streamify_server", "awslambdaric", "simplejson"} <= found["modules"].keys()
-    assert all(Path(file).is_relative_to(opt / "python") for file in found["modules"].values())
+    assert all(Path(file).is_relative_to(opt) for file in [*found["files"], found["simplejson"]])
     assert found["accelerated"]
+    assert not found["public"]
 
 
 def test_the_managed_runtimes_own_client_is_never_loaded(opt: Path, task: Path) -> None:
@@ -126,19 +141,105 @@ def test_the_managed_runtimes_own_client_is_never_loaded(opt: Path, task: Path) 
 def test_a_function_finds_its_own_packages_first_and_the_runtimes_last(opt: Path, task: Path) -> None:
     for folder, word in ((task, "task"), (task.parent / "runtime", "runtime")):
         (folder / "colour.py").write_text(f"value = {word!r}")
-    (task.parent / "runtime" / "boto3.py").write_text("value = 'the managed one'")
-    source = "import boto3, colour\ndef handler(event, context):\n    return [colour.value, boto3.value]\n"
+    (task.parent / "runtime" / "managed_one.py").write_text("value = 'the managed one'")
+    source = (
+        "import managed_one, colour\n"
+        "def handler(event, context):\n    return [colour.value, managed_one.value]\n"
+    )
     with RuntimeApi() as api, started(api, opt, task, source):
         assert json.loads(api.invoke({}).result().body) == ["task", "the managed one"]
 
 
-def test_pth_files_of_the_functions_package_are_read(opt: Path, task: Path) -> None:
-    (task / "vendored.pth").write_text("vendor\n")
-    (task / "vendor").mkdir()
-    (task / "vendor" / "shape.py").write_text("value = 'vendored'")
-    source = "import shape\ndef handler(event, context):\n    return shape.value\n"
+SHADOWS = ("logging", "types", "select", "signal", "socket", "json", "typing", "http")
+
+
+@pytest.mark.parametrize("name", SHADOWS)
+def test_a_file_that_is_called_like_one_of_pythons_does_not_reach_the_runtime(
+    opt: Path, task: Path, name: str
+) -> None:
+    (task / f"{name}.py").write_text("value = 'of the function'")
+    source = f"import {name}\n{STREAMING}"
     with RuntimeApi() as api, started(api, opt, task, source):
-        assert json.loads(api.invoke({}).result().body) == "vendored"
+        assert api.invoke({"second": "two"}).result().body == b"one two"
+
+
+def test_packages_of_the_functions_that_are_called_like_the_runtimes_do_not_reach_it(
+    opt: Path, task: Path
+) -> None:
+    """An old awslambdaric, which a package still carries, or a stub."""
+    for name in ("awslambdaric", "simplejson", "streamify_server", "runtime_client"):
+        (task / name).mkdir()
+        (task / name / "__init__.py").write_text("value = 'of the function'")
+    source = f"import simplejson\n{STREAMING}    yield simplejson.value\n"
+    with RuntimeApi() as api, started(api, opt, task, source):
+        assert api.invoke({"second": "two"}).result().body == b"one twoof the function"
+
+
+def test_an_event_that_is_no_json_is_an_error_as_before(opt: Path, task: Path) -> None:
+    """The runtime's simplejson works on, though a function can no longer import it."""
+    with RuntimeApi() as api, started(api, opt, task, STREAMING):
+        error = api.invoke(raw=b"no json").result().error
+    assert error["errorType"] == "Runtime.UnmarshalError"
+
+
+PATH = """
+import json, os, subprocess, sys
+
+def handler(event, context):
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])"],
+                           capture_output=True, text=True, check=True)
+    return {"path": sys.path, "child": child.stdout.strip()}
+"""
+
+
+@pytest.mark.parametrize("own", [None, "/somewhere/of/the/users"])
+def test_the_search_path_and_that_of_children_are_the_managed_runtimes(
+    opt: Path, tmp_path: Path, own: str | None
+) -> None:
+    """Side by side with an emulated managed runtime."""
+    environment = {"PYTHONPATH": own} if own else {}
+    with managed(tmp_path) as aws:
+        shutil.rmtree(aws.opt)
+        aws.opt.symlink_to(opt)
+        (aws.task / "vendored.pth").write_text("vendor\n")
+        (aws.task / "vendor").mkdir()
+        aws.write(app=PATH)
+        found = []
+        for wrapper in ({}, {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}):
+            with RuntimeApi() as api:
+                aws.start(api, {**environment, **wrapper})
+                found.append(json.loads(api.invoke({}).result().body))
+    assert found[1] == found[0]
+    assert str(aws.task / "vendor") in found[0]["path"]
+
+
+def test_pth_files_of_packages_and_layers_are_read(opt: Path, task: Path, tmp_path: Path) -> None:
+    writable = tmp_path / "opt"
+    shutil.copytree(opt, writable)
+    for folder in (task, writable / "python"):
+        folder.chmod(0o755)
+        (folder / "vendored.pth").write_text(f"{folder.name}_vendor\n")
+        (folder / f"{folder.name}_vendor").mkdir()
+        (folder / f"{folder.name}_vendor" / f"shape_{folder.name}.py").write_text("value = 'vendored'")
+    source = (
+        "import shape_task, shape_python\n"
+        "def handler(event, context):\n    return shape_task.value + shape_python.value\n"
+    )
+    with RuntimeApi() as api, started(api, writable, task, source):
+        assert json.loads(api.invoke({}).result().body) == "vendoredvendored"
+
+
+def test_the_wrapper_says_when_a_layer_is_not_for_this_python(opt: Path, task: Path, tmp_path: Path) -> None:
+    writable = tmp_path / "opt"
+    shutil.copytree(opt, writable, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {"PYTHONDONTWRITEBYTECODE": "1"}  # the tests may run as root, who can write anywhere
+    with (
+        RuntimeApi() as api,
+        started(api, writable, task, STREAMING, capture=True, environment=environment) as process,
+    ):
+        assert api.invoke({"second": "two"}).result().body == b"one two"
+        assert process.stdout
+        assert "this layer has no bytecode for Python 3." in process.stdout.readline()
 
 
 def test_nothing_is_written_below_opt(opt: Path, task: Path) -> None:
@@ -192,7 +293,7 @@ def handler(event, context):
 
 def test_snapstart_hooks_run_around_the_snapshot(opt: Path, task: Path) -> None:
     environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
-    with RuntimeApi() as api, started(api, opt, task, SNAP_START, **environment):
+    with RuntimeApi() as api, started(api, opt, task, SNAP_START, environment=environment):
         assert api.invoke({}).result().body == b"before snapshot, after restore"
         assert api.other_requests == ["/2018-06-01/runtime/restore/next"]
 
@@ -202,7 +303,7 @@ def test_a_snapstart_hook_that_fails_ends_the_process_as_awslambdaric_does(
     opt: Path, task: Path, where: str, status: int
 ) -> None:
     environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", "BREAK": where}
-    with RuntimeApi() as api, started(api, opt, task, SNAP_START, **environment) as process:
+    with RuntimeApi() as api, started(api, opt, task, SNAP_START, environment=environment) as process:
         error = json.loads(api.init_errors.get(timeout=PATIENCE).body)
         assert process.wait(PATIENCE) == status
     assert error["errorType"] == "ValueError"
@@ -248,12 +349,15 @@ def test_the_images_entry_point_starts_the_function(opt: Path, task: Path) -> No
     interpreter, *arguments = [*dockerfile_list("ENTRYPOINT"), *dockerfile_list("CMD")]
     assert interpreter == "python"
     command = [BARE_PYTHON, *arguments]
-    with RuntimeApi() as api, started(api, opt, task, source, *command, PYTHONPATH=str(opt / "python")):
+    with (
+        RuntimeApi() as api,
+        started(api, opt, task, source, *command, PYTHONPATH=f"{opt}/python:{opt}/streamify"),
+    ):
         assert api.invoke({"prompt": "a b"}).result().chunks == [b"a ", b"b "]
 
 
 def test_the_bootstrap_of_an_os_only_runtime_starts_the_function(task: Path, tmp_path: Path) -> None:
     opt = unpack(build_layer(tmp_path / "layer.zip", os_only=True), tmp_path / "opt")
     python = {"STREAMIFY_PYTHON": BARE_PYTHON}
-    with RuntimeApi() as api, started(api, opt, task, STREAMING, opt / "bootstrap", **python):
+    with RuntimeApi() as api, started(api, opt, task, STREAMING, opt / "bootstrap", environment=python):
         assert api.invoke({"second": "two"}).result().chunks == [b"one ", b"two"]

@@ -13,19 +13,17 @@ from support.layer import BARE_PYTHON
 
 SCRIPTS = Path(__file__).parents[3] / "src" / "streamify_server" / "deploy"
 REPORT = """
-import json, sys
-print(json.dumps({"path": sys.path, "arguments": sys.argv[1:], "python": sys.executable}))
+import json, os, sys
+print(json.dumps({"arguments": sys.argv, "python": sys.executable, "environment": dict(os.environ)}))
 """
 
 
 @pytest.fixture
 def opt(tmp_path: Path) -> Path:
-    """A folder that stands for /opt, with a runtime that only reports how it was started."""
+    """A folder that stands for /opt, with a launcher that only reports how it was started."""
     folder = tmp_path / "opt"
-    package = folder / "python" / "streamify_server"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "runtime.py").write_text(REPORT)
+    (folder / "streamify").mkdir(parents=True)
+    (folder / "streamify" / "launch.py").write_text(REPORT)
     for script in ("streamify-wrapper", "bootstrap"):
         shutil.copy(SCRIPTS / script, folder / script)
     return folder
@@ -55,37 +53,54 @@ def run(environment: Mapping[str, str], *command: str | Path) -> subprocess.Comp
     )
 
 
-def test_the_runtime_starts_on_the_given_interpreter_with_the_handler(
+def test_the_launcher_starts_on_the_given_interpreter_and_nothing_is_set_for_it(
     opt: Path, environment: dict[str, str]
 ) -> None:
     done = run(environment, opt / "streamify-wrapper", BARE_PYTHON, "/var/runtime/bootstrap.py")
     report = json.loads(done.stdout)
-    assert report["arguments"] == ["app.handler"]
+    assert report["arguments"] == [f"{opt}/streamify/launch.py"]
     assert Path(report["python"]).resolve() == Path(BARE_PYTHON)
+    assert {name: report["environment"].get(name) for name in environment} == environment
+    assert "PYTHONPATH" not in report["environment"]
 
 
-def test_packages_are_found_in_the_managed_bootstraps_order(opt: Path, environment: dict[str, str]) -> None:
-    environment["PYTHONPATH"] = "/somewhere/of/the/users"
-    report = json.loads(run(environment, opt / "streamify-wrapper", BARE_PYTHON).stdout)
-    expected = [
-        environment["LAMBDA_TASK_ROOT"],
-        f"{opt}/python/lib/{Path(BARE_PYTHON).name}/site-packages",
-        f"{opt}/python",
-        environment["LAMBDA_RUNTIME_DIR"],
-        "/somewhere/of/the/users",
-    ]
-    assert [folder for folder in report["path"] if folder in expected][-5:] == expected
+OTHER = """#!/bin/sh
+export SEEN="$*"
+export _HANDLER=other.handler
+exec "$@"
+"""
 
 
-def test_no_entry_of_the_path_is_empty(opt: Path, environment: dict[str, str]) -> None:
-    """An empty entry would mean the current folder."""
-    del environment["LAMBDA_RUNTIME_DIR"]
-    (opt / "python" / "streamify_server" / "runtime.py").write_text(
-        "import os; print(os.environ['PYTHONPATH'])"
+def test_another_wrapper_runs_inside_this_one(opt: Path, environment: dict[str, str]) -> None:
+    other = opt / "other-wrapper"
+    other.write_text(OTHER)
+    other.chmod(0o755)
+    environment["STREAMIFY_EXEC_WRAPPER"] = str(other)
+    done = run(environment, opt / "streamify-wrapper", BARE_PYTHON, "/var/runtime/bootstrap.py")
+    report = json.loads(done.stdout)
+    assert report["environment"]["SEEN"] == f"{BARE_PYTHON} {opt}/streamify/launch.py"
+    assert report["environment"]["_HANDLER"] == "other.handler"
+
+
+def test_a_wrapper_that_names_itself_starts_the_runtime(opt: Path, environment: dict[str, str]) -> None:
+    environment["STREAMIFY_EXEC_WRAPPER"] = str(opt / "streamify-wrapper")
+    done = run(environment, opt / "streamify-wrapper", BARE_PYTHON, "/var/runtime/bootstrap.py")
+    assert json.loads(done.stdout)["arguments"] == [f"{opt}/streamify/launch.py"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "plain file", "folder"])
+def test_another_wrapper_that_cannot_run_is_named(opt: Path, environment: dict[str, str], kind: str) -> None:
+    other = opt / "other-wrapper"
+    if kind == "folder":
+        other.mkdir()
+    elif kind == "plain file":
+        other.write_text(OTHER)
+    environment["STREAMIFY_EXEC_WRAPPER"] = str(other)
+    done = run(environment, opt / "streamify-wrapper", BARE_PYTHON)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"streamify-wrapper: STREAMIFY_EXEC_WRAPPER names {other}, which is not a file that can be executed\n"
     )
-    folders = run(environment, opt / "streamify-wrapper", BARE_PYTHON).stdout.strip().split(":")
-    assert len(folders) == 3
-    assert all(folders)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +112,7 @@ def test_no_entry_of_the_path_is_empty(opt: Path, environment: dict[str, str]) -
         ("/var/lang/bin/python2.7", "", "python2.7 is too old"),
         (BARE_PYTHON, "_HANDLER", "_HANDLER is not set"),
         (BARE_PYTHON, "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_RUNTIME_API is not set"),
+        (BARE_PYTHON, "LAMBDA_TASK_ROOT", "LAMBDA_TASK_ROOT is not set"),
     ],
 )
 def test_what_is_missing_is_said_in_one_sentence(
@@ -110,32 +126,20 @@ def test_what_is_missing_is_said_in_one_sentence(
     assert done.stderr.count("\n") == 1
 
 
-def test_a_missing_package_is_said_with_what_to_do(opt: Path, environment: dict[str, str]) -> None:
-    shutil.rmtree(opt / "python" / "streamify_server")
+def test_a_wrapper_alone_says_what_to_do(opt: Path, environment: dict[str, str]) -> None:
+    shutil.rmtree(opt / "streamify")
     done = run(environment, opt / "streamify-wrapper", BARE_PYTHON)
     assert done.returncode == 1
     assert "attach the layer, or add streamify[server] to the function's package" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
-def test_the_interpreters_own_packages_serve_too(opt: Path, environment: dict[str, str]) -> None:
-    """As in an image, where pip put the package beside the interpreter."""
-    elsewhere = opt.parent / "installed"
-    shutil.move(opt / "python", elsewhere)
-    environment["PYTHONPATH"] = str(elsewhere)
-    done = run(environment, opt / "streamify-wrapper", BARE_PYTHON)
-    assert json.loads(done.stdout)["arguments"] == ["app.handler"]
-
-
-def test_the_wrapper_serves_from_the_functions_own_package(opt: Path, environment: dict[str, str]) -> None:
-    task = Path(environment["LAMBDA_TASK_ROOT"])
-    shutil.move(opt / "python" / "streamify_server", task / "streamify_server")
-    wrapper = task / "streamify_server" / "deploy" / "streamify-wrapper"
-    wrapper.parent.mkdir()
-    shutil.move(opt / "streamify-wrapper", wrapper)
-    report = json.loads(run(environment, wrapper, BARE_PYTHON).stdout)
-    assert report["arguments"] == ["app.handler"]
-    assert "/opt/python" in report["path"]
+def test_in_a_package_the_launcher_lies_beside_the_wrapper(opt: Path, environment: dict[str, str]) -> None:
+    deploy = Path(environment["LAMBDA_TASK_ROOT"]) / "streamify_server" / "deploy"
+    deploy.mkdir(parents=True)
+    shutil.move(opt / "streamify" / "launch.py", deploy / "launch.py")
+    shutil.move(opt / "streamify-wrapper", deploy / "streamify-wrapper")
+    report = json.loads(run(environment, deploy / "streamify-wrapper", BARE_PYTHON).stdout)
+    assert report["arguments"] == [str(deploy / "launch.py")]
 
 
 @pytest.mark.parametrize("place", ["named", "task", "layer", "path"])
@@ -155,7 +159,17 @@ def test_the_bootstrap_finds_a_python_wherever_it_was_put(
     if place == "named":
         environment["STREAMIFY_PYTHON"] = str(interpreter)
     done = run(environment, opt / "bootstrap")
-    assert done.stdout == f"{place} -m streamify_server.runtime app.handler\n", done.stderr
+    assert done.stdout == f"{place} {opt}/streamify/launch.py\n", done.stderr
+
+
+def test_no_script_of_the_layer_has_to_be_executable_but_the_first(
+    opt: Path, environment: dict[str, str]
+) -> None:
+    """Tools that repack a layer may drop the permission."""
+    (opt / "streamify-wrapper").chmod(0o644)
+    environment["STREAMIFY_PYTHON"] = BARE_PYTHON
+    done = run(environment, opt / "bootstrap")
+    assert json.loads(done.stdout)["arguments"] == [f"{opt}/streamify/launch.py"]
 
 
 def test_a_bootstrap_without_its_wrapper_says_so(opt: Path, environment: dict[str, str]) -> None:
@@ -184,4 +198,4 @@ def test_the_wrapper_runs_in_every_posix_shell(opt: Path, environment: dict[str,
         pytest.skip(f"{shell} is not on this machine")
     options = ["--posix"] if shell == "bash" else []
     done = run(environment, found, *options, opt / "streamify-wrapper", BARE_PYTHON)
-    assert json.loads(done.stdout)["arguments"] == ["app.handler"]
+    assert json.loads(done.stdout)["arguments"] == [f"{opt}/streamify/launch.py"]

@@ -1,0 +1,55 @@
+"""Started by streamify-wrapper in the place of the managed runtime's bootstrap.
+
+It lies beside the runtime: in the layer as /opt/streamify/launch.py, in a package as
+streamify_server/deploy/launch.py. Nothing of the function's may be imported before the runtime is.
+"""
+
+import os
+import sys
+from importlib.machinery import PathFinder
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+IN_LAYER = os.path.basename(HERE) == "streamify"
+OPT = os.path.dirname(HERE) if IN_LAYER else "/opt"
+# In the layer what the runtime runs on lies beside this file, where no function finds it.
+FOLDERS = [HERE, f"{OPT}/python"] if IN_LAYER else [os.path.dirname(os.path.dirname(HERE))]
+PACKAGES = {"streamify_server", "awslambdaric", "simplejson"}
+
+
+class Ours:
+    """Finds the runtime's packages, and nothing else, in the runtime's folders."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
+        return PathFinder.find_spec(name, FOLDERS) if name in PACKAGES else None
+
+
+def start() -> None:
+    """Import the runtime, then make the search path that of the managed runtime, then run the function."""
+    # Where Python has put this file's folder belongs that of the managed bootstrap.
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    if folder := os.environ.get("LAMBDA_RUNTIME_DIR"):
+        sys.path.insert(0, folder)
+    sys.meta_path.insert(0, Ours)
+    from streamify_server.runtime import startup
+
+    runtime = startup.prepare()
+    sys.meta_path.remove(Ours)
+    if IN_LAYER:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "simplejson"]:
+            del sys.modules[name]  # a function that has its own finds that
+        if not os.path.exists(startup.__spec__.cached or ""):
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            print(
+                f"streamify-wrapper: this layer has no bytecode for Python {version}, which makes starts "
+                "slow; build one that has",
+                flush=True,
+            )
+    globals()["awslambdaricmain"] = runtime.main  # where tracers look for it
+    startup.add_function_folders(OPT)
+    runtime.run(os.environ["_HANDLER"])
+
+
+if __name__ == "__main__":
+    start()

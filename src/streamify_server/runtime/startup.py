@@ -1,0 +1,74 @@
+"""The start of a function's process: the runtime first, then the function's folders, as on a managed runtime.
+
+AWS's bootstrap imports its runtime client, and with it much of the standard library, before it puts the
+function's folder in front of the search path. A `logging.py` in there is then nobody's trouble but its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import sys
+from typing import TYPE_CHECKING
+
+from streamify_server._runtime_api import RuntimeApi, RuntimeApiError
+
+from .ric import Runtime, UnfitClientError
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+ERROR_TYPE = "Runtime.UnfitRuntimeClient"
+
+
+def prepare() -> Runtime:
+    """Import all that the runtime needs; what does not fit is an init error, and ends the process."""
+    if not os.environ.get("AWS_LAMBDA_RUNTIME_API"):
+        sys.exit("AWS_LAMBDA_RUNTIME_API is not set; run the function on Lambda or on LocalLambda")
+    try:
+        return Runtime()
+    except UnfitClientError as error:
+        _give_up(f"streamify_server cannot run on this runtime client: {error}.")
+
+
+def _give_up(message: str) -> NoReturn:
+    body = json.dumps({"errorMessage": message, "errorType": ERROR_TYPE, "stackTrace": []}).encode()
+    print(f"[ERROR] {ERROR_TYPE}: {message}", flush=True)
+    try:
+        RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"], "streamify").send_init_error(ERROR_TYPE, body)
+    except (OSError, RuntimeApiError) as error:
+        print(f"[ERROR] This could not be reported to Lambda: {error}", flush=True)
+    sys.exit(1)
+
+
+def add_function_folders(opt: str) -> None:
+    """Put the folders of the function and of its layers on the search path, in the managed bootstrap's order.
+
+    Args:
+        opt: Where layers are unpacked, /opt on Lambda.
+    """
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    layered = [f"{opt}/python/lib/{version}/site-packages", f"{opt}/python"]
+    task = os.environ["LAMBDA_TASK_ROOT"]
+    if "PYTHONPATH" in os.environ:
+        layered = []  # as there: who sets PYTHONPATH names the layers' folders in it
+        beside = []
+    else:
+        beside = [f"{sys.prefix}/lib/{version}/site-packages"]
+    sys.path[:0] = [task, *layered, *beside]
+    for folder in (task, *layered):
+        site.addsitedir(folder)  # for its .pth files
+    if runtime := os.environ.get("LAMBDA_RUNTIME_DIR"):
+        os.environ.setdefault("PYTHONPATH", runtime)
+
+
+def main(arguments: list[str]) -> None:
+    """Run `arguments[1]`, a handler such as `app.handler`, on the search path as it is."""
+    if len(arguments) < 2:
+        sys.exit("streamify_server.runtime takes the function's handler, such as app.handler")
+    runtime = prepare()
+    sys.modules["__main__"].awslambdaricmain = runtime.main  # type: ignore[attr-defined]
+    if root := os.environ.get("LAMBDA_TASK_ROOT"):
+        site.addsitedir(root)  # for its .pth files
+    runtime.run(arguments[1])

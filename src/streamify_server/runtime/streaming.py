@@ -1,0 +1,56 @@
+"""What takes the place of awslambdaric's `runtime_client` and lets streaming handlers post by themselves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from streamify_server import posting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .poster import ResponsePoster
+
+
+class StreamingClient:
+    """A `runtime_client` around another: what a streaming handler has posted is not posted again.
+
+    Args:
+        client: awslambdaric's native extension, or what has its interface.
+        poster: Makes the poster of an invocation from its two ids.
+    """
+
+    def __init__(self, client: Any, poster: Callable[[str, str | None], ResponsePoster]) -> None:
+        self._client = client
+        self._make_poster = poster
+        self._poster: ResponsePoster | None = None
+        # The emulator of the SAM CLI cannot stream; it would hand preludes out as part of the body.
+        self._streams = not os.environ.get("AWS_SAM_LOCAL")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def next(self, *arguments: Any) -> tuple[bytes, Any]:
+        """Wait for an invocation, and offer a poster to the streaming handler that it calls."""
+        body, headers = self._client.next(*arguments)
+        if self._streams:
+            request_id = headers.get("Lambda-Runtime-Aws-Request-Id")
+            self._poster = self._make_poster(request_id, headers.get("Lambda-Runtime-Invocation-Id"))
+            posting.seat(self._poster, request_id)
+        return body, headers
+
+    def post_invocation_result(self, *arguments: Any) -> None:
+        """Post what a handler returned, unless it has been streamed."""
+        if not self._answered():
+            self._client.post_invocation_result(*arguments)
+
+    def post_error(self, *arguments: Any) -> None:
+        """Post what a handler raised, unless it has been told in the trailers of its stream."""
+        if not self._answered():
+            self._client.post_error(*arguments)
+
+    def _answered(self) -> bool:
+        posting.seat(None)
+        return self._poster is not None and self._poster.answered
