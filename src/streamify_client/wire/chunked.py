@@ -1,0 +1,158 @@
+"""HTTP/1.1's chunked transfer coding, undone in bulk.
+
+Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
+"""
+
+from .errors import CorruptInputError, TooLargeError, TruncatedInputError, WireError
+
+MAX_LINE = 4096
+"""The limit, in bytes, of the line before a chunk (its size and its extensions) and of one trailer line."""
+
+MAX_TRAILERS = 64 * 1024
+"""The limit, in bytes, of all trailer lines of a body."""
+
+_CRLF = b"\r\n"
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_MAX_DIGITS = 16  # 64 bits
+_KNOWN_SIZES = 256
+
+
+class ChunkedDecoder:
+    """Takes the bytes of a chunked body in and returns the data in them.
+
+    A chunk that arrives whole is one piece. One that spans several reads comes as several pieces, each as
+    soon as it is there. An error that stands behind good data is raised by the next call.
+
+    Attributes:
+        complete: Whether the body has ended.
+        rest: What arrived behind the end of the body; it belongs to nobody.
+    """
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.rest = b""
+        self._held = b""  # the beginning of a line, or of a line end
+        self._left: int | None = (
+            None  # bytes of the current chunk that are still to come; None: at a size line
+        )
+        self._in_trailers = False
+        self._trailers = 0
+        self._error: WireError | None = None
+        self._sizes: dict[bytes, int] = {}  # most chunks of a stream have one of a few sizes
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can come: the body has ended, or is broken."""
+        return self.complete or self._error is not None
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Take bytes in; return the data that they hold, without empty pieces.
+
+        Raises:
+            WireError: The bytes are not a chunked body.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._held:
+            data, self._held = self._held + data, b""
+        if self.complete:
+            self.rest += data
+            return []
+        pieces: list[bytes] = []
+        try:
+            position = 0 if self._in_trailers else self._cut(data, pieces)
+            if self._in_trailers:
+                self._skip_trailers(data, position)
+        except WireError as error:
+            self._error = error
+            if not pieces:
+                raise
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        """The connection has ended; raise unless the body had ended before.
+
+        Raises:
+            WireError: The body is not whole.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self.complete:
+            raise TruncatedInputError("the chunked body has no end")
+        return []
+
+    def _cut(self, data: bytes, pieces: list[bytes]) -> int:
+        """Append the data of all chunks; return where the trailers begin, or the end of what is used."""
+        position, size = self._end_open_chunk(data, pieces), len(data)
+        if position < 0:
+            return size
+        find, is_at, known, append = data.find, data.startswith, self._sizes.get, pieces.append
+        while position < size:
+            line_end = find(_CRLF, position)
+            if line_end < 0:
+                self._hold(data, position)
+                break
+            line = data[position:line_end]
+            length = known(line)
+            if length is None:
+                length = self._size(line)
+            start = line_end + 2
+            if not length:
+                self._in_trailers = True
+                return start
+            end = start + length
+            if not is_at(_CRLF, end):  # the common case is a whole chunk
+                self._left = length
+                position = self._end_open_chunk(data, pieces, start)
+                if position < 0:
+                    break
+                continue
+            append(data[start:end])
+            position = end + 2
+        return size
+
+    def _end_open_chunk(self, data: bytes, pieces: list[bytes], position: int = 0) -> int:
+        """Append what there is of the open chunk; return where the next one begins, -1 if that is to come."""
+        if self._left is None:
+            return position
+        end = position + self._left
+        if piece := data[position:end]:
+            pieces.append(piece)
+            self._left -= len(piece)
+        line_end = data[end : end + 2]
+        if not _CRLF.startswith(line_end):
+            raise CorruptInputError("a chunk does not end where its size says")
+        if line_end != _CRLF:
+            self._held = line_end
+            return -1
+        self._left = None
+        return end + 2
+
+    def _size(self, line: bytes) -> int:
+        digits = line.partition(b";")[0].rstrip(b" \t")
+        if len(line) > MAX_LINE:
+            raise TooLargeError(f"the line before a chunk is longer than {MAX_LINE} bytes")
+        if not digits or len(digits) > _MAX_DIGITS or not _HEX.issuperset(digits):
+            raise CorruptInputError(f"{digits[:20]!r} is not the size of a chunk")
+        size = int(digits, 16)
+        if len(self._sizes) < _KNOWN_SIZES:
+            self._sizes[line] = size
+        return size
+
+    def _hold(self, data: bytes, position: int) -> None:
+        """Keep the beginning of a line for the next call."""
+        if len(data) - position > MAX_LINE:
+            raise TooLargeError(f"a line of the chunked coding is longer than {MAX_LINE} bytes")
+        self._held = data[position:]
+
+    def _skip_trailers(self, data: bytes, position: int) -> None:
+        while (line_end := data.find(_CRLF, position)) >= 0:
+            if line_end == position:
+                self.complete = True
+                self.rest = data[line_end + 2 :]
+                return
+            self._trailers += line_end + 2 - position
+            if line_end - position > MAX_LINE or self._trailers > MAX_TRAILERS:
+                raise TooLargeError("the trailers of the chunked body are too large")
+            position = line_end + 2
+        self._hold(data, position)
