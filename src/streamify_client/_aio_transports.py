@@ -42,7 +42,7 @@ class AsyncTransports:
         if invocation.request is None:
             return self._boto
         if self._http is None:
-            self._http = _make_http(self._client, self._session, self._options, self._connections)
+            self._http = _make_http(self._client, self._session, self._options)
         return self._http
 
     def on_client(self, found: Callable[[Any], object]) -> None:
@@ -55,8 +55,6 @@ class AsyncTransports:
         if connections <= self._connections:
             return
         self._connections = connections
-        if self._http is not None:
-            self._http.keep(connections)
         if self._client is None:
             self._outgrown.append(self._boto)  # streams may still use it
             self._boto = self._make_boto()
@@ -84,16 +82,12 @@ class AsyncTransports:
         return boto
 
 
-def _make_http(
-    client: Any, session: Any, options: Mapping[str, Any], connections: int
-) -> "AsyncHttpTransport":
+def _make_http(client: Any, session: Any, options: Mapping[str, Any]) -> "AsyncHttpTransport":
     try:
         from ._aio_http import AsyncHttpTransport
     except ImportError as error:
-        raise ConfigurationError("Function URLs need httpx2: pip install 'streamify[url]'.") from error
+        raise ConfigurationError("URLs need aiohttp: pip install 'streamify[aio]'.") from error
     from ._http_connections import tls_context
     from ._signing import signer_of
 
-    return AsyncHttpTransport(
-        signer_of(client, session, options), tls_context(options.get("verify")), connections
-    )
+    return AsyncHttpTransport(signer_of(client, session, options), tls_context(options.get("verify")))

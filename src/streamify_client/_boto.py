@@ -1,4 +1,4 @@
-"""The transport on boto3: it signs, connects and pools; we take the response's bytes as they come."""
+"""The transport on boto3: it signs and sends, over connections of ours; see `_boto_pools`."""
 
 import itertools
 import json
@@ -11,7 +11,6 @@ from typing import Any
 
 from ._boto_errors import translate
 from ._client_kinds import check_client
-from ._urllib3 import Exchange, Urllib3Response, current_exchange, track_pool
 from .errors import ConfigurationError, StreamClosedError, StreamifyError
 from .transport import Invocation, Opening, RawResponse, ResponseHead
 from .wire.eventstream import encode_frame
@@ -34,17 +33,15 @@ current_call: ContextVar[Call | None] = ContextVar("streamify_call", default=Non
 class Hooks:
     """Our event handlers on a boto client; they act inside our own calls only."""
 
-    def __init__(self, client: Any, before_send: Callable[..., Any] | None = None) -> None:
+    def __init__(self, client: Any) -> None:
         self._events = client.meta.events
         self._id = f"streamify-{next(_ids)}"
         self._registered: list[str] = []
         self._add("needs-retry", _veto_retry, first=True)
         self._add("before-call", _set_read_timeout)
         self._add("after-call", _keep_response)
-        if before_send is not None:
-            self._add("before-send", before_send, first=True)
 
-    def _add(self, event: str, handler: Callable[..., Any], *, first: bool = False) -> None:
+    def _add(self, event: str, handler: Any, *, first: bool = False) -> None:
         register = self._events.register_first if first else self._events.register
         register(f"{event}.{OPERATION}", handler, unique_id=f"{self._id}-{event}")
         self._registered.append(event)
@@ -91,17 +88,24 @@ class BotoTransport:
     """
 
     def __init__(self, client: Any, *, owned: bool) -> None:
+        from ._boto_pools import lend_pools
+
         check_client(client, "boto3")
         self._client = client
         self._owned = owned
         self._closed = False
-        self._hooks: Hooks | None = None
+        self._undo: Any = None
         if hasattr(client, "meta") and hasattr(client.meta, "events"):
-            self._hooks = Hooks(client, _pool_tracker(client))
-            self._finalizer = weakref.finalize(self, self._hooks.remove)
+            hooks = Hooks(client)
+            session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+            take_back = lend_pools(session)
+            self._undo = weakref.finalize(self, _undo, hooks, take_back)
 
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Invoke the function once."""
+        from ._urllib3 import Urllib3Response
+        from ._urllib3_connections import Exchange, current_exchange
+
         if self._closed:
             raise StreamClosedError("The client is closed.")
         exchange, call = Exchange(opening), Call(opening)
@@ -111,7 +115,7 @@ class BotoTransport:
         except Exception as error:
             call.http_response = None  # the error's traceback has this frame and botocore's: they would hold
             traceback.clear_frames(error.__traceback__)  # the connection for as long as the error lives
-            raise self._translate(error, invocation, exchange) from error
+            raise self._translate(error, invocation, exchange.connected) from error
         finally:
             current_exchange.reset(tokens[0])
             current_call.reset(tokens[1])
@@ -121,9 +125,9 @@ class BotoTransport:
         untie(response)
         return Urllib3Response(response_head(call.http_response), raw, exchange)
 
-    def _translate(self, error: Exception, invocation: Invocation, exchange: Exchange) -> StreamifyError:
+    def _translate(self, error: Exception, invocation: Invocation, connected: bool) -> StreamifyError:
         region = getattr(getattr(self._client, "meta", None), "region_name", None)
-        return translate(error, invocation, region=region, connected=exchange.connected)
+        return translate(error, invocation, region=region, connected=connected)
 
     def on_client(self, found: Callable[[Any], object]) -> None:
         """Show the boto3 client to somebody."""
@@ -136,12 +140,17 @@ class BotoTransport:
         return getattr(config, "max_pool_connections", None)
 
     def close(self) -> None:
-        """Take our hooks off the client; close it if it is ours."""
+        """Undo what was done to the client; close it if it is ours."""
         self._closed = True
-        if self._hooks is not None:
-            self._hooks.remove()
+        if self._undo is not None:
+            self._undo()
         if self._owned:
             self._client.close()
+
+
+def _undo(hooks: Hooks, take_back: Any) -> None:
+    hooks.remove()
+    take_back()
 
 
 def untie(response: Mapping[str, Any]) -> None:
@@ -170,23 +179,6 @@ def response_head(http_response: Any) -> ResponseHead:
     """The head of botocore's AWSResponse."""
     headers = {str(name).lower(): str(value) for name, value in http_response.headers.items()}
     return ResponseHead("eventstream", http_response.status_code, headers)
-
-
-def _pool_tracker(client: Any) -> Callable[..., None] | None:
-    """Return a ``before-send`` handler that finds a request's pool, where botocore lets us see it."""
-    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
-    if not hasattr(session, "_get_connection_manager") or not hasattr(session, "_proxy_config"):
-        return None
-    reference = weakref.ref(session)
-
-    def track(request: Any, **_: Any) -> None:
-        session = reference()
-        if current_exchange.get() is None or session is None:
-            return
-        proxy_url = session._proxy_config.proxy_url_for(request.url)
-        track_pool(session._get_connection_manager(request.url, proxy_url).connection_from_url(request.url))
-
-    return track
 
 
 class EventsResponse:

@@ -1,20 +1,18 @@
 """What botocore raises, as this library's errors; boto3 and aiobotocore share it."""
 
-import socket
 from typing import Any
 from urllib.parse import urlsplit
 
 from ._causes import find_cause, innermost_reason
+from ._connection_errors import connection_error, late
+from ._retry_after import seconds_of
 from .errors import (
     ConfigurationError,
-    ConnectError,
     CorruptStreamError,
     FunctionNotFoundError,
     InvocationError,
     StreamifyError,
-    StreamTimeoutError,
     ThrottledError,
-    TruncatedStreamError,
 )
 from .transport import Invocation
 
@@ -30,7 +28,7 @@ def translate(
         error: The exception.
         invocation: What was called.
         region: The client's region.
-        connected: Whether a connection is known to have come about.
+        connected: Whether a connection came about, so that the function may have run.
     """
     import botocore.exceptions as boto
     from botocore.parsers import ResponseParserError
@@ -39,54 +37,34 @@ def translate(
         return error
     if isinstance(error, boto.ClientError):
         return _refusal(error, invocation, region)
-    if isinstance(error, boto.ConnectTimeoutError):
-        return StreamTimeoutError("The connection did not come about in time.", phase="connect")
-    if isinstance(error, boto.ReadTimeoutError):
-        return StreamTimeoutError("The function sent nothing in time.", phase="first_byte")
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return _connection_error(error, connected)
     if isinstance(error, ResponseParserError):
-        return CorruptStreamError(f"The answer is not Lambda's: {error}.")
+        return CorruptStreamError(f"The answer does not come from Lambda: {error}.")
     if isinstance(error, boto.BotoCoreError):
-        return _configuration_error(error)
-    return InvocationError(f"The request could not be made: {error!r}.", may_have_run=connected)
+        return configuration_error(error)
+    if connected:
+        return InvocationError(f"The answer of Lambda cannot be read: {error!r}.", may_have_run=True)
+    return InvocationError(f"The request could not be made: {error!r}.", may_have_run=False)
 
 
 def _connection_error(error: Any, connected: bool) -> StreamifyError:
     import botocore.exceptions as boto
 
+    if isinstance(error, boto.ConnectTimeoutError):
+        return late(connected=False)
+    if isinstance(error, boto.ReadTimeoutError):  # one without a cause is a test's
+        return late(connected or find_cause(error, TimeoutError) is None)
+    if isinstance(error, boto.SSLError) and find_cause(error, FileNotFoundError | PermissionError):
+        return ConfigurationError(f"The CA bundle cannot be read: {innermost_reason(error)}.")
+    proxy = error.kwargs.get("proxy_url")
     url = _origin(error.kwargs.get("endpoint_url"))
-    inner = error.kwargs.get("error")
-    if isinstance(error, boto.SSLError):
-        return ConnectError(
-            f"No TLS connection to {url}: {innermost_reason(inner)}. verify= takes a CA bundle."
-        )
-    if isinstance(error, boto.ProxyConnectionError):
-        return ConnectError(
-            f"No connection through the proxy {error.kwargs.get('proxy_url')}: {innermost_reason(inner)}."
-        )
-    if isinstance(error, boto.EndpointConnectionError) and _never_connected(inner):
-        if find_cause(inner, socket.gaierror) or "dns" in type(inner).__name__.lower():
-            return ConnectError(f"{url} cannot be resolved: check the region and the network.")
-        refused = find_cause(inner, ConnectionRefusedError) is not None
-        why = "the connection was refused" if refused else innermost_reason(inner)
-        return ConnectError(f"No connection to {url}: {why}.", refused=refused)
-    if connected or isinstance(error, boto.ConnectionClosedError | boto.EndpointConnectionError):
-        return TruncatedStreamError(
-            f"The connection to {url} was lost before an answer came: {innermost_reason(inner)}."
-        )
-    return ConnectError(f"No connection to {url}: {innermost_reason(inner) if inner else error}.")
+    return connection_error(error, url=url, connected=connected, proxy=proxy, check="the region")
 
 
 def _origin(url: str | None) -> str:
     parts = urlsplit(url or "")
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else "the endpoint"
-
-
-def _never_connected(error: object) -> bool:
-    """Whether a client library says so: aiobotocore raises the same for a connection that broke later."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"NewConnectionError", "ClientConnectorError", "ConnectionRefusedError", "gaierror"})
 
 
 def _refusal(error: Any, invocation: Invocation, region: str | None) -> InvocationError:
@@ -115,14 +93,13 @@ def _refusal(error: Any, invocation: Invocation, region: str | None) -> Invocati
 def _retry_after(response: Any) -> float | None:
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     for value in (headers.get("retry-after"), response.get("retryAfterSeconds")):
-        try:
-            return max(0.0, float(value))
-        except (TypeError, ValueError):
-            continue
+        if (seconds := seconds_of(value)) is not None:
+            return seconds
     return None
 
 
-def _configuration_error(error: Any) -> ConfigurationError:
+def configuration_error(error: Any) -> ConfigurationError:
+    """Return the public error for what boto could not even try."""
     import botocore.exceptions as boto
 
     if isinstance(

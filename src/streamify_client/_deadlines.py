@@ -16,12 +16,19 @@ class Deadline:
         self._latest = latest
         self._until = latest
 
-    def allow(self, seconds: float | None) -> None:
-        """Set the time that what follows may take."""
-        until = None if seconds is None else time.monotonic() + seconds
-        if until is None or (self._latest is not None and self._latest < until):
-            until = self._latest
+    def allow(self, seconds: float | None) -> float | None:
+        """Set the time that what follows may take; return what the first wait of it may take."""
+        if seconds is None and self._latest is None:
+            self._until = None
+            return None
+        now = time.monotonic()
+        until = self._latest if seconds is None else now + seconds
+        if self._latest is not None and self._latest < (until or 0.0):
+            until, seconds = self._latest, self._latest - now
+        elif seconds is None:
+            seconds = (until or 0.0) - now
         self._until = until
+        return max(seconds, _SHORTEST)
 
     @property
     def left(self) -> float | None:

@@ -1,175 +1,102 @@
-"""The transport for Function URLs, on httpcore2, the connection layer of httpx2.
-
-Its network backend is a public seam: through it each read has the time limit that is right at that moment,
-and another thread can wake a reader by shutting its socket down.
-"""
+"""The transport for URLs by blocking calls, on urllib3."""
 
 import contextlib
 import ssl
-from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
-import httpcore2
+import urllib3
 
 from ._deadlines import Allowance
-from ._http_answers import HttpHead, body_error, refusal, translate
-from ._http_connections import Exchange, current_exchange, pool_options, proxy_for, to_httpcore
+from ._http_answers import HttpHead, refusal, translate
+from ._http_connections import Proxy, proxy_for
 from ._signing import Signer
-from .transport import Invocation, Opening, RawResponse, ResponseHead
+from ._urllib3 import Urllib3Response
+from ._urllib3_connections import URL_POOLS, Exchange, ProcessLocal, current_exchange
+from .transport import Invocation, Opening, RawResponse
 from .url import HttpRequest
 
 
-class WatchedStream(httpcore2.NetworkStream):
-    """A connection that keeps to the time limits of the exchange that uses it."""
-
-    def __init__(self, inner: httpcore2.NetworkStream, exchange: Exchange) -> None:
-        self._inner = inner
-        self._exchange = exchange
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what is there."""
-        return self._inner.read(max_bytes, self._exchange.deadline.left)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write all of it; the first write of an exchange takes a connection out of the pool over."""
-        exchange = current_exchange.get()
-        if exchange is not self._exchange:
-            self._exchange = exchange
-            exchange.watch(self._inner.get_extra_info("socket"))
-        exchange.begin()
-        self._inner.write(buffer, exchange.deadline.left)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
-        """Speak TLS from now on."""
-        secure = self._inner.start_tls(ssl_context, server_hostname, timeout)
-        self._exchange.watch(secure.get_extra_info("socket"))
-        return WatchedStream(secure, self._exchange)
-
-    def get_extra_info(self, info: str) -> Any:
-        """Tell about the connection."""
-        return self._inner.get_extra_info(info)
-
-
-class WatchedBackend(httpcore2.SyncBackend):
-    """Connects as httpcore2 does, and watches the connections."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.NetworkStream:
-        """Connect, with TCP keepalive on."""
-        exchange = current_exchange.get()
-        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
-        exchange.connecting(stream.get_extra_info("socket"))
-        return WatchedStream(stream, exchange)
-
-
 class HttpTransport:
-    """Calls Function URLs.
+    """Calls URLs.
 
     Args:
         signer: Signs the requests that want it.
         context: For TLS.
-        connections: How many idle connections are kept.
+        connections: How many idle connections are kept for each host.
     """
 
     def __init__(self, signer: Signer, context: ssl.SSLContext, connections: int) -> None:
         self._signer = signer
         self._context = context
         self._connections = connections
-        self._pools: dict[str | None, httpcore2.ConnectionPool] = {}
+        self._managers = ProcessLocal(dict)
 
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Send the request once."""
         assert invocation.request is not None
         request = self._signer.sign(invocation.request)
-        exchange = Exchange(opening)
+        proxy = proxy_for(request)
+        forwarded = proxy is not None and request.scheme == "http"
+        exchange = Exchange(opening, request.origin + request.target if forwarded else request.target)
         token = current_exchange.set(exchange)
         try:
-            response = self._pool(request).handle_request(to_httpcore(request, opening))
+            response: Any = self._pool(request, proxy).urlopen(
+                request.method,
+                request.origin + "/",  # the exchange has the target: urllib3 would spell it anew
+                body=request.body,
+                headers=urllib3.HTTPHeaderDict(request.headers),
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+            )
         except Exception as error:
-            raise translate(error, request, connected=exchange.connected) from error
+            raise translate(error, request, connected=exchange.connected, proxy=proxy) from error
         finally:
             current_exchange.reset(token)
-        raw = HttpResponse(response, exchange)
-        if (refused := self._refusal(raw, request)) is not None:
-            raise refused
+        http = HttpHead.of(response.status, response.headers.items(), has_body=request.method != "HEAD")
+        raw = Urllib3Response(http.head, response, exchange, http.check_end)
+        if http.by_service:
+            raise refusal(http, _beginning(raw), request)
         return raw
 
-    def _refusal(self, raw: "HttpResponse", request: HttpRequest) -> Exception | None:
-        """If the service itself answered and no function: its error."""
-        if not raw.http.by_service:
-            return None
-        body, allowance = b"", Allowance()
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            while (wait := allowance.wait) and (pieces := raw.read(wait)):
-                body += b"".join(pieces)
-                allowance.took(pieces)
-        raw.finish()
-        return refusal(raw.http, body, request)
+    def _pool(self, request: HttpRequest, proxy: Proxy | None) -> Any:
+        managers: dict[Any, Any] = self._managers.get()
+        manager = managers.get(proxy)
+        if manager is None:
+            manager = managers.setdefault(proxy, self._manager(proxy))
+        return manager.connection_from_host(request.host, request.port, request.scheme)
 
-    def _pool(self, request: HttpRequest) -> httpcore2.ConnectionPool:
-        proxy = proxy_for(request)
-        if proxy not in self._pools:
-            options = pool_options(proxy, self._context, self._connections)
-            self._pools[proxy] = httpcore2.ConnectionPool(network_backend=WatchedBackend(), **options)
-        return self._pools[proxy]
+    def _manager(self, proxy: Proxy | None) -> Any:
+        options: dict[str, Any] = {"maxsize": self._connections, "ssl_context": self._context}
+        manager: Any
+        if proxy is None:
+            manager = urllib3.PoolManager(**options)
+        else:
+            options |= {"proxy_headers": proxy.headers(), "proxy_ssl_context": self._context}
+            manager = urllib3.ProxyManager(proxy.url, **options)
+        manager.pool_classes_by_scheme = URL_POOLS
+        return manager
 
     def keep(self, connections: int) -> None:
         """Keep at least so many idle connections from now on."""
         self._connections = max(self._connections, connections)
 
     def close(self) -> None:
-        """Close all connections."""
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+        """Close the connections that are idle."""
+        managers: dict[Any, Any] = self._managers.get()
+        for manager in managers.values():
+            manager.clear()
+        managers.clear()
 
 
-class HttpResponse:
-    """A response of httpcore2 as a RawResponse."""
-
-    def __init__(self, response: httpcore2.Response, exchange: Exchange) -> None:
-        self.http = HttpHead.of(response)
-        self._stream: Any = response.stream
-        self._chunks: Iterator[bytes] = iter(cast("Iterable[bytes]", self._stream))
-        self._exchange = exchange
-
-    @property
-    def head(self) -> ResponseHead:
-        """Status and headers."""
-        return self.http.head
-
-    def read(self, timeout: float | None) -> list[bytes]:
-        """Return what is there."""
-        self._exchange.deadline.allow(timeout)
-        try:
-            for data in self._chunks:
-                if data:
-                    return [data]
-        except Exception as error:
-            raise body_error(error) from error
-        self.http.check_end()
-        return []
-
-    def finish(self) -> None:
-        """Read to the end of HTTP's framing, and give the connection back to the pool."""
-        allowance = Allowance()
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            while (wait := allowance.wait) and (pieces := self.read(wait)):
-                allowance.took(pieces)
-        self._stream.close()
-
-    def close(self) -> None:
-        """Close the connection, unless the response is at its end."""
-        self._stream.close()
+def _beginning(raw: Urllib3Response) -> bytes:
+    """Read as much of a refusal as is worth it, and let the connection go."""
+    body, allowance = b"", Allowance()
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        while (wait := allowance.wait) and (pieces := raw.read(wait)):
+            body += b"".join(pieces)
+            allowance.took(pieces)
+    raw.finish()
+    return body

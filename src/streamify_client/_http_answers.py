@@ -1,24 +1,19 @@
 """What the answer of a URL means, and what goes wrong on the way to it; shared by sync and async."""
 
 import json
-import socket
-import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import httpcore2
-
-from ._causes import find_cause, innermost_reason
+from ._connection_errors import connection_error, is_no_http
+from ._http_connections import Proxy
+from ._retry_after import seconds_of
 from .errors import (
     ConfigurationError,
-    ConnectError,
-    CorruptStreamError,
     FunctionNotFoundError,
     InvocationError,
     StreamifyError,
-    StreamTimeoutError,
     ThrottledError,
-    TruncatedStreamError,
 )
 from .transport import ResponseHead
 from .url import HttpRequest
@@ -41,18 +36,18 @@ class HttpHead:
     service_error: str
 
     @classmethod
-    def of(cls, response: httpcore2.Response) -> "HttpHead":
-        """Read httpcore2's response."""
+    def of(cls, status: int, pairs: Iterable[tuple[str, str]], *, has_body: bool = True) -> "HttpHead":
+        """Read status and headers."""
         headers: dict[str, str] = {}
         cookies: list[str] = []
-        for raw_name, raw_value in response.headers:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        for raw_name, value in pairs:
+            name = raw_name.lower()
             if name == "set-cookie":
                 cookies.append(value)
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        head = ResponseHead("http", response.status, headers, tuple(cookies))
+        head = ResponseHead("http", status, headers, tuple(cookies))
         framed = "content-length" in headers or "transfer-encoding" in headers
-        has_end = framed or response.status in (204, 304)
+        has_end = framed or not has_body or status in (204, 304)
         return cls(head, has_end, headers.get("x-amzn-errortype", "").partition(":")[0])
 
     @property
@@ -80,7 +75,7 @@ def refusal(http: HttpHead, body: bytes, request: HttpRequest) -> InvocationErro
         retry_after = headers.get("retry-after") or fields.get("retryAfterSeconds")
         return ThrottledError(
             f"Lambda refused the request with {code}: {said}",
-            retry_after=_seconds(retry_after),
+            retry_after=seconds_of(retry_after),
             reason=fields.get("Reason"),
             **context,
         )
@@ -104,54 +99,20 @@ def _fields(body: bytes) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _seconds(value: Any) -> float | None:
-    try:
-        return max(0.0, float(value))
-    except (TypeError, ValueError):
-        return None
+def translate(
+    error: BaseException, request: HttpRequest, *, connected: bool, proxy: Proxy | None = None
+) -> StreamifyError:
+    """Return the public error for what went wrong before the response's headers were there.
 
-
-def translate(error: Exception, request: HttpRequest, *, connected: bool) -> StreamifyError:
-    """Return the public error for what went wrong before the response's headers were there."""
-    url = request.origin
+    Args:
+        error: What a library raised.
+        request: What was sent, or was to be sent.
+        connected: Whether a connection came about, so that the request may have been sent.
+        proxy: Through which it went.
+    """
     if isinstance(error, StreamifyError):
         return error
-    if isinstance(error, httpcore2.ConnectTimeout):
-        return StreamTimeoutError("The connection did not come about in time.", phase="connect")
-    if isinstance(error, httpcore2.TimeoutException):
-        phase = "first_byte" if connected else "connect"
-        return StreamTimeoutError("The function sent nothing in time.", phase=phase)  # type: ignore[arg-type]
-    if isinstance(error, httpcore2.ProxyError):
-        return ConnectError(f"No connection to {url} through the proxy: {error}.")
-    if isinstance(error, httpcore2.LocalProtocolError):
-        return ConfigurationError(f"The request to {url} is no HTTP: {error}.")
-    if isinstance(error, httpcore2.NetworkError) and not connected:
-        return _connect_error(error, url)
-    if isinstance(error, httpcore2.RemoteProtocolError) and "without sending" not in str(error):
-        return CorruptStreamError(f"The answer of {url} is not HTTP: {error}.")
-    if isinstance(error, httpcore2.NetworkError | httpcore2.ProtocolError):
-        reason = innermost_reason(error)
-        return TruncatedStreamError(f"The connection to {url} was lost before an answer came: {reason}.")
-    return InvocationError(f"The request could not be made: {error!r}.", may_have_run=connected)
-
-
-def _connect_error(error: Exception, url: str) -> ConnectError:
-    if find_cause(error, ssl.SSLError):
-        return ConnectError(
-            f"No TLS connection to {url}: {innermost_reason(error)}. verify= takes a CA bundle."
-        )
-    if find_cause(error, socket.gaierror):
-        return ConnectError(f"{url} cannot be resolved: check the URL and the network.")
-    refused = find_cause(error, ConnectionRefusedError) is not None
-    why = "the connection was refused" if refused else innermost_reason(error)
-    return ConnectError(f"No connection to {url}: {why}.", refused=refused)
-
-
-def body_error(error: Exception) -> Exception:
-    """Return what a RawResponse raises for an error of httpcore2 while the body is read."""
-    if isinstance(error, httpcore2.TimeoutException):
-        return TimeoutError("nothing came in time")
-    cut = "without sending complete message body" in str(error)
-    if isinstance(error, httpcore2.RemoteProtocolError) and not cut:
-        return CorruptStreamError(f"The response breaks HTTP's framing: {error}.")
-    return ConnectionError(str(error) or type(error).__name__)
+    if isinstance(error, ValueError) and not isinstance(error, OSError) and not is_no_http(error):
+        return ConfigurationError(f"The request to {request.origin} is not HTTP: {error}.")
+    proxy_url = None if proxy is None else proxy.url
+    return connection_error(error, url=request.origin, connected=connected, proxy=proxy_url)

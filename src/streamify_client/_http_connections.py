@@ -1,99 +1,90 @@
-"""What the connections to URLs have in common, by blocking calls and by asyncio: time, proxies, TLS."""
+"""What the connections to URLs have in common, by blocking calls and by asyncio: proxies and TLS."""
 
+import base64
 import os
 import ssl
-from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpcore2
-
-from ._deadlines import Deadline
-from ._sockets import keep_alive, shut_down
-from .transport import Opening
+from .errors import ConfigurationError
 from .url import HttpRequest
 
-IDLE_CONNECTIONS_LIVE = 15.0  # seconds; a service closes them some time, and a request may cross that
 
-
-class Exchange:
-    """One request and its response on a connection.
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy.
 
     Attributes:
-        connected: Whether a connection came about, so that the request may have been sent.
-        deadline: Of what is waited for now.
+        url: Without user name and password.
+        authorization: The value of its Proxy-Authorization header, if it wants one.
     """
 
-    def __init__(self, opening: Opening) -> None:
-        self.connected = False
-        self.deadline = Deadline(opening.deadline)
-        self._opening = opening
+    url: str
+    authorization: str | None = field(default=None, repr=False)
 
-    def connecting(self, sock: Any) -> None:
-        """A connection is coming about: shut its socket down if the stream is cancelled."""
-        keep_alive(sock)
-        self.watch(sock)
-
-    def watch(self, sock: Any) -> None:
-        """Shut this socket down if the stream is cancelled; at once, if it was already."""
-        self._opening.cancellation.on_request(lambda: shut_down(sock))
-
-    def begin(self) -> None:
-        """The request is about to be sent: from now on the function has its time for a first byte."""
-        if not self.connected:
-            self.connected = True
-            self.deadline.allow(self._opening.first_byte_timeout)
+    def headers(self) -> dict[str, str]:
+        """What is sent to the proxy itself."""
+        return {} if self.authorization is None else {"proxy-authorization": self.authorization}
 
 
-current_exchange: ContextVar[Exchange] = ContextVar("streamify_http_exchange")
+def proxy_for(request: HttpRequest) -> Proxy | None:
+    """Return the proxy that the environment names for a host, as botocore finds it.
 
-
-def to_httpcore(request: HttpRequest, opening: Opening) -> httpcore2.Request:
-    """Return the request as httpcore2 takes it."""
-    return httpcore2.Request(
-        request.method,
-        httpcore2.URL(scheme=request.scheme, host=request.host, port=request.port, target=request.target),
-        headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers],
-        content=request.body,
-        extensions={"timeout": {"connect": opening.connect_timeout}},
-    )
-
-
-def proxy_for(request: HttpRequest) -> str | None:
-    """Return the URL of the proxy that the environment names for a host, as botocore finds it."""
+    Raises:
+        ConfigurationError: It names one of another kind than HTTP.
+    """
     if proxy_bypass(request.host):
         return None
     proxies = getproxies()
-    return proxies.get(request.scheme) or proxies.get("all")
+    url = proxies.get(request.scheme) or proxies.get("all")
+    return _proxy(url) if url else None
 
 
-def pool_options(proxy: str | None, context: ssl.SSLContext, connections: int) -> dict[str, Any]:
-    """The arguments of a connection pool."""
-    return {
-        "ssl_context": context,
-        "proxy": None if proxy is None else _to_proxy(proxy),
-        "max_connections": None,
-        "max_keepalive_connections": connections,
-        "keepalive_expiry": IDLE_CONNECTIONS_LIVE,
-    }
-
-
-def _to_proxy(url: str) -> httpcore2.Proxy:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    address = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return httpcore2.Proxy(address, auth=auth)
+def _proxy(url: str) -> Proxy:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The environment names a proxy whose URL is wrong: {error}.") from error
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ConfigurationError(
+            f"The environment names a proxy of the kind {parts.scheme!r}: only http and https proxies work."
+        )
+    address = f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    if not parts.username:
+        return Proxy(address)
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(address, "Basic " + base64.b64encode(pair.encode()).decode("ascii"))
 
 
 def tls_context(verify: bool | str | None) -> ssl.SSLContext:
-    """Make a TLS context of boto3's ``verify``: a CA bundle, False for no check, else the system's trust."""
+    """Make a TLS context of boto3's ``verify``: a CA bundle, False for no check, else the system's trust.
+
+    Raises:
+        ConfigurationError: The CA bundle cannot be read.
+    """
     verify = os.environ.get("AWS_CA_BUNDLE") or True if verify is None else verify
     if isinstance(verify, str):
-        return ssl.create_default_context(cafile=verify)
-    context = httpcore2.default_ssl_context()
+        try:
+            return ssl.create_default_context(cafile=verify)
+        except OSError as error:  # ssl.SSLError too
+            raise ConfigurationError(
+                f"The CA bundle {verify!r} cannot be read ({error}): verify=, or AWS_CA_BUNDLE, must name "
+                "a file of certificates in PEM format."
+            ) from error
+    context = ssl.create_default_context()
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    elif _has_no_system_trust():
+        from botocore.httpsession import get_cert_path
+
+        context.load_verify_locations(get_cert_path(True))
     return context
+
+
+def _has_no_system_trust() -> bool:
+    """Whether Python finds no certificates of the system, as in installers for macOS and small images."""
+    paths = ssl.get_default_verify_paths()
+    return os.name != "nt" and not (paths.cafile or paths.capath)

@@ -2,12 +2,17 @@
 
 import contextlib
 import socket
+from typing import Any
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 5}
 
 
-def shut_down(sock: socket.socket) -> None:
+def shut_down(sock: Any) -> None:
     """Shut a socket down, TLS or not, without waiting for anybody; a read in another thread wakes."""
+    while not isinstance(sock, socket.socket):  # urllib3's TLS inside of TLS is an object around a socket
+        sock = getattr(sock, "socket", None)
+        if sock is None:
+            return
     with contextlib.suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # SSLSocket's own would take TLS away under the reader
 

@@ -111,7 +111,7 @@ def make_http_transport(
     try:
         from ._http import HttpTransport
     except ImportError as error:
-        raise ConfigurationError("Function URLs need httpx2: pip install 'streamify[url]'.") from error
+        raise ConfigurationError("URLs need urllib3: pip install 'streamify[url]'.") from error
     from ._http_connections import tls_context
     from ._signing import signer_of
 

@@ -1,206 +1,244 @@
-"""What boto3 rides on: reading what is there, waking a reader, time limits for one request only."""
+"""Responses of urllib3 as RawResponses: the body is read in bulk, and the connection given back once."""
 
 import contextlib
-import io
+import os
 import socket
-import threading
-import weakref
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from ._deadlines import Allowance, Deadline
-from ._sockets import keep_alive, shut_down
-from .transport import Opening, ResponseHead
+from ._deadlines import Allowance
+from ._sockets import shut_down
+from ._urllib3_connections import Exchange, TimedResponse
+from .errors import CorruptStreamError, StreamClosedError
+from .transport import ResponseHead
+from .wire.chunked import ChunkedDecoder
+from .wire.errors import TruncatedInputError, WireError
 
-_READ_SIZE = 64 * 1024
-
-
-class Exchange:
-    """One request and its response on a connection of urllib3, watched from outside.
-
-    Attributes:
-        sock: The connection's socket, once there is one.
-        connected: Whether a connection came about, so that the request may have been sent.
-        deadline: Of what is waited for now.
-    """
-
-    def __init__(self, opening: Opening) -> None:
-        self.sock: socket.socket | None = None
-        self.connected = False
-        self.tracked = False
-        self.deadline = Deadline(opening.deadline)
-        self._opening = opening
-
-    def run(self, make_request: Any, connection: Any, args: Any, kwargs: Any) -> Any:
-        """Make a request as urllib3 does, within our time limits, and so that a cancel ends it."""
-        from urllib3.util import Timeout
-
-        self.tracked = True
-        opening = self._opening
-        kwargs["timeout"] = Timeout(connect=opening.connect_timeout, read=opening.first_byte_timeout)
-        if connection.sock is not None:
-            connection.sock.settimeout(opening.connect_timeout)  # not what an earlier stream left there
-            self.watch(connection.sock)
-        connect, get_response = connection.connect, connection.getresponse
-        connection.connect = lambda: self._connect(connection, connect)
-        connection.getresponse = lambda: self._get_response(connection, get_response)
-        try:
-            return make_request(connection, *args, **kwargs)
-        finally:
-            del connection.connect, connection.getresponse
-
-    def watch(self, sock: socket.socket) -> None:
-        """Shut this socket down if the stream is cancelled; nothing is sent on it if that was already."""
-        self.sock = sock
-        self.connected = True
-        keep_alive(sock)
-        self._opening.cancellation.on_request(lambda: shut_down(sock))
-
-    def _connect(self, connection: Any, connect: Any) -> None:
-        connect()
-        self.watch(connection.sock)
-
-    def _get_response(self, connection: Any, get_response: Any) -> Any:
-        """Read the headers, all of them within the limit, and let the body's reads have theirs."""
-        make, sock = connection.response_class, connection.sock
-
-        def made(*args: Any, **kwargs: Any) -> Any:
-            response = make(*args, **kwargs)
-            response.fp = io.BufferedReader(_TimedReads(response.fp.detach(), sock, self.deadline))
-            return response
-
-        self.deadline.allow(self._opening.first_byte_timeout)
-        connection.response_class = made
-        try:
-            return get_response()
-        finally:
-            connection.response_class = make
+_READ = 64 * 1024
+_LARGE_READ = 256 * 1024  # allocating this much costs more than reading a few bytes
 
 
-class _TimedReads(io.RawIOBase):
-    """A socket's file: each read may take what is left, where a socket's own limit would begin anew."""
+class Body(Protocol):
+    """The body of a response."""
 
-    def __init__(self, inner: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
-        self._inner = inner
-        self._sock = sock
-        self._deadline = deadline
+    def read(self) -> list[bytes]:
+        """Return what is there; nothing at the end."""
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        with contextlib.suppress(OSError):  # closed by another thread: the read says so
-            self._sock.settimeout(self._deadline.left)
-        return self._inner.readinto(buffer)
-
-    def close(self) -> None:
-        super().close()
-        self._inner.close()
-
-
-current_exchange: ContextVar[Exchange | None] = ContextVar("streamify_exchange", default=None)
-
-
-def track_pool(pool: Any) -> None:
-    """Let requests through this urllib3 pool be watched by the current exchange; other requests are not
-    touched.
-
-    urllib3 has no public way to reach a connection before its response is there.
-    """
-    if getattr(pool, "_streamify_tracks", False):
-        return
-    make_request, reference = (
-        type(pool)._make_request,
-        weakref.ref(pool),
-    )  # no cycle: it must die by reference count
-
-    def tracked(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = current_exchange.get()
-        target = reference()
-        if exchange is None or target is None:
-            return make_request(target, connection, *args, **kwargs)
-        return exchange.run(make_request.__get__(target), connection, args, kwargs)
-
-    pool._make_request = tracked
-    pool._streamify_tracks = True
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether all of it was read, and nothing behind it has come."""
 
 
 class Urllib3Response:
-    """A response of urllib3 as a RawResponse."""
+    """A response of urllib3 as a RawResponse.
 
-    def __init__(self, head: ResponseHead, raw: Any, exchange: Exchange) -> None:
+    Args:
+        head: Status and headers.
+        raw: urllib3's response, or what stands in for one.
+        exchange: The request that it answers.
+        check_end: Called at the end of the body; raises where that end says nothing.
+    """
+
+    def __init__(
+        self,
+        head: ResponseHead,
+        raw: Any,
+        exchange: Exchange,
+        check_end: Callable[[], object] | None = None,
+    ) -> None:
         self.head = head
-        self._raw = raw
+        self._check_end = check_end
         self._exchange = exchange
-        self._sock = exchange.sock or _socket_of(raw)
-        self._stream: Any = None
-        self._timeout: float | None = -1.0  # as set for the headers
-        self._lock = threading.Lock()
-        if self._sock is not None and exchange.sock is None:
-            exchange.watch(self._sock)
+        self._process = os.getpid()
+        self._lease = Lease(raw, exchange)
+        self._body: Body = ChunkedBody(raw, exchange) if _is_chunked(raw) else PublicBody(raw, exchange)
 
     def read(self, timeout: float | None) -> list[bytes]:
         """Return what is there."""
-        from urllib3.exceptions import ReadTimeoutError
-
-        self._set_timeout(timeout)
+        if self._process != os.getpid():
+            raise StreamClosedError("The stream was opened before a fork: its connection is the parent's.")
         try:
-            data = self._read_some()
-            return [data] if data else []
-        except (ReadTimeoutError, TimeoutError) as error:
-            raise TimeoutError from error
-        except Exception as error:
-            # HTTPError mostly; ValueError and AttributeError when another thread has closed the response
+            self._exchange.wait(timeout)
+            pieces = self._body.read()
+            if not pieces and self._check_end is not None:
+                self._check_end()
+            return pieces
+        except TimeoutError:
+            raise
+        except TruncatedInputError as error:
             raise ConnectionError from error
-
-    def _read_some(self) -> bytes:
-        if hasattr(self._raw, "read1"):
-            return self._raw.read1(_READ_SIZE) or b""
-        inner: Any = getattr(self._raw, "_fp", None)
-        if hasattr(inner, "read1"):  # urllib3 1.26
-            data: bytes = inner.read1(_READ_SIZE)
-            if not data:
-                self._raw.release_conn()
-            return data
-        if self._stream is None:  # doubles
-            self._stream = self._raw.stream(_READ_SIZE)
-        return next(self._stream, b"")
+        except WireError as error:
+            raise CorruptStreamError(f"The response breaks HTTP's framing: {error.message}.") from error
+        except Exception as error:
+            # OSError and urllib3's HTTPError; ValueError and AttributeError after a close in another thread
+            raise (TimeoutError if _is_timeout(error) else ConnectionError) from error
 
     def finish(self) -> None:
-        """Read to the end of HTTP's framing, upon which urllib3 takes the connection back."""
+        """Read to the end of HTTP's framing, and give the connection back to its pool."""
         allowance = Allowance()
-        try:
-            while wait := allowance.wait:
+        with contextlib.suppress(TimeoutError, ConnectionError, CorruptStreamError, StreamClosedError):
+            while not self._body.leaves_nothing and (wait := allowance.wait):
                 pieces = self.read(wait)
                 if not pieces:
-                    return
+                    break
                 allowance.took(pieces)
-        except (TimeoutError, ConnectionError):
-            pass
+            if self._body.leaves_nothing:
+                self._lease.give_back()
+                return
         self.close()
 
     def close(self) -> None:
         """Close the connection."""
-        if self._sock is not None:
-            shut_down(self._sock)  # a thread that reads holds a lock which close would wait for
-        with self._lock, contextlib.suppress(Exception):
+        self._lease.close()
+
+
+class Lease:
+    """A connection of urllib3, from its response until it is given back or closed."""
+
+    def __init__(self, raw: Any, exchange: Exchange) -> None:
+        self._raw = raw
+        self._exchange = exchange
+        self._process = os.getpid()
+        if exchange.sock is None and (sock := _socket_of(raw)) is not None:
+            exchange.begin(sock)
+        # urllib3 would pool it as soon as the last byte is read, while a cancel still reaches its socket
+        self._connection: Any = getattr(raw, "_connection", None)
+        if self._connection is not None:
+            raw._connection = None
+
+    def give_back(self) -> None:
+        """Let the pool have the connection."""
+        if self._process != os.getpid():
+            self.close()
+            return
+        self._exchange.unwatch()
+        raw, connection = self._raw, self._connection
+        self._connection = self._exchange.sock = None
+        with contextlib.suppress(Exception):
+            raw.close()
+            if connection is not None:
+                raw._connection = connection
+                raw.release_conn()
+
+    def close(self) -> None:
+        """Close the connection; the child of a fork closes its descriptor and leaves the connection alone."""
+        connection, sock = self._connection, self._exchange.sock
+        self._connection = self._exchange.sock = None
+        if self._process == os.getpid():
+            self._exchange.unwatch()
+            if sock is not None:
+                shut_down(sock)
+        with contextlib.suppress(Exception):
             self._raw.close()
-            if hasattr(self._raw, "release_conn"):
+        if connection is not None:
+            connection.close()
+            if self._process == os.getpid():
+                self._raw._connection = connection
                 self._raw.release_conn()
 
-    def _set_timeout(self, timeout: float | None) -> None:
-        self._exchange.deadline.allow(timeout)
-        if not self._exchange.tracked and self._sock is not None and timeout != self._timeout:
-            self._timeout = timeout
-            with contextlib.suppress(OSError):
-                self._sock.settimeout(timeout if timeout is None else max(timeout, 0.001))
+
+class ChunkedBody:
+    """A chunked body, read from the socket itself: a system call a read and not two for each HTTP chunk.
+
+    Args:
+        raw: urllib3's response to a request over a connection of ours.
+        exchange: The request that it answers.
+    """
+
+    def __init__(self, raw: Any, exchange: Exchange) -> None:
+        self._sock = exchange.sock
+        self._exchange = exchange
+        self._decoder = ChunkedDecoder()
+        self._buffered: Any = raw._fp.fp  # it may hold what came along with the head
+        self._size = _READ
+
+    def read(self) -> list[bytes]:
+        """Return what is there."""
+        decoder = self._decoder
+        if decoder.over:
+            return decoder.receive(b"")
+        while True:
+            data = self._receive()
+            if not data:
+                return decoder.finish()
+            pieces = decoder.receive(data)
+            if pieces or decoder.complete:
+                return pieces
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether all of it was read, and nothing behind it has come."""
+        return self._decoder.complete and not self._decoder.rest and not _has_pending(self._sock)
+
+    def _receive(self) -> bytes:
+        if self._buffered is not None:
+            buffered, self._buffered = self._buffered, None
+            data: bytes = buffered.read1(_READ)
+            return data
+        self._exchange.before_read()
+        data = self._sock.recv(self._size)
+        if len(data) == self._size:
+            self._size = _LARGE_READ
+        elif len(data) < _READ:
+            self._size = _READ
+        return data
+
+
+class PublicBody:
+    """A body, read by urllib3: with a Content-Length, in urllib3 1.26, or of a double in somebody's tests."""
+
+    def __init__(self, raw: Any, exchange: Exchange) -> None:
+        self._raw = raw
+        self._sock = exchange.sock
+        self._stream: Any = None
+        self._over = False
+
+    def read(self) -> list[bytes]:
+        """Return what is there."""
+        data = b"" if self._over else self._read_some()
+        self._over = not data
+        return [data] if data else []
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether all of it was read, and nothing behind it has come."""
+        more = getattr(getattr(self._raw, "_fp", None), "left_over", False)
+        return self._over and not more and not _has_pending(self._sock)
+
+    def _read_some(self) -> bytes:
+        if hasattr(self._raw, "read1"):
+            return self._raw.read1(_READ) or b""
+        inner: Any = getattr(self._raw, "_fp", None)
+        if hasattr(inner, "read1"):  # urllib3 1.26
+            data: bytes = inner.read1(_READ)
+            return data
+        if self._stream is None:  # doubles
+            self._stream = self._raw.stream(_READ)
+        return next(self._stream, b"")
+
+
+def _is_chunked(raw: Any) -> bool:
+    """Whether the body is chunked, and comes over a connection of ours."""
+    ours = isinstance(getattr(raw, "_fp", None), TimedResponse)
+    return ours and raw.chunked and raw.length_remaining is None and hasattr(raw, "read1")
+
+
+def _has_pending(sock: Any) -> bool:
+    """Whether TLS has decrypted bytes that nobody has read."""
+    pending = getattr(getattr(sock, "sslobj", sock), "pending", None)
+    return pending is not None and pending() > 0
+
+
+def _is_timeout(error: Exception) -> bool:
+    from urllib3.exceptions import ReadTimeoutError
+
+    return isinstance(error, ReadTimeoutError)
 
 
 def _socket_of(raw: Any) -> socket.socket | None:
+    """The socket of a response whose connection is not of ours, where there is one."""
     connection = getattr(raw, "connection", None) or getattr(raw, "_connection", None)
     sock = getattr(connection, "sock", None)
-    if (
-        sock is None
-    ):  # the server closes after this response: http.client has given up the connection, not its file
+    if sock is None:  # the server closes after this response: http.client has given up the connection
         sock = getattr(getattr(getattr(getattr(raw, "_fp", None), "fp", None), "raw", None), "_sock", None)
     return sock if isinstance(sock, socket.socket) else None

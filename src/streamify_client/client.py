@@ -118,7 +118,7 @@ class StreamClient(Readers):
             **options: The client's options, for this call: timeouts in seconds, ``retries``, ``verified``.
 
         Raises:
-            ConfigurationError: An argument is wrong, boto3 (for a URL: httpx2) is missing, or no region is
+            ConfigurationError: An argument is wrong, boto3 (for a URL: urllib3) is missing, or no region is
                 set; the message names it.
         """
         check_encoding(encoding, errors)

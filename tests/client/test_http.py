@@ -557,10 +557,18 @@ def test_a_certificate_that_is_not_trusted_is_a_connect_error(tmp_path: Path, cl
     assert not error.may_have_run
 
 
-@pytest.mark.parametrize("make", [StreamClient, AsyncStreamClient])
-def test_without_httpx2_a_url_is_refused_in_one_sentence(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "httpcore2", None)
-    for name in ("_http", "_aio_http", "_http_answers", "_http_connections"):
+@pytest.mark.parametrize(
+    ("make", "package", "modules", "extra"),
+    [
+        (StreamClient, "urllib3", ("_http", "_urllib3", "_urllib3_connections"), "url"),
+        (AsyncStreamClient, "aiohttp", ("_aio_http", "_aiohttp"), "aio"),
+    ],
+)
+def test_without_its_http_library_a_url_is_refused_in_one_sentence(
+    make: Any, package: str, modules: tuple[str, ...], extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in modules:
         monkeypatch.delitem(sys.modules, f"streamify_client.{name}", raising=False)
-    with pytest.raises(ConfigurationError, match=r"need httpx2: pip install 'streamify\[url\]'"):
+    with pytest.raises(ConfigurationError, match=rf"need {package}: pip install 'streamify\[{extra}\]'"):
         make().stream("http://127.0.0.1:9")

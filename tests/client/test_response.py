@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from client.conftest import MakeClient
@@ -676,10 +677,12 @@ def test_the_interval_of_one_stream_does_not_outlive_it() -> None:
 
 def test_keepalive_is_on_and_soon_enough_for_a_nat_gateway(make_client: MakeClient) -> None:
     with WireServer(hangs) as server, make_client(server.url).stream("fn") as stream:
-        raw: Any = stream._reader._raw
-        assert raw._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            assert raw._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 350
+        assert stream.status_code == 200
+        ours = [c for c in psutil.Process().net_connections("tcp") if c.raddr and c.raddr.port == server.port]
+        with socket.socket(fileno=os.dup(ours[0].fd)) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 350
 
 
 @pytest.mark.parametrize("opened", [False, True])

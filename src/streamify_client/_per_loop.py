@@ -1,0 +1,73 @@
+"""What belongs to one event loop, and has to be closed in it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Entry(Generic[T]):
+    """The object of one loop, once it is made."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.made: T | None = None
+        self.keeper: AsyncGenerator[None, None] | None = None
+
+
+class PerLoop(Generic[T]):
+    """One object for each event loop, closed with the loop, or by `close`.
+
+    Args:
+        make: Makes it.
+        close: Closes it, in its own loop.
+    """
+
+    def __init__(self, make: Callable[[], Awaitable[T]], close: Callable[[T], Awaitable[object]]) -> None:
+        self._make = make
+        self._close = close
+        self._entries: dict[asyncio.AbstractEventLoop, _Entry[T]] = {}
+
+    async def get(self) -> T:
+        """Return the running loop's object."""
+        loop = asyncio.get_running_loop()
+        entry = self._entries.get(loop)
+        if entry is None:
+            for ended in [known for known in self._entries if known.is_closed()]:
+                del self._entries[ended]
+            entry = self._entries[loop] = _Entry()
+        if entry.made is None:
+            async with entry.lock:
+                if entry.made is None:
+                    entry.made = await self._make()
+                    entry.keeper = self._until_the_loop_ends(loop, entry)
+                    await anext(entry.keeper)  # from here on the loop knows it
+        return entry.made
+
+    @property
+    def made(self) -> list[T]:
+        """What was made and not closed."""
+        return [entry.made for entry in self._entries.values() if entry.made is not None]
+
+    async def close(self) -> None:
+        """Close the running loop's object."""
+        entry = self._entries.get(asyncio.get_running_loop())
+        if entry is not None:
+            async with entry.lock:
+                if entry.keeper is not None:
+                    await entry.keeper.aclose()
+
+    async def _until_the_loop_ends(
+        self, loop: asyncio.AbstractEventLoop, entry: _Entry[T]
+    ) -> AsyncGenerator[None, None]:
+        """Wait in an asynchronous generator: `asyncio.run` closes these before it closes its loop."""
+        try:
+            yield
+        finally:
+            self._entries.pop(loop, None)
+            made, entry.made = entry.made, None
+            if made is not None:
+                with contextlib.suppress(Exception):
+                    await self._close(made)
