@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import json
+import sys
 import uuid
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -50,7 +51,7 @@ def _checked_text(payload: str | bytes | bytearray | memoryview) -> bytes:
             f"The payload is not UTF-8: {error.reason} at offset {error.start}."  # type: ignore[attr-defined]
         ) from error
     try:
-        json.loads(text, parse_constant=_refuse_constant)
+        json.loads(text, parse_constant=_refuse_constant, parse_int=str)  # int() refuses long numbers
     except json.JSONDecodeError as error:
         raise ConfigurationError(
             f"The payload is not JSON: {error.msg} at line {error.lineno}, column {error.colno} "
@@ -109,7 +110,9 @@ def _find_culprit(value: Any, path: str) -> tuple[str, str] | None:
         return path, f"{value!r}, which JSON does not have"
     if isinstance(value, str):
         return _find_surrogate(value, path)
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, int):
+        return _find_long_number(value, path)
+    if value is None or isinstance(value, float):
         return None
     if isinstance(value, dict):
         return _find_in_mapping(value, path)
@@ -125,10 +128,22 @@ def _find_in_mapping(value: dict[Any, Any], path: str) -> tuple[str, str] | None
     for key, item in value.items():
         if not (key is None or isinstance(key, str | int | float)):
             return path, f"a mapping with the key {key!r}, and JSON's keys are strings"
-        if found := _find_culprit(key, f"the key {key!r} of {path}"):
+        if found := _find_culprit(key, f"a key of {path}"):
             return found
         if found := _find_culprit(item, f"{path}[{key!r}]"):
             return found
+    return None
+
+
+def _find_long_number(value: int, path: str) -> tuple[str, str] | None:
+    try:
+        str(value)
+    except ValueError:
+        limit = sys.get_int_max_str_digits()
+        return (
+            path,
+            f"an integer of more than {limit:,} digits, which Python does not write: send text instead",
+        )
     return None
 
 

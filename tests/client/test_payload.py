@@ -120,6 +120,11 @@ def test_text_that_is_no_json_is_refused_with_the_place(value: Any, says: str) -
         encode_payload(value)
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "[-" + "9" * 5000 + "]", "1e999999999", "0." + "1" * 5000])
+def test_numbers_of_any_length_in_text_are_sent_as_they_are(text: str) -> None:
+    assert encode_payload(text) == text.encode()
+
+
 class Opaque:
     pass
 
@@ -135,6 +140,9 @@ class Opaque:
         ({"t": ["\ud800"]}, r"payload\['t'\]\[0\] is text with a lone surrogate at index 0"),
         (Point(float("nan"), ""), r"payload\['x'\] is nan"),  # type: ignore[arg-type]
         (Point, "is of type type"),
+        ({"n": [10**5000]}, r"payload\['n'\]\[0\] is an integer of more than 4,300 digits"),
+        ({10**5000: 1}, r"a key of payload is an integer of more than 4,300 digits"),
+        ({float("nan"): 1}, r"a key of payload is nan"),
     ],
 )
 def test_what_cannot_become_json_is_refused_with_the_place(value: Any, says: str) -> None:
