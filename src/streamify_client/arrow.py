@@ -1,13 +1,18 @@
 """Arrow IPC streams: handed to whoever speaks Arrow's C stream interface, and known to be whole."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ._stream_file import StreamFile
-from .errors import DecodeError, StreamifyError, TruncatedStreamError
+from .errors import ConfigurationError, DecodeError, StreamifyError, TruncatedStreamError
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+# Where Polars before 1.22 makes rows of any iterable; from 1.22 on it asks for `__arrow_c_stream__` first.
+_POLARS_ROWS = "polars._utils.construction.dataframe"
 
 
 class WatchedFile:
@@ -71,6 +76,11 @@ class ArrowStream:
         return self._error or self._source.error
 
     def __iter__(self) -> Iterator["pyarrow.RecordBatch"]:
+        if sys._getframe(1).f_globals.get("__name__") == _POLARS_ROWS:
+            raise ConfigurationError(
+                "polars.DataFrame reads Arrow streams since Polars 1.22, and an older Polars makes rows of "
+                "their batches: update Polars, or use polars.from_arrow."
+            )
         return iter(self.reader)
 
     def __arrow_c_schema__(self) -> object:

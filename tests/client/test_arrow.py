@@ -170,3 +170,14 @@ def test_without_pyarrow_one_sentence_names_the_extra(
         with pytest.raises(ConfigurationError, match=r"needs pyarrow: pip install 'streamify\[arrow\]'"):
             stream.to_arrow()
         assert stream.read() == b"x"
+
+
+def test_a_polars_that_would_make_rows_of_batches_is_refused(make_own_client: MakeClient) -> None:
+    from polars._utils.construction.dataframe import iterable_to_pydf  # what DataFrame calls before 1.22
+
+    with (
+        WireServer(whole(BODY)) as server,
+        make_own_client(server.url).stream("fn") as stream,
+        pytest.raises(ConfigurationError, match=r"since Polars 1\.22"),
+    ):
+        iterable_to_pydf(stream.to_arrow())
