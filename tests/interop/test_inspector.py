@@ -1,5 +1,6 @@
 """The inspector's page in a real browser: live, escaped, by keyboard, in light and dark."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from streamify_server.local import LocalLambda
-from streamify_server.local.inspector.page import Inspector
+from streamify_server.local.inspector.server import Inspector
 from streamify_server.local.loop_thread import LoopThread
 from support.browser import Browser
 from support.local import Gate, add_steps, boto3_client, steps
@@ -43,14 +44,22 @@ class Gallery:
     """An inspector that is told of invocations by the test."""
 
     def __init__(self, *, payloads: bool = True) -> None:
+        self.replayed: list[str] = []
+        self.refusal: str | None = None
         self._thread = LoopThread("gallery")
         about = {"region": "us-east-1", "endpoint": "http://127.0.0.1:8700"}
-        self._inspector = self._thread.call(lambda: Inspector(payloads=payloads, about=about))
+        self._inspector = self._thread.call(
+            lambda: Inspector(payloads=payloads, about=about, replay=self._replay)
+        )
         self._thread.run(self._inspector.open())
 
     @property
     def url(self) -> str:
         return self._inspector.url
+
+    def _replay(self, request_id: str) -> str | None:
+        self.replayed.append(request_id)
+        return self.refusal
 
     def tell(self, events: Iterator[Any]) -> None:
         for event in events:
@@ -67,7 +76,7 @@ def shown(page: Browser) -> Iterator[Gallery]:
     made = Gallery()
     made.tell(gallery(time.time()))
     page.open(made.url)
-    page.until("document.querySelectorAll('#invocations tr').length === 9")
+    page.until("document.querySelectorAll('#invocations tr').length === 10")
     yield made
     made.close()
 
@@ -113,8 +122,8 @@ def test_a_chunk_that_holds_markup_is_text(page: Browser, shown: Gallery) -> Non
 
 def test_responses_that_do_not_stream_are_told_from_those_that_do(page: Browser, shown: Gallery) -> None:
     hints = page.evaluate("[...document.querySelectorAll('#invocations tr')].map(row => row.dataset.hint)")
-    assert hints == ["", "gap", "buffered-caller", "", "", "", "", "one-piece", "burst"]
-    page.evaluate("document.querySelectorAll('#invocations tr')[8].focus()")
+    assert hints == ["", "gap", "buffered-caller", "", "", "", "", "", "one-piece", "burst"]
+    page.evaluate("document.querySelectorAll('#invocations tr')[9].focus()")
     assert text_of(page, "#hint").startswith(
         "All 40 chunks left within 16 ms, after 2.31 s of silence: buffered?"
     )
@@ -145,7 +154,7 @@ def test_rows_are_chosen_with_the_keyboard(page: Browser, shown: Gallery) -> Non
 def test_the_newest_is_followed_until_another_is_chosen(page: Browser, shown: Gallery) -> None:
     page.evaluate("document.querySelectorAll('#invocations tr')[3].focus()")
     shown.tell(invocation(20, time.time(), [(0.1, b"a")], function="newest"))
-    page.until("document.querySelectorAll('#invocations tr').length === 10")
+    page.until("document.querySelectorAll('#invocations tr').length === 11")
     assert page.evaluate(SELECTED) == "page"
     page.evaluate("document.querySelector('#follow').click()")
     assert page.evaluate(SELECTED) == "newest"
@@ -207,23 +216,205 @@ def test_thousands_of_chunks_are_drawn_with_merged_neighbours(page: Browser, sho
     assert page.evaluate("document.querySelector('#text').textContent.length") == 5000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_picture_of_the_page_is_taken(page: Browser, shown: Gallery, tmp_path: Path, scheme: str) -> None:
-    page.prefer(scheme)
-    page.evaluate("document.querySelectorAll('#invocations tr')[1].focus()")
-    page.evaluate("document.querySelectorAll('#chunks tr')[28].focus()")
+WIDTHS = {390: 844, 1280: 800, 1440: 900}
+# What is cut off without a way to scroll to it, and what lies outside of the page.
+CLIPPED = """[...document.querySelectorAll('.bar, .bar *, .list, .detail, .detail *')]
+    .filter((node) => !node.matches('.scroll, .scroll *, svg *'))
+    .filter((node) => node.checkVisibility() && !node.closest('.visually-hidden'))
+    .filter((node) => getComputedStyle(node).overflowX !== 'visible')
+    .filter((node) => getComputedStyle(node).textOverflow !== 'ellipsis')
+    .filter((node) => node.scrollWidth > node.clientWidth + 1)
+    .map((node) => `${node.tagName} ${node.id} ${node.className}`)"""
+OUTSIDE = """[...document.querySelectorAll('.bar *, .list *, .detail *')]
+    .filter((node) => node.checkVisibility() && !node.closest('.visually-hidden, svg'))
+    .filter((node) => node.getBoundingClientRect().right > innerWidth + 0.5)
+    .map((node) => `${node.tagName} ${node.id} ${node.className}`)"""
+
+
+@pytest.fixture(params=WIDTHS)
+def sized(request: pytest.FixtureRequest, page: Browser, shown: Gallery) -> Iterator[Browser]:
+    """The page on a telephone, a laptop and a desktop."""
+    page.resize(request.param, WIDTHS[request.param])
+    yield page
+    page.resize(1440, 900)
+
+
+def settle(page: Browser) -> None:
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    name = "inspector.png" if scheme == "light" else "inspector-dark.png"
+
+
+@pytest.mark.parametrize("row", [1, 3, 5, 6])
+def test_nothing_is_clipped_and_nothing_scrolls_sideways(sized: Browser, row: int) -> None:
+    sized.evaluate(f"document.querySelectorAll('#invocations tr')[{row}].focus()")
+    settle(sized)
+    assert sized.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert sized.evaluate(OUTSIDE) == []
+    assert sized.evaluate(CLIPPED) == []
+
+
+def test_an_error_is_seen_in_the_list_the_chart_and_the_text(sized: Browser) -> None:
+    row = "document.querySelectorAll('#invocations tr')[5]"
+    assert sized.evaluate(f"{row}.querySelector('.failure').textContent") == "ConnectionResetError"
+    assert sized.evaluate(f"{row}.querySelector('.shape-error').getBoundingClientRect().right < innerWidth")
+    sized.evaluate(f"{row}.focus()")
+    settle(sized)
+    error = "getComputedStyle(document.documentElement).getPropertyValue('--error')"
+    assert sized.evaluate(f"document.querySelector('#chart .error-end') !== null && {error} !== ''")
+    assert text_of(sized, "#chart .error-label") == "✕ ConnectionResetError"
+    failed = "✕ ConnectionResetError: the model hung up after 18 tokens"
+    assert text_of(sized, "#text .failed") == failed
+    last = "[...document.querySelectorAll('#chunks tr')].at(-1)"
+    assert (
+        sized.evaluate(f"[{last}.dataset.kind, {last}.querySelector('.kind').textContent]") == ["error"] * 2
+    )
+    # What reports the error is no progress of the response: the line stays below the sum of all bytes.
+    assert text_of(sized, "#metrics").count("1.1 kB") == 1
+    assert "797 B" in text_of(sized, "#chart")
+
+
+def test_log_lines_stand_beside_the_chunks_and_on_the_time_axis(page: Browser, shown: Gallery) -> None:
+    page.evaluate("document.querySelectorAll('#invocations tr')[1].focus()")
+    settle(page)
+    lines = page.evaluate("[...document.querySelectorAll('#log p')].map(row => row.textContent)")
+    assert lines[1] == "50 msprompt of 2 characters"
+    assert lines[-1].startswith("5.05 sREPORT RequestId")
+    boxes = "['#chunks-pane', '#log-pane'].map(one => document.querySelector(one).getBoundingClientRect())"
+    chunks, log = page.evaluate(f"{boxes}.map(box => [box.left, box.right, box.bottom])")
+    assert log[0] >= chunks[1]
+    assert log[2] <= 900
+    assert (
+        page.evaluate("document.querySelector('#chart .log-mark').getAttribute('d').match(/M/g).length") == 6
+    )
+    page.evaluate("document.querySelectorAll('#invocations tr')[9].focus()")
+    settle(page)
+    assert page.evaluate("document.querySelector('#log-pane').checkVisibility()") is False
+
+
+def fill(page: Browser, text: str) -> None:
+    value = "document.querySelector('#filter')"
+    page.evaluate(f"{value}.value = {text!r}; {value}.dispatchEvent(new Event('input'))")
+    settle(page)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown_rows"),
+    [
+        ("", 10),
+        ("assistant", 3),
+        ("assistant ERROR", 1),
+        ("reports/2026", 1),
+        ("404", 1),
+        ("positive", 1),
+        ("00000007-5b0d", 1),
+        ("nothing like it", 0),
+    ],
+)
+def test_the_filter_shows_what_all_its_words_are_in(
+    page: Browser, shown: Gallery, text: str, shown_rows: int
+) -> None:
+    fill(page, text)
+    visible = "[...document.querySelectorAll('#invocations tr')].filter(row => row.checkVisibility()).length"
+    assert page.evaluate(visible) == shown_rows
+    assert page.evaluate("document.querySelector('#unmatched').checkVisibility()") is (shown_rows == 0)
+    assert page.evaluate("document.querySelector('#selected').hidden") is (shown_rows == 0)
+
+
+def test_what_does_not_match_the_filter_is_not_followed(page: Browser, shown: Gallery) -> None:
+    page.press("/")
+    assert page.evaluate("document.activeElement.id") == "filter"
+    fill(page, "ticker")
+    assert page.evaluate(SELECTED) == "ticker"
+    shown.tell(invocation(20, time.time(), [(0.1, b"a")], function="other"))
+    page.until("document.querySelectorAll('#invocations tr').length === 11")
+    assert page.evaluate(SELECTED) == "ticker"
+    shown.tell(invocation(21, time.time(), [(0.1, b"a")], function="ticker-2"))
+    page.until(f"{SELECTED} === 'ticker-2'")
+
+
+def test_a_replay_is_asked_for_and_what_refuses_it_is_told(page: Browser, shown: Gallery) -> None:
+    page.evaluate("document.querySelectorAll('#invocations tr')[5].focus()")
+    page.evaluate("document.querySelector('#replay').click()")
+    page.until("document.querySelector('#follow').getAttribute('aria-pressed') === 'true'")
+    page.evaluate("document.querySelectorAll('#invocations tr')[5].focus()")
+    shown.refusal = "Rate Exceeded."
+    page.evaluate("document.querySelector('#replay').click()")
+    page.until("document.querySelector('#outcome').textContent === 'Rate Exceeded.'")
+    assert shown.replayed == ["0000000a-5b0d-4c8e-9a59-0d6f3b1c7e42"] * 2
+
+
+def test_a_replayed_invocation_runs_with_the_same_payload(page: Browser) -> None:
+    with LocalLambda() as aws:
+        add_steps(aws)
+        page.open(aws.inspector())
+        client = boto3_client(aws)
+        client.invoke(FunctionName="steps", Payload=steps(["write", "again"], ["end"]))["Payload"].close()
+        client.close()
+        page.until("document.querySelectorAll('#invocations tr').length === 1")
+        page.evaluate("document.querySelector('#replay').click()")
+        page.until("document.querySelectorAll('#invocations tr').length === 2")
+        page.until("document.querySelector('#badges').textContent.includes('✓ ok')")
+        first, second = aws.invocations("steps")
+        assert second.payload == first.payload
+        assert text_of(page, "#request-id") == second.request_id
+
+
+def test_the_request_id_is_copied(page: Browser, shown: Gallery) -> None:
+    page.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    page.evaluate("document.querySelectorAll('#invocations tr')[1].focus()")
+    page.evaluate("document.querySelector('#copy-id').click()")
+    page.until("document.querySelector('#copy-id').textContent === 'Copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == text_of(page, "#request-id") == "00000008-5b0d-4c8e-9a59-0d6f3b1c7e42"
+
+
+def test_an_invocation_is_exported_as_json(page: Browser, shown: Gallery) -> None:
+    page.evaluate("document.querySelectorAll('#invocations tr')[5].focus()")
+    settle(page)
+    known = page.evaluate("fetch(document.querySelector('#export').href).then(answer => answer.json())")
+    assert known["error"]["type"] == "ConnectionResetError"
+    assert known["bars"][-1]["kind"] == "error"
+    assert known["lines"][0]["line"] == "asking the model"
+
+
+def test_characters_that_turn_or_hide_text_are_seen(page: Browser, shown: Gallery) -> None:
+    turning = "user\u202egpj.exe"
+    log = [(0.1, turning)]
+    error = json.dumps({"errorType": turning, "errorMessage": turning}).encode()
+    options: dict[str, Any] = {"payload": json.dumps(turning, ensure_ascii=False).encode(), "error": error}
+    options |= {"log": log, "request": f"GET /{turning}", "content_type": turning, "status": "error"}
+    shown.tell(invocation(20, time.time(), [(0.1, turning.encode())], function="turning", **options))
+    page.until(f"{SELECTED} === 'turning'")
+    page.until("document.querySelector('#log').textContent !== ''")
+    said = page.evaluate("document.body.innerText + document.querySelector('#payload').textContent")
+    assert "\u202e" not in said
+    assert said.count("user\\u202egpj.exe") >= 7
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_of_the_page_are_taken(sized: Browser, tmp_path: Path, scheme: str) -> None:
+    width = sized.evaluate("innerWidth")
+    sized.prefer(scheme)
+    row = 5 if width < 1440 else 1
+    sized.evaluate(f"document.querySelectorAll('#invocations tr')[{row}].focus()")
+    if width == 1440:
+        sized.evaluate("document.querySelectorAll('#chunks tr')[28].focus()")
+    settle(sized)
+    if width == 390:
+        # On a telephone the whole page, as far as it can be scrolled.
+        sized.resize(width, sized.evaluate("document.documentElement.scrollHeight"))
+        settle(sized)
+    names = {390: "-narrow", 1280: "-error", 1440: ""}
+    name = f"inspector{names[width]}{'-dark' if scheme == 'dark' else ''}.png"
     path = (Path(SCREENSHOT) if SCREENSHOT else tmp_path) / name
-    page.screenshot(path)
+    sized.screenshot(path)
     assert path.read_bytes().startswith(b"\x89PNG")
-    page.prefer("light")
+    sized.prefer("light")
 
 
 def test_an_invocation_without_a_byte_shows_its_error_and_no_empty_tables(
     page: Browser, shown: Gallery
 ) -> None:
-    page.evaluate("document.querySelectorAll('#invocations tr')[5].focus()")
+    page.evaluate("document.querySelectorAll('#invocations tr')[6].focus()")
     assert text_of(page, "#error-type") == "ValueError"
     assert text_of(page, "#error-message") == "rows must be positive"
     assert page.evaluate("document.querySelector('#chunks').checkVisibility()") is False

@@ -164,4 +164,4 @@ class Browser:
             self.problems.append(event["params"]["entry"]["text"])
 
 
-_CODES = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown": 40}
+_CODES = {"Tab": 9, "/": 191, "Enter": 13, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown": 40}

@@ -107,6 +107,7 @@ class InvocationRecord:
     chunks: int = 0
     time_to_first_byte: float | None = None
     duration: float | None = None
+    request: str = ""  # "GET /path" behind a Function URL or a REST API
 
 
 class History:
@@ -131,6 +132,9 @@ class History:
     def invocations(self, function: str) -> list[InvocationRecord]:
         return list(self._records.get(function, {}).values())
 
+    def find(self, request_id: str) -> InvocationRecord | None:
+        return next((kept[request_id] for kept in self._records.values() if request_id in kept), None)
+
     def logs(self, function: str) -> list[str]:
         return list(self._lines.get(function, ()))
 
@@ -143,7 +147,12 @@ class History:
         if isinstance(event, InvocationStarted):
             self._make_room(event.function, records, len(event.payload))
             records[event.request_id] = InvocationRecord(
-                event.function, event.request_id, event.mode, event.payload, event.time
+                event.function,
+                event.request_id,
+                event.mode,
+                event.payload,
+                event.time,
+                request=event.request,
             )
         elif event.request_id in records:
             records[event.request_id] = _updated(records[event.request_id], event)

@@ -221,7 +221,7 @@ class HttpFront:
             raise RefusedError(502, "Internal Server Error") from None
 
     def _explain(self, invocation: Invocation, why: str) -> None:
-        self._service.explain(invocation.call.function, f"LocalLambda: {why}.")
+        self._service.explain(invocation, f"LocalLambda: {why}.")
 
 
 class _Bodies:

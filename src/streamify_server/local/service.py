@@ -32,10 +32,11 @@ from .processes import Supervisor
 from .request import Request, refused
 from .runtime_api import RuntimeApi
 from .tls import LocalAuthority
+from .trace import new_request_id, trace_header
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .inspector.page import Inspector
+    from .inspector.server import Inspector
 
 # How long the last words of a dead process are waited for; those of a response take as long as the caller
 # reads.
@@ -123,10 +124,10 @@ class LambdaService:
 
     async def open_inspector(self, port: int, payloads: bool) -> str:
         """Serve the stream inspector and return its URL."""
-        from .inspector.page import Inspector
+        from .inspector.server import Inspector
 
         about = {"region": self.region, "endpoint": f"{self.api.scheme}://{self.api.address}"}
-        inspector = Inspector(payloads=payloads, about=about, host=self._host)
+        inspector = Inspector(payloads=payloads, about=about, replay=self.replay, host=self._host)
         await inspector.open(port)
         self._inspectors.append(inspector)
         self.subscribe(inspector.observe)
@@ -152,9 +153,35 @@ class LambdaService:
         self._pools[function.name].submit(invocation)
         return invocation
 
-    def explain(self, function: Function, line: str) -> None:
+    def replay(self, request_id: str) -> str | None:
+        """Invoke a function again with what an earlier invocation was given, for nobody to read.
+
+        Returns:
+            Why it cannot be, in a sentence, or None.
+        """
+        record = self.history.find(request_id)
+        function = self.functions.get(record.function) if record else None
+        if record is None or function is None:
+            return "What this invocation was given is no longer kept."
+        call = Call(
+            function=function,
+            request_id=new_request_id(),
+            invoked_arn=function.arn,
+            payload=record.payload,
+            trace_id=trace_header(None),
+            mode=record.mode,
+            http=record.request,
+        )
+        try:
+            self.submit(call).detach()
+        except ApiError as error:
+            return str(error)
+        return None
+
+    def explain(self, invocation: Invocation, line: str) -> None:
         """Write a line of LocalLambda's own into a function's log."""
-        self._notify(LogWritten(function.name, time.time(), line))
+        call = invocation.call
+        self._notify(LogWritten(call.function.name, time.time(), line, call.request_id))
 
     def fault_for(self, function: Function, request_id: str) -> Fault | None:
         """The plan for one invocation that begins now.

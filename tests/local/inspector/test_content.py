@@ -1,6 +1,7 @@
 import json
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,52 @@ def test_text_is_kept_up_to_a_bound() -> None:
 def test_text_that_fits_exactly_is_not_truncated() -> None:
     text, content = read("text/plain", b"abcd", [2], max_text=4)
     assert (text, content.truncated) == ("abcd", False)
+
+
+def test_what_turns_or_hides_text_is_shown_as_escapes() -> None:
+    assert read("text/plain", "a\u202eb\u2066\u200bc\ufeff\x9bd\u2028".encode())[0] == (
+        "a\\u202eb\\u2066\\u200bc\\ufeff\\x9bd\\u2028"
+    )
+    # Letters that join, and emoji made of several, stay what they are.
+    assert read("text/plain", "می\u200cخواهم 👩\u200d👧".encode())[0] == "می\u200cخواهم 👩\u200d👧"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "kinds"),
+    [
+        ([("head", b"{}")], ["head"]),
+        ([("head", b"{}"), ("data", b"a"), ("end", b"{}")], ["head", "data", "end"]),
+        ([("data", b"a"), ("error", b"{}")], ["data", "error"]),
+        ([("keepalive", b"")], ["data"]),
+    ],
+)
+def test_a_chunk_of_a_verified_stream_is_of_the_kind_of_its_frame(
+    chunks: list[tuple[str, bytes]], kinds: list[str]
+) -> None:
+    content = Content(VERIFIED, 100)
+    seen = []
+    for chunk in chunks:
+        content.feed(verified(chunk))
+        seen.append(content.kind)
+    assert seen == kinds
+
+
+def test_a_chunk_with_several_frames_is_of_the_most_telling_kind() -> None:
+    content = Content(VERIFIED, 100)
+    kinds = []
+    for second in ("data", "error"):
+        content.feed(verified(("head", b"{}"), (second, b"{}")))
+        kinds.append(content.kind)
+    assert kinds == ["data", "error"]
+
+
+def test_a_prelude_is_a_head_and_what_follows_it_data() -> None:
+    content = Content(HTTP_RESPONSE, 100)
+    kinds = []
+    for data in (PRELUDE[:20], PRELUDE[20:], b"body", PRELUDE + b"body"):
+        content.feed(data)
+        kinds.append(content.kind)
+    assert kinds == ["head", "head", "data", "data"]
 
 
 @given(st.lists(st.integers(0, 90)))

@@ -1,8 +1,7 @@
 import pytest
 
 from streamify_server.local.events import Mode, Status
-from streamify_server.local.inspector.hints import hint
-from streamify_server.local.inspector.timeline import Timeline
+from streamify_server.local.inspector.timeline import Timeline, hint
 
 STREAM = [0.1, 0.4, 0.7]
 CASES: list[tuple[list[float], Status, Mode, str | None]] = [

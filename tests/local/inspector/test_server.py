@@ -181,3 +181,65 @@ def test_errors_are_told_with_what_the_function_said(running: LocalLambda, page:
         (invocation,) = next(told)[1]["invocations"]
     assert invocation["status"] == "error"
     assert (invocation["error"]["type"], invocation["error"]["message"]) == ("Boom", "it broke")
+
+
+def one_invocation(running: LocalLambda) -> None:
+    client = boto3_client(running)
+    client.invoke(FunctionName="steps", Payload=steps(["write", "hello"], ["end"]))["Payload"].close()
+    client.close()
+
+
+def test_an_invocation_is_replayed_with_its_payload_and_mode(running: LocalLambda, page: Page) -> None:
+    one_invocation(running)
+    with page.ask(name="events") as response:
+        told = events(response)
+        assert page.status("POST", "replay/1") == 204
+        assert texts_until((event for event in told if event[0] != "hello"), "hello") in (
+            "running",
+            "success",
+        )
+        while not all(record.status == "success" for record in running.invocations("steps")):
+            next(told)
+    first, second = running.invocations("steps")
+    assert (second.payload, second.mode, second.bytes) == (first.payload, "buffered", 5)
+    assert second.request_id != first.request_id
+
+
+def test_a_replay_over_the_concurrency_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    with LocalLambda() as aws:
+        add_steps(aws, concurrency=1)
+        page = Page(aws.inspector())
+        client = boto3_client(aws)
+        payload = steps(["write", "a"], ["await", gate.path], ["end"])
+        answer = client.invoke_with_response_stream(FunctionName="steps", Payload=payload)["EventStream"]
+        next(iter(answer))
+        with page.ask("POST", "replay/1") as response:
+            assert (response.status, response.read()) == (409, b"Rate Exceeded.\n")
+        gate.open()
+        list(answer)
+        client.close()
+
+
+@pytest.mark.parametrize("number", ["2", "", "x", "-1", "1/2", "9" * 40])
+def test_what_is_not_kept_is_neither_replayed_nor_exported(
+    running: LocalLambda, page: Page, number: str
+) -> None:
+    one_invocation(running)
+    assert page.status("POST", f"replay/{number}") == 404
+    assert page.status("GET", f"export/{number}") == 404
+    assert page.status("GET", "replay/1") == 404
+    assert page.status("POST", "replay/1", Origin="http://evil.example") == 403
+    assert page.status("POST", path="/wrong/replay/1") == 403
+    assert len(running.invocations("steps")) == 1
+
+
+def test_an_invocation_is_exported_as_a_file(running: LocalLambda, page: Page) -> None:
+    one_invocation(running)
+    (record,) = running.invocations("steps")
+    with page.ask(name="export/1") as response:
+        named = f'attachment; filename="invocation-{record.request_id}.json"'
+        assert response.getheader("content-disposition") == named
+        known = json.loads(response.read())
+    assert (known["id"], known["bars"][0]["text"]) == (record.request_id, "hello")
+    assert known["lines"][0]["line"].startswith("START RequestId: ")

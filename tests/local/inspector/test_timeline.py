@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.inspector.timeline import Bar, Gap, Timeline
+from streamify_server.local.inspector.timeline import Bar, Gap, Kind, Timeline
 
 
 def test_a_chunk_is_a_bar() -> None:
@@ -16,6 +16,14 @@ def test_the_longest_gap_lies_between_chunks_and_not_before_the_first() -> None:
     for at in (9.0, 9.5, 12.0, 12.5):
         timeline.add(at, 1)
     assert timeline.longest_gap == Gap(9.5, 12.0)
+
+
+def test_merged_bars_are_of_the_most_telling_kind() -> None:
+    timeline = Timeline(max_bars=2)
+    kinds: list[Kind] = ["head", "data", "data", "error", "end"]
+    for number, kind in enumerate(kinds):
+        timeline.add(float(number), 1, kind=kind)
+    assert [bar.kind for bar in timeline.bars] == ["error", "end"]
 
 
 def test_text_that_completes_late_belongs_to_the_last_bar() -> None:

@@ -5,7 +5,9 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from .timeline import Kind, most_telling
 
 HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
 VERIFIED = "application/vnd.streamify.eventstream"
@@ -15,8 +17,17 @@ _MAX_FRAME = 2 * 1024 * 1024
 _FRAME_OVERHEAD = 16
 _MAX_FIELD = 4096
 _EVENT_TYPE = b"\x0b:event-type\x07"
-# Control characters but tab and line feed, shown as Unicode's pictures of them.
-_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
+# Control characters but tab and line feed, as Unicode's pictures of them; then what moves or hides text.
+_VISIBLE: dict[int, int | str] = {code: 0x2400 + code for code in range(32) if code not in (9, 10)}
+_VISIBLE |= {127: 0x2421}
+_VISIBLE |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+_VISIBLE |= {
+    code: f"\\u{code:04x}"
+    for code in (
+        0x061C, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029, 0x2060, 0xFEFF,
+        *range(0x202A, 0x202F), *range(0x2066, 0x206A),
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,9 @@ class Content:
     Args:
         content_type: The content type that the function posted.
         max_text: Characters that are decoded; later chunks give empty text.
+
+    Attributes:
+        kind: What the last chunk held; the most telling of several.
     """
 
     def __init__(self, content_type: str, max_text: int) -> None:
@@ -50,8 +64,10 @@ class Content:
         self.verified: bool = False
         self.failure: Failure | None = None
         self.truncated: bool = False
+        self.kind: Kind = "data"
         self._room = max_text
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._kinds: list[Kind] = []
         self._prelude: bytearray | None = None
         self._frames: bytearray | None = None
         if _media_type(content_type) == HTTP_RESPONSE:
@@ -61,8 +77,12 @@ class Content:
     def feed(self, data: bytes) -> str:
         """The text that a chunk adds."""
         body = self._after_prelude(data)
+        self.kind = "data" if body or not data else "head"
         if self._frames is not None:
+            self._kinds = [] if body else ["head"]
             body = b"".join(self._unframed(body))
+            # A piece of a frame that is not whole yet belongs to the body for all that is known.
+            self.kind = most_telling(*self._kinds) if self._kinds else "data"
         return self._text(body) if body else ""
 
     def finish(self) -> str:
@@ -98,7 +118,8 @@ class Content:
         while len(self._frames) >= _FRAME_OVERHEAD:
             total, headers = struct.unpack_from(">II", self._frames)
             if not headers + _FRAME_OVERHEAD <= total <= _MAX_FRAME:
-                # No frame at all: show it as it is from here on.
+                # Not a frame: show it as it is from here on.
+                self._kinds.append("data")
                 broken, self._frames = bytes(self._frames), None
                 yield broken
                 return
@@ -111,7 +132,9 @@ class Content:
     def _event(self, headers: bytes, payload: bytes) -> bytes:
         kind = _event_type(headers)
         if kind not in ("head", "end", "error"):
+            self._kinds.append("data")
             return payload
+        self._kinds.append(cast(Kind, kind))
         fields = _json_object(payload)
         if kind == "head":
             self.content_type = str(fields.get("contentType") or "")[:_MAX_FIELD]
@@ -123,17 +146,22 @@ class Content:
         if not self._room:
             self.truncated = self.truncated or bool(data)
             return ""
-        text = self._decoder.decode(data, final).translate(_PICTURES)
+        text = self._decoder.decode(data, final).translate(_VISIBLE)
         self.truncated = len(text) > self._room
         text = text[: self._room]
         self._room -= len(text)
         return text
 
 
+def visible(text: str) -> str:
+    """A text with everything in it to be seen: nothing hides, and nothing turns the text around it."""
+    return text.translate(_VISIBLE)
+
+
 def shown(data: bytes, max_text: int) -> tuple[str, bool]:
     """The beginning of some bytes as text, and whether anything was left out."""
     # No character takes more than four bytes.
-    text = data[: max_text * 4].decode("utf-8", "backslashreplace").translate(_PICTURES)
+    text = data[: max_text * 4].decode("utf-8", "backslashreplace").translate(_VISIBLE)
     return text[:max_text], len(text) > max_text or len(data) > max_text * 4
 
 

@@ -1,18 +1,25 @@
-"""The inspector's page and its stream of changes, over HTTP, for those who know the token."""
+"""The inspector's page and its stream of changes, over HTTP, for those who know the token.
+
+It lives on the event loop of the emulator that it looks at.
+"""
 
 import asyncio
 import hmac
 import json
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from streamify_server.local.events import Event
 from streamify_server.local.http1 import Connection
+from streamify_server.local.listener import Listener
 from streamify_server.local.request import Request
 
-from .store import Cursor, Store
+from .store import Cursor, Store, Waterfall
+from .timeline import LONG_GAP
 
 # Pages are told of changes at most this often, however many chunks there are.
 _PAUSE_SECONDS = 0.05
@@ -38,6 +45,50 @@ _SECURITY = [
 _WRONG_TOKEN = "The inspector's URL holds a token that is new at each start: open the one printed last.\n"
 
 
+# Invokes once more what an invocation of this request id did; the error is a sentence, None if there is none.
+Replay = Callable[[str], str | None]
+
+
+class Inspector:
+    """Serves the page.
+
+    Args:
+        payloads: Whether to show what payloads, responses and logs say, or only times and sizes.
+        about: What the page says of the server that it looks at.
+        replay: Invokes a function once more.
+        host: The address to listen on.
+    """
+
+    def __init__(
+        self, *, payloads: bool, about: Mapping[str, Any], replay: Replay, host: str = "127.0.0.1"
+    ) -> None:
+        self._store = Store(payloads=payloads)
+        self._token = secrets.token_urlsafe(24)
+        about = {**about, "payloads": payloads, "longGap": LONG_GAP}
+        self._listener = Listener(InspectorServer(self._store, self._token, about, replay), host=host)
+
+    async def open(self, port: int = 0) -> None:
+        """Start serving.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        await self._listener.open(port)
+
+    async def close(self) -> None:
+        """Stop serving; pages that are open are told so by the end of their connections."""
+        await self._listener.close()
+
+    def observe(self, event: Event) -> None:
+        """Take in an event of the emulator."""
+        self._store.observe(event)
+
+    @property
+    def url(self) -> str:
+        """The URL of the page, with the token that lets its reader in."""
+        return f"http://{self._listener.address}/{self._token}/"
+
+
 class InspectorServer:
     """Answers under `/<token>/` and nowhere else.
 
@@ -45,10 +96,12 @@ class InspectorServer:
         store: What it shows.
         token: What the path of every request must start with.
         about: What the page says of the server that it looks at.
+        replay: Invokes a function once more.
     """
 
-    def __init__(self, store: Store, token: str, about: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store, token: str, about: Mapping[str, Any], replay: Replay) -> None:
         self._store = store
+        self._replay = replay
         self._token = token
         self._about = about
         static = files(__package__).joinpath("static")
@@ -57,21 +110,31 @@ class InspectorServer:
     async def __call__(self, request: Request, connection: Connection) -> None:
         token, _, name = request.target.partition("?")[0].removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self._token.encode()):
-            message = (
-                "The inspector's URL holds a token that is new at each start: open the one printed last.\n"
-            )
-            return await _text(connection, 403, message)
-        match request.method, name:
+            return await _text(connection, 403, _WRONG_TOKEN)
+        action, _, number = name.partition("/")
+        match request.method, action:
             case "GET", "events":
                 return await self._events(connection)
             case "POST", "clear":
                 self._store.clear()
                 return await connection.respond(204, _SECURITY)
+            case ("POST", "replay") | ("GET", "export"):
+                return await self._act(action, number, connection)
             case "GET" | "HEAD", _ if file := self._files.get(name or "index.html"):
                 content_type = _CONTENT_TYPES[Path(file.name).suffix]
                 headers = [("content-type", content_type), *_SECURITY]
                 return await connection.respond(200, headers, file.read_bytes())
         return await _text(connection, 404, "There is no such page.\n")
+
+    async def _act(self, action: str, number: str, connection: Connection) -> None:
+        found = self._store.find(int(number)) if number.isdecimal() and len(number) < 10 else None
+        if found is None:
+            return await _text(connection, 404, "This invocation is no longer kept.\n")
+        if action == "export":
+            return await _download(connection, found)
+        if problem := self._replay(found.request_id):
+            return await _text(connection, 409, f"{problem}\n")
+        return await connection.respond(204, _SECURITY)
 
     async def _events(self, connection: Connection) -> None:
         """Server-sent events: `hello`, then a message with all changes whenever there are some."""
@@ -99,6 +162,13 @@ async def _is_set(event: asyncio.Event, seconds: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+async def _download(connection: Connection, invocation: Waterfall) -> None:
+    disposition = f'attachment; filename="invocation-{invocation.request_id}.json"'
+    headers = [("content-type", "application/json"), ("content-disposition", disposition), *_SECURITY]
+    body = json.dumps(invocation.export(), indent=2, ensure_ascii=False)
+    await connection.respond(200, headers, body.encode("utf-8", "backslashreplace"))
 
 
 async def _text(connection: Connection, status: int, message: str) -> None:

@@ -1,12 +1,204 @@
 """The last invocations, in memory and bounded, and what is new about them for each page that looks."""
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any
 
-from streamify_server.local.events import Event, FaultInjected, InvocationStarted, LogWritten
+from streamify_server.local.events import (
+    ChunkProduced,
+    Event,
+    FaultInjected,
+    InvocationEnded,
+    InvocationStarted,
+    LogWritten,
+    ResponseStarted,
+)
 
-from .waterfall import Limits, Seen, Waterfall
+from .content import Content, Failure, failure, shown, visible
+from .timeline import Bar, Timeline, hint
+
+_MAX_HEADERS = 50
+_MAX_FIELD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is kept in memory: invocations, and for each of them bars, characters of text, and log lines."""
+
+    invocations: int = 100
+    bars: int = 1000
+    text: int = 65536
+    payload: int = 16384
+    lines: int = 500
+    log: int = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How much of a waterfall somebody has been given."""
+
+    revision: int = -1
+    merges: int = 0
+    bars: int = 0
+    lines: int = 0
+
+
+class Waterfall:
+    """When and what one invocation sent and logged.
+
+    Args:
+        number: Counts the invocations since the inspector was started.
+        started: The event that it began with.
+        payloads: Whether to keep what payload, response and log say, and not only their sizes.
+        limits: How much of it to keep.
+    """
+
+    def __init__(self, number: int, started: InvocationStarted, *, payloads: bool, limits: Limits) -> None:
+        self.number = number
+        self.revision: int = 0
+        self._started = replace(started, payload=b"", request=visible(started.request)[:_MAX_FIELD])
+        self._payloads = payloads
+        self._max_text = limits.text if payloads else 0
+        self._timeline = Timeline(limits.bars)
+        self._content = Content("", self._max_text)
+        self._responded = False
+        self._ended: InvocationEnded | None = None
+        self._failure: Failure | None = None
+        self._fault = ""
+        self._lines: list[tuple[float, str]] = []
+        self._lines_left = limits.lines
+        self._log_left = limits.log
+        self._log_truncated = False
+        self._payload: str | None = None
+        self._payload_truncated = False
+        if payloads:
+            self._payload, self._payload_truncated = shown(started.payload, limits.payload)
+
+    @property
+    def request_id(self) -> str:
+        return self._started.request_id
+
+    def update(
+        self, event: ResponseStarted | ChunkProduced | InvocationEnded | LogWritten | FaultInjected
+    ) -> None:
+        """Take in the next event of this invocation."""
+        self.revision += 1
+        match event:
+            case ResponseStarted():
+                self._responded = True
+                self._content = Content(event.content_type, self._max_text)
+            case ChunkProduced():
+                text = self._content.feed(event.data)
+                self._timeline.add(self._after(event.time), event.size, text, self._content.kind)
+            case InvocationEnded():
+                self._failure = failure(event.error)
+                self._ended = replace(event, error=b"")
+                self._timeline.add_text(self._content.finish())
+            case LogWritten():
+                self._log(event)
+            case FaultInjected():
+                self._fault = event.effect
+
+    def _after(self, moment: float) -> float:
+        return max(0.0, moment - self._started.time)
+
+    def _log(self, event: LogWritten) -> None:
+        if not self._payloads:
+            return
+        line = visible(event.line)
+        self._log_truncated = self._log_truncated or len(line) > self._log_left or not self._lines_left
+        if self._log_left and self._lines_left:
+            self._lines.append((self._after(event.time), line[: self._log_left]))
+            self._log_left -= len(self._lines[-1][1])
+            self._lines_left -= 1
+
+    def since(self, seen: Seen) -> tuple[dict[str, Any], Seen]:
+        """What is new to somebody who has seen so much, as JSON, without the bars and lines they have."""
+        bars = self._timeline.bars
+        first = seen.bars if seen.merges == self._timeline.merges else 0
+        changes = {
+            "number": self.number,
+            **self._request(),
+            **self._response(),
+            **self._outcome(),
+            "from": first,
+            "bars": [_numbers(bar) for bar in bars[first:]],
+            "linesFrom": seen.lines,
+            "lines": [[round(at, 6), line] for at, line in self._lines[seen.lines :]],
+            "logTruncated": self._log_truncated,
+        }
+        return changes, Seen(self.revision, self._timeline.merges, len(bars), len(self._lines))
+
+    def export(self) -> dict[str, Any]:
+        """All that is known, with names in place of positions."""
+        known, _ = self.since(Seen())
+        for name in ("number", "from", "linesFrom"):
+            del known[name]
+        known["bars"] = [dict(zip(_BAR, numbers, strict=True)) for numbers in known["bars"]]
+        known["lines"] = [{"at": at, "line": line} for at, line in known["lines"]]
+        return known
+
+    def _request(self) -> dict[str, Any]:
+        return {
+            "id": self._started.request_id,
+            "function": self._started.function,
+            "mode": self._started.mode,
+            "request": self._started.request,
+            "started": self._started.time,
+            "payload": self._payload,
+            "payloadTruncated": self._payload_truncated,
+        }
+
+    def _response(self) -> dict[str, Any]:
+        head, timeline = self._content.head, self._timeline
+        return {
+            "contentType": visible(self._content.content_type) if self._responded else None,
+            "verified": self._content.verified,
+            "httpStatus": head.status if head else None,
+            "httpHeaders": _bounded(head.headers) if head and self._payloads else None,
+            "bytes": timeline.bytes,
+            "chunks": timeline.chunks,
+            "firstByte": timeline.first,
+            "lastByte": timeline.last,
+            "gap": asdict(timeline.longest_gap) if timeline.longest_gap else None,
+            "textTruncated": self._payloads and self._content.truncated,
+        }
+
+    def _outcome(self) -> dict[str, Any]:
+        ended = self._ended
+        status = ended.status if ended else "running"
+        found = hint(self._timeline, status=status, mode=self._started.mode)
+        return {
+            "status": status,
+            "duration": ended.duration if ended else None,
+            "error": self._error(),
+            "fault": self._fault,
+            "hint": asdict(found) if found else None,
+        }
+
+    def _error(self) -> dict[str, Any] | None:
+        """The error's type; its message and trace too, where payloads may be shown."""
+        told = self._content.failure or self._failure
+        if told:
+            said = {"message": visible(told.message), "trace": visible(told.trace)} if self._payloads else {}
+            return {"type": visible(told.error_type), **said}
+        if self._ended and self._ended.status != "success":
+            return {"type": visible(self._ended.error_type or "Unknown")}
+        return None
+
+
+_BAR = ("at", "until", "size", "chunks", "text", "kind")
+
+
+def _numbers(bar: Bar) -> list[Any]:
+    return [round(bar.at, 6), round(bar.until, 6), bar.size, bar.chunks, bar.text, bar.kind]
+
+
+def _bounded(headers: dict[str, str]) -> dict[str, str]:
+    kept = list(headers.items())[:_MAX_HEADERS]
+    return {visible(name[:_MAX_FIELD]): visible(value[:_MAX_FIELD]) for name, value in kept}
+
 
 Cursor = dict[int, Seen]
 
@@ -15,7 +207,7 @@ class Store:
     """Takes in events and hands out changes; it does no I/O and belongs to one thread.
 
     Args:
-        payloads: Whether to keep what payloads and responses say, and not only times and sizes.
+        payloads: Whether to keep what payloads, responses and logs say, and not only times and sizes.
         limits: How much to keep.
     """
 
@@ -28,8 +220,6 @@ class Store:
 
     def observe(self, event: Event) -> None:
         """Take in what happened; what belongs to an invocation that is no longer kept is dropped."""
-        if isinstance(event, LogWritten | FaultInjected):
-            return
         if isinstance(event, InvocationStarted):
             if len(self._waterfalls) >= self._limits.invocations:
                 del self._waterfalls[next(iter(self._waterfalls))]
@@ -47,12 +237,17 @@ class Store:
         self._waterfalls.clear()
         self._changed()
 
+    def find(self, number: int) -> Waterfall | None:
+        """The invocation of this number, if it is kept."""
+        return next((found for found in self._waterfalls.values() if found.number == number), None)
+
     def changes(self, cursor: Cursor) -> dict[str, Any]:
         """What is new since the last call with this cursor, which is brought up to date.
 
         Returns:
             `kept`: the numbers of all invocations that are kept. `invocations`: those that changed; each
-            with its bars from the index `from` on, which replace whatever was given for them before.
+            with its bars from the index `from` on, which replace whatever was given for them before, and its
+            log lines from `linesFrom` on.
         """
         changed = []
         for waterfall in self._waterfalls.values():

@@ -1,6 +1,14 @@
-"""When the bytes of a response left the function: bars on a time axis, however many chunks there were."""
+"""When the bytes of a response left the function, and what that says about it, in a sentence."""
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+from streamify_server.local.events import Mode, Status
+from streamify_server.local.units import seconds_text
+
+# What a chunk holds: bytes of the body, or a part that a prelude or a verified stream puts around it.
+Kind = Literal["data", "head", "end", "error"]
+_TELLING: tuple[Kind, ...] = ("error", "data", "end", "head")
 
 _MAX_BARS = 1000
 
@@ -14,6 +22,7 @@ class Bar:
     size: int
     chunks: int
     text: str = field(repr=False)
+    kind: Kind = "data"
 
     def merged(self, following: "Bar") -> "Bar":
         return Bar(
@@ -22,7 +31,13 @@ class Bar:
             self.size + following.size,
             self.chunks + following.chunks,
             self.text + following.text,
+            most_telling(self.kind, following.kind),
         )
+
+
+def most_telling(*kinds: Kind) -> Kind:
+    """The kind to show for chunks that are shown as one."""
+    return min(kinds, key=_TELLING.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,7 @@ class Timeline:
         self.longest_gap: Gap | None = None
         self._max_bars = max_bars
 
-    def add(self, at: float, size: int, text: str = "") -> None:
+    def add(self, at: float, size: int, text: str = "", kind: Kind = "data") -> None:
         """Add a chunk that left the function."""
         if self.last is None:
             self.first = at
@@ -65,16 +80,73 @@ class Timeline:
         self.chunks += 1
         if len(self.bars) >= self._max_bars:
             self._halve()
-        self.bars.append(Bar(at, at, size, 1, text))
+        self.bars.append(Bar(at, at, size, 1, text, kind))
 
     def add_text(self, text: str) -> None:
         """Add what the last chunk turns out to say, now that nothing follows it."""
         if text and self.bars:
             last = self.bars[-1]
-            self.bars[-1] = Bar(last.at, last.until, last.size, last.chunks, last.text + text)
+            self.bars[-1] = Bar(last.at, last.until, last.size, last.chunks, last.text + text, last.kind)
             self.merges += 1
 
     def _halve(self) -> None:
         pairs = [self.bars[index : index + 2] for index in range(0, len(self.bars), 2)]
         self.bars = [pair[0].merged(pair[1]) if len(pair) == 2 else pair[0] for pair in pairs]
         self.merges += 1
+
+
+HintKind = Literal["one-piece", "burst", "buffered-caller", "gap", "empty"]
+
+# A pause that a person notices, and that idle limits on the way (CloudFront's 30 s) are made of.
+LONG_GAP = 1.0
+# Before this, nobody waits for a first byte, and "all at once" says nothing.
+_QUICK = 0.2
+# A response whose chunks take less than this share of the wait for the first of them came in one burst.
+_BURST = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something to look at: its kind, and the sentence for a person."""
+
+    kind: HintKind
+    text: str
+
+
+def hint(timeline: Timeline, *, status: Status, mode: Mode) -> Hint | None:
+    """The most telling thing about a response that has ended without an error, or has paused for long."""
+    ended = status == "success"
+    if timeline.first is None or timeline.last is None:
+        return Hint("empty", "The response has no body.") if ended else None
+    spread = timeline.last - timeline.first
+    if ended and timeline.chunks == 1:
+        return _one_piece(timeline.first)
+    if ended and timeline.first >= _QUICK and spread < _BURST * timeline.first:
+        left = f"All {timeline.chunks} chunks left within {seconds_text(spread)}, after"
+        return Hint(
+            "burst",
+            f"{left} {seconds_text(timeline.first)} of silence: buffered?"
+            " Something collects the response before it is streamed.",
+        )
+    if mode == "buffered" and timeline.chunks > 1:
+        return Hint(
+            "buffered-caller",
+            "The function streams, but this caller invoked it buffered: it gets everything at the end.",
+        )
+    gap = timeline.longest_gap
+    if gap and gap.duration >= LONG_GAP:
+        return Hint(
+            "gap",
+            f"Nothing left the function for {seconds_text(gap.duration)},"
+            f" from {seconds_text(gap.start)} to {seconds_text(gap.end)}.",
+        )
+    return None
+
+
+def _one_piece(first: float) -> Hint:
+    after = f", after {seconds_text(first)} of silence" if first >= _QUICK else ""
+    return Hint(
+        "one-piece",
+        f"The whole response left the function in one piece{after}: buffered?"
+        " To stream, yield its parts as they are made.",
+    )

@@ -4,8 +4,10 @@ import { svg } from "./dom.js";
 import { axisTime, bytes, ticks, time } from "./format.js";
 
 const SHAPE = { width: 120, height: 18 };
-const MARGIN = { left: 52, right: 14, top: 10, bottom: 38 };
+const MARGIN = { left: 52, right: 14, top: 10, bottom: 46 };
 const LANE = 12;
+// Below the marks of the chunks, those of the log lines.
+const LOG = { top: 19, height: 5 };
 
 // Where the chunks lie between the start and the end of their own invocation.
 export function drawShape(node, invocation, span) {
@@ -16,10 +18,10 @@ export function drawShape(node, invocation, span) {
     const [from, to] = [x(invocation.firstByte), x(invocation.lastByte)];
     parts.push(svg("path", { class: "shape-span", d: `M${from} 9H${to}` }));
     // Marks that fall on the same pixel are one.
-    const marks = new Set(invocation.bars.map((bar) => Math.round(x(bar[0]))));
+    const marks = new Set(invocation.bars.filter((bar) => bar[5] !== "error").map((bar) => Math.round(x(bar[0]))));
     parts.push(svg("path", { class: "shape-chunk", d: [...marks].map((at) => `M${at} 3V15`).join("") }));
   }
-  if (invocation.error) parts.push(svg("path", { class: "shape-error", d: `M${SHAPE.width - 2} 1V17` }));
+  if (invocation.error) parts.push(svg("path", { class: "shape-error", d: `M${SHAPE.width - 3} 0V18` }));
   node.replaceChildren(...parts);
 }
 
@@ -56,35 +58,65 @@ function silences(invocation, x, base, longGap, span) {
 function staircase(invocation, x, y, span) {
   let sum = 0;
   let path = `M${x(0).toFixed(1)} ${y(0).toFixed(1)}`;
-  for (const [at, until, size] of invocation.bars) {
+  for (const [at, until, size, , , kind] of invocation.bars) {
     path += `H${x(at).toFixed(1)}`;
-    sum += size;
+    // The report of an error is no progress of the response.
+    sum += kind === "error" ? 0 : size;
     path += until > at ? `L${x(until).toFixed(1)} ${y(sum).toFixed(1)}` : `V${y(sum).toFixed(1)}`;
   }
   return `${path}H${x(span).toFixed(1)}`;
 }
 
+// Marks below the axis: chunks by what they hold, and log lines.
+function lanes(invocation, x, base) {
+  const of = (...kinds) => invocation.bars.filter((bar) => kinds.includes(bar[5]));
+  const marks = (bars) => bars.map((bar) => `M${x(bar[0]).toFixed(1)} ${base + 4}v${LANE}`).join("");
+  const lines = new Set(invocation.lines.map(([at]) => x(at).toFixed(1)));
+  return [
+    svg("path", { class: "chunk", d: marks(of("data")) }),
+    svg("path", { class: "chunk chunk-frame", d: marks(of("head", "end")) }),
+    svg("path", { class: "chunk chunk-error", d: marks(of("error")) }),
+    svg("path", { class: "log-mark", d: [...lines].map((at) => `M${at} ${base + LOG.top}v${LOG.height}`).join("") }),
+  ];
+}
+
+// Where and how a response that failed ended.
+function failure(invocation, x, width, base, span) {
+  if (!invocation.error) return [];
+  const at = Math.min(x(invocation.duration ?? span), width - MARGIN.right);
+  const anchor = at > width / 2 ? "end" : "start";
+  const label = { class: "error-label", x: at + (anchor === "end" ? -7 : 7), y: MARGIN.top + 14, "text-anchor": anchor };
+  const type = invocation.error.type.length > 40 ? `${invocation.error.type.slice(0, 40)}…` : invocation.error.type;
+  return [
+    svg("path", { class: "error-end", d: `M${at.toFixed(1)} ${MARGIN.top}V${base + 4 + LANE}` }),
+    svg("text", label, `✕ ${type}`),
+  ];
+}
+
 // The chart: a staircase where a response streams, a cliff where it comes at once.
 export function drawChart(node, invocation, span, { longGap, highlighted }) {
-  const width = Math.max(320, node.clientWidth);
+  const width = Math.max(280, node.clientWidth);
   const height = Math.max(140, node.clientHeight);
   const base = height - MARGIN.bottom;
   const x = (seconds) => MARGIN.left + (seconds / span) * (width - MARGIN.left - MARGIN.right);
-  const y = (size) => base - (size / Math.max(1, invocation.bytes)) * (base - MARGIN.top - 8);
+  const total = invocation.bars.reduce((sum, bar) => sum + (bar[5] === "error" ? 0 : bar[2]), 0);
+  // Room for the words over the line.
+  const room = invocation.error ? 24 : 8;
+  const y = (size) => base - (size / Math.max(1, total)) * (base - MARGIN.top - room);
   node.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const line = staircase(invocation, x, y, span);
-  const marks = invocation.bars.map((bar) => `M${x(bar[0]).toFixed(1)} ${base + 4}v${LANE}`).join("");
   const parts = [
     ...silences(invocation, x, base, longGap, span),
     ...axis(width, height, x, span, Math.max(3, Math.floor(width / 120))),
     svg("path", { class: "area", d: `${line}V${base}H${MARGIN.left}Z` }),
     svg("path", { class: "line", d: line }),
-    svg("path", { class: "chunk", d: marks }),
+    ...lanes(invocation, x, base),
+    ...failure(invocation, x, width, base, span),
     svg("text", { class: "tick", x: MARGIN.left - 6, y: base, "text-anchor": "end" }, "0"),
   ];
-  if (invocation.bytes) {
-    const top = { class: "tick", x: MARGIN.left - 6, y: y(invocation.bytes) + 4, "text-anchor": "end" };
-    parts.push(svg("text", top, bytes(invocation.bytes)));
+  if (total) {
+    const top = { class: "tick", x: MARGIN.left - 6, y: y(total) + 4, "text-anchor": "end" };
+    parts.push(svg("text", top, bytes(total)));
   }
   const bar = invocation.bars[highlighted];
   if (bar) parts.push(svg("path", { class: "cross", d: `M${x(bar[0]).toFixed(1)} ${MARGIN.top}V${base + 4 + LANE}` }));

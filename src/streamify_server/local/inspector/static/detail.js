@@ -1,20 +1,26 @@
 // The selected invocation: its figures, its chart, its chunks and what they say.
 
 import { drawChart, nearestBar } from "./chart.js";
-import { byId, element, markSelected, roveRows, setText } from "./dom.js";
+import { byId, copyText, element, markSelected, roveRows, setText } from "./dom.js";
 import { bytes, clock, count, pretty, time } from "./format.js";
 import { statusOf } from "./invocations.js";
 
 const MODES = { streaming: "streamed to the caller", buffered: "buffered for the caller", event: "asynchronous" };
 
+// What the chunks are that are not the response itself, where the table has room for a word.
+const KINDS = { head: "head", end: "end", error: "error" };
+const PLATFORM = /^(START|END|REPORT) RequestId: /;
+
 export class Detail {
-  constructor() {
+  constructor({ onReplay }) {
     this.invocation = null;
     this.span = 1;
     this.longGap = 1;
     this.highlighted = -1;
     this.shownBars = 0;
     this.shownFrom = null;
+    this.shownLines = 0;
+    this.log = byId("log");
     this.chunks = byId("chunks");
     this.text = byId("text");
     this.chart = byId("chart");
@@ -25,6 +31,11 @@ export class Detail {
       if (this.invocation) this.#pointAt(nearestBar(this.chart, this.invocation, this.span, event.clientX));
     });
     this.chart.addEventListener("click", () => this.chunks.rows[this.highlighted]?.focus());
+    byId("copy-id").addEventListener("click", () => this.#copyId());
+    byId("replay").addEventListener("click", async () => {
+      const { number } = this.invocation;
+      this.#tell(await onReplay(number));
+    });
     new ResizeObserver(() => this.#draw()).observe(this.chart);
   }
 
@@ -34,12 +45,16 @@ export class Detail {
     byId("nothing").hidden = invocation !== null;
     byId("selected").hidden = invocation === null;
     if (invocation === null) return;
-    if (another) this.highlighted = -1;
+    if (another) {
+      this.highlighted = -1;
+      this.#tell("");
+    }
     this.span = span;
     this.#heading();
     this.#metrics();
     this.#notes();
     this.#bars(another);
+    this.#lines(another);
     this.#boxes();
     this.#draw();
   }
@@ -59,14 +74,27 @@ export class Detail {
   }
 
   #heading() {
-    const { function: name, id, contentType, mode, started, verified } = this.invocation;
+    const { function: name, id, contentType, mode, number, request, started, verified } = this.invocation;
     const { kind, text, symbol } = statusOf(this.invocation);
     setText(byId("detail-title"), name);
     const badges = [element("span", { class: "status", "data-kind": kind }, `${symbol} ${text}`)];
     if (verified) badges.push(element("span", { class: "badge", title: "The stream says itself how it ended" }, "verified"));
     badges.push(element("span", { class: "badge" }, MODES[mode] ?? mode));
     byId("badges").replaceChildren(...badges);
-    setText(byId("facts"), [clock(started), contentType || "no content type", `request ${id}`].join("  ·  "));
+    setText(byId("facts"), [request, clock(started), contentType || "no content type"].filter(Boolean).join("  ·  "));
+    setText(byId("request-id"), id);
+    byId("export").setAttribute("href", `export/${number}`);
+  }
+
+  #tell(problem) {
+    byId("outcome").hidden = !problem;
+    setText(byId("outcome"), problem);
+  }
+
+  async #copyId() {
+    const button = byId("copy-id");
+    await copyText(this.invocation.id).then(() => setText(button, "Copied"), () => setText(button, "Not copied"));
+    setTimeout(() => setText(button, "Copy"), 1500);
   }
 
   #metrics() {
@@ -88,7 +116,9 @@ export class Detail {
   }
 
   #notes() {
-    const { error, hint } = this.invocation;
+    const { error, fault, hint } = this.invocation;
+    byId("fault").hidden = !fault;
+    setText(byId("fault"), fault ? `An injected fault ${fault}.` : "");
     byId("error").hidden = !error;
     setText(byId("error-type"), error?.type ?? "");
     setText(byId("error-message"), error?.message ?? "");
@@ -113,15 +143,37 @@ export class Detail {
       rows.push(this.#row(index, index ? bars[index - 1] : null, bars[index]));
       const span = element("span", {}, bars[index][4]);
       span.dataset.bar = index;
+      if (bars[index][5] === "error") {
+        span.className = "failed";
+        span.textContent += `✕ ${[this.invocation.error?.type, this.invocation.error?.message].filter(Boolean).join(": ")}`;
+      }
       spans.push(span);
     }
     this.shownBars = bars.length;
     this.chunks.append(...rows);
-    this.text.append(...spans);
+    keepingEnd(this.text, another, () => this.text.append(...spans));
     this.chunks.style.setProperty("--span", this.span);
   }
 
-  #row(index, previous, [at, until, size, merged]) {
+  #lines(another) {
+    const { lines, logTruncated } = this.invocation;
+    if (another) {
+      this.log.replaceChildren();
+      this.shownLines = 0;
+    }
+    const rows = lines.slice(this.shownLines).map(([at, line]) => {
+      const kind = PLATFORM.test(line) ? "platform" : line.startsWith("[ERROR]") ? "failed" : "";
+      return element("p", { class: kind }, element("span", { class: "aside" }, time(at)), element("code", {}, line));
+    });
+    this.shownLines = lines.length;
+    keepingEnd(this.log, another, () => this.log.append(...rows));
+    if (logTruncated && !this.log.querySelector(".cut")) {
+      this.log.append(element("p", { class: "aside cut" }, "Only the beginning is kept."));
+    }
+    byId("log-pane").hidden = !lines.length;
+  }
+
+  #row(index, previous, [at, until, size, merged, , kind]) {
     const after = at - (previous ? previous[1] : 0);
     const wait = element("i", { class: "wait" });
     wait.style.setProperty("--from", previous ? previous[1] : 0);
@@ -137,8 +189,9 @@ export class Detail {
       number(time(at)),
       number(`+${time(after)}`),
       number(bytes(size)),
-      element("td", { class: "track" }, wait, mark),
+      element("td", { class: "track" }, wait, mark, ...(kind in KINDS ? [element("span", { class: "kind" }, KINDS[kind])] : [])),
     );
+    row.dataset.kind = kind;
     if (previous && after >= this.longGap) row.dataset.gap = "long";
     return row;
   }
@@ -147,11 +200,12 @@ export class Detail {
     const { payload, payloadTruncated, httpHeaders, textTruncated, bars } = this.invocation;
     const hidden = payload === null;
     const notes = [
-      hidden && "Payloads and text are switched off (--no-payloads).",
+      hidden && "Payloads, text and log are switched off (--no-payloads).",
       textTruncated && "Only the beginning is kept.",
       !hidden && bars.some((bar) => bar[3] > 1) && "Neighbouring chunks are drawn as one.",
     ];
-    byId("panes").hidden = !bars.length;
+    byId("chunks-pane").hidden = byId("text-pane").hidden = !bars.length;
+    byId("panes").hidden = !bars.length && !this.invocation.lines.length;
     setText(byId("text-note"), notes.filter(Boolean).join(" "));
     byId("payload-box").hidden = hidden;
     setText(byId("payload"), hidden ? "" : payloadTruncated ? `${payload}…` : pretty(payload));
@@ -169,6 +223,15 @@ export class Detail {
     setText(byId("pointer"), bar ? `#${highlighted + 1} · ${time(bar[0])} · +${time(gap)} · ${bytes(bar[2])}` : "");
     const { firstByte, lastByte, bytes: size, chunks } = invocation;
     const when = chunks ? `the first after ${time(firstByte)}, the last after ${time(lastByte)}` : "none so far";
-    this.chart.setAttribute("aria-label", `${count(chunks)} chunks, ${bytes(size)}: ${when}.`);
+    const ended = invocation.error ? ` It ended with ${invocation.error.type}.` : "";
+    this.chart.setAttribute("aria-label", `${count(chunks)} chunks, ${bytes(size)}: ${when}.${ended}`);
   }
+}
+
+// Add to a box that scrolls, so that who reads its end goes on doing so.
+function keepingEnd(box, another, add) {
+  const atEnd = !another && box.scrollTop + box.clientHeight >= box.scrollHeight - 8;
+  add();
+  if (another) box.scrollTop = 0;
+  else if (atEnd) box.scrollTop = box.scrollHeight;
 }

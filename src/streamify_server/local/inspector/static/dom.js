@@ -22,12 +22,23 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// Put a text on the clipboard; a page that is not served from this machine has no clipboard but the selection.
+export async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = element("textarea", { class: "visually-hidden" });
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
 // Rows of a grid as one tab stop: arrows, Home, End, Page Up and Page Down move between them.
 export function roveRows(body, onFocus) {
   body.addEventListener("keydown", (event) => {
     const row = event.target.closest("tr");
     if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
-    const rows = [...body.rows];
+    const rows = [...body.rows].filter((one) => !one.hidden);
     const index = rows.indexOf(row);
     const moves = {
       ArrowDown: index + 1, ArrowUp: index - 1, j: index + 1, k: index - 1,

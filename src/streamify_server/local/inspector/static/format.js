@@ -3,6 +3,7 @@
 export function time(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const ms = seconds * 1000;
+  if (ms === 0) return "0 ms";
   if (ms < 1) return `${ms.toFixed(2)} ms`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -42,10 +43,14 @@ export function axisTime(seconds, span) {
   return `${+seconds.toPrecision(4)} s`;
 }
 
+// What hides in a text or turns the text around it; JSON may hold it as an escape.
+const UNSEEN = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g;
+const escaped = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
 // The JSON of a payload over several lines; anything else as it is.
 export function pretty(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    return JSON.stringify(JSON.parse(text), null, 2).replace(UNSEEN, escaped);
   } catch {
     return text;
   }

@@ -2,14 +2,15 @@
 
 import { Detail } from "./detail.js";
 import { byId, element, setText } from "./dom.js";
-import { InvocationTable } from "./invocations.js";
+import { InvocationTable, matches } from "./invocations.js";
 
 const invocations = new Map();
-const detail = new Detail();
+const detail = new Detail({ onReplay: (number) => replay(number) });
 const table = new InvocationTable((number) => select(number, { byHand: true }));
 let selected = null;
 let following = true;
 let drawing = false;
+let words = [];
 const stale = new Set();
 
 // How long the axis of an invocation is: until its end, or until now.
@@ -27,6 +28,7 @@ function draw() {
     table.update(invocation, span(invocation));
     if (number === selected) detail.show(invocation, span(invocation));
   }
+  if (stale.size) applyFilter();
   stale.clear();
 }
 
@@ -43,7 +45,30 @@ function select(number, { byHand = false } = {}) {
   detail.show(invocations.get(number) ?? null, number === null ? 1 : span(invocations.get(number)));
 }
 
-const newest = () => (invocations.size ? Math.max(...invocations.keys()) : null);
+const isShown = (number) => invocations.has(number) && matches(invocations.get(number), words);
+
+function newest() {
+  const shown = [...invocations.keys()].filter(isShown);
+  return shown.length ? Math.max(...shown) : null;
+}
+
+function applyFilter() {
+  table.filter(isShown);
+}
+
+function onFilter() {
+  words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  applyFilter();
+  if (selected === null || !isShown(selected)) select(newest());
+}
+
+// Invoke the function of an invocation once more; what comes of it is followed.
+async function replay(number) {
+  follow(true);
+  const answer = await fetch(`replay/${number}`, { method: "POST" }).catch(() => null);
+  if (answer?.ok) return "";
+  return answer ? (await answer.text()).trim() : "The connection is lost.";
+}
 
 function follow(on) {
   following = on;
@@ -54,8 +79,9 @@ function take(change, now) {
   const known = invocations.get(change.number);
   const bars = change.from && known ? known.bars.concat(change.bars) : change.bars;
   const replaced = change.from && known ? known.replaced : (known?.replaced ?? 0) + 1;
+  const lines = change.linesFrom && known ? known.lines.concat(change.lines) : change.lines;
   invocations.set(change.number, {
-    ...change, bars, replaced, noticed: performance.now(), elapsed: Math.max(0, now - change.started),
+    ...change, bars, lines, replaced, noticed: performance.now(), elapsed: Math.max(0, now - change.started),
   });
   stale.add(change.number);
 }
@@ -66,6 +92,7 @@ function onChanges({ kept, invocations: changed, now }) {
   for (const number of invocations.keys()) if (!left.has(number)) invocations.delete(number);
   table.keep(kept);
   draw();
+  applyFilter();
   if (!invocations.size) select(null);
   else if ((following && newest() !== selected) || !invocations.has(selected)) select(newest());
 }
@@ -98,9 +125,15 @@ byId("follow").addEventListener("click", () => {
   follow(!following);
   if (following && invocations.size) select(newest());
 });
+byId("filter").addEventListener("input", onFilter);
 byId("clear").addEventListener("click", () => fetch("clear", { method: "POST" }).catch(() => {}));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "f" && !event.ctrlKey && !event.metaKey && !event.altKey) byId("follow").click();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+  if (event.key === "f") byId("follow").click();
+  if (event.key === "/") {
+    event.preventDefault();
+    byId("filter").focus();
+  }
 });
 // The clock of what is running ticks on between its chunks.
 setInterval(() => {

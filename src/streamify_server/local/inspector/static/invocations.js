@@ -10,8 +10,17 @@ export function statusOf(invocation) {
   const failed = invocation.status === "success" && (invocation.error || invocation.httpStatus >= 400);
   const kind = failed ? "error" : invocation.status;
   const named = kind === "success" ? "ok" : kind;
-  const text = invocation.httpStatus && kind !== "timeout" ? String(invocation.httpStatus) : named;
+  // A stream that broke off is an error, whatever its head said.
+  const text = invocation.httpStatus && kind !== "timeout" && !invocation.error ? String(invocation.httpStatus) : named;
   return { kind, text, symbol: SYMBOLS[kind] };
+}
+
+// Whether all words of the filter occur in what the table and the heading say.
+export function matches(invocation, words) {
+  const { error, request, contentType, httpStatus } = invocation;
+  const said = [statusOf(invocation).text, invocation.function, invocation.id, invocation.mode, request, contentType, httpStatus, error?.type, error?.message];
+  const text = said.filter(Boolean).join(" ").toLowerCase();
+  return words.every((word) => text.includes(word));
 }
 
 export class InvocationTable {
@@ -31,17 +40,29 @@ export class InvocationTable {
     byId("empty").hidden = this.rows.size > 0;
   }
 
+  // Show the rows of these invocations only.
+  filter(isShown) {
+    let shown = 0;
+    for (const [number, row] of this.rows) {
+      row.hidden = !isShown(number);
+      shown += !row.hidden;
+    }
+    byId("unmatched").hidden = shown > 0 || this.rows.size === 0;
+  }
+
   update(invocation, span) {
     const row = this.rows.get(invocation.number) ?? this.#add(invocation);
     const { kind, text, symbol } = statusOf(invocation);
-    const [status, , first, duration, size, chunks, shape] = row.cells;
+    const [status, name, first, duration, size, shape] = row.cells;
     status.firstChild.dataset.kind = kind;
     setText(status.firstChild, `${symbol} ${text}`);
+    setText(name.lastChild, invocation.error?.type ?? "");
     setText(first, time(invocation.firstByte));
     setText(duration, time(invocation.duration ?? span));
-    setText(size, bytes(invocation.bytes));
-    setText(chunks, count(invocation.chunks));
+    setText(size.firstChild, bytes(invocation.bytes));
+    setText(size.lastChild, `${count(invocation.chunks)} ${invocation.chunks === 1 ? "chunk" : "chunks"}`);
     row.dataset.hint = invocation.hint?.kind ?? "";
+    row.dataset.kind = kind;
     drawShape(shape.firstChild, invocation, span);
     setText(shape.lastChild, invocation.hint?.text ?? "");
     byId("empty").hidden = true;
@@ -52,18 +73,22 @@ export class InvocationTable {
   }
 
   #add(invocation) {
-    const number = (text = "") => element("td", { class: "number" }, text);
+    const cell = (className, ...children) => element("td", { class: className, role: "gridcell" }, ...children);
+    const what = [clock(invocation.started), invocation.request].filter(Boolean).join(" ");
     const row = element(
       "tr",
-      { tabindex: this.rows.size ? "-1" : "0", "aria-selected": "false" },
-      element("td", {}, element("span", { class: "status" })),
-      element(
-        "td", { class: "name" },
-        element("strong", {}, invocation.function),
-        element("span", { class: "aside" }, clock(invocation.started)),
+      { tabindex: this.rows.size ? "-1" : "0", "aria-selected": "false", role: "row" },
+      cell("of-status", element("span", { class: "status" })),
+      cell(
+        "name",
+        element("strong", { title: invocation.function }, invocation.function),
+        element("span", { class: "aside", title: what }, what),
+        element("span", { class: "failure" }),
       ),
-      number(), number(), number(), number(),
-      element("td", {}, svg("svg", { class: "shape", "aria-hidden": "true" }), element("span", { class: "visually-hidden" })),
+      cell("number of-first"),
+      cell("number of-duration"),
+      cell("number of-size", element("span"), element("span", { class: "aside" })),
+      cell("of-shape", svg("svg", { class: "shape", preserveAspectRatio: "none", "aria-hidden": "true" }), element("span", { class: "visually-hidden" })),
     );
     row.dataset.number = invocation.number;
     this.rows.set(invocation.number, row);
