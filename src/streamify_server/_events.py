@@ -54,7 +54,8 @@ def method_of(event: Any) -> str:
     if not isinstance(event, Mapping):
         return ""
     # VPC Lattice says just "method", and so may an event that has nothing to do with HTTP.
-    lattice = event.get("method") if isinstance(event.get("headers"), Mapping) else None
+    is_lattice = isinstance(event.get("headers"), Mapping) or "raw_path" in event
+    lattice = event.get("method") if is_lattice else None
     return _first_text(_http(event).get("method"), event.get("httpMethod"), lattice).upper()
 
 
@@ -99,8 +100,7 @@ def query_of(event: Any, name: str) -> str | None:
 
 
 def _is_lattice_1(event: Mapping[str, Any]) -> bool:
-    texts = isinstance(event.get("raw_path"), str) and isinstance(event.get("method"), str)
-    return texts and isinstance(event.get("headers"), Mapping)
+    return isinstance(event.get("raw_path"), str) and isinstance(event.get("method"), str)
 
 
 def _first_text(*candidates: Any) -> str:

@@ -8,38 +8,40 @@ if TYPE_CHECKING:
     from .content_encoding import http_content_encoding
     from .content_negotiation import http_content_negotiation
     from .cors import http_cors
-    from .error_handler import http_error_handler
-    from .error_log import error_logger
-    from .event_normalizer import http_event_normalizer
-    from .header_normalizer import http_header_normalizer
+    from .errors import error_logger, http_error_handler
+    from .event_records import event_normalizer
     from .input_output_log import input_output_logger
-    from .json_body_parser import http_json_body_parser
     from .multipart_body_parser import FilePart, http_multipart_body_parser
+    from .normalizers import http_event_normalizer, http_header_normalizer
+    from .parsers import http_json_body_parser, http_urlencode_body_parser, http_urlencode_path_parser
     from .partial_response import http_partial_response
     from .response_serializer import http_response_serializer
     from .router import http_router
     from .security_headers import http_security_headers
-    from .urlencode_body_parser import http_urlencode_body_parser
+    from .tokens import http_jwt
     from .validation import validator
     from .warming import warmup
 
 # No module may have the name of what it holds: importing it would put the module in that name's place here.
 _MODULES = {
     "FilePart": "multipart_body_parser",
-    "error_logger": "error_log",
+    "error_logger": "errors",
+    "event_normalizer": "event_records",
     "http_content_encoding": "content_encoding",
     "http_content_negotiation": "content_negotiation",
     "http_cors": "cors",
-    "http_error_handler": "error_handler",
-    "http_event_normalizer": "event_normalizer",
-    "http_header_normalizer": "header_normalizer",
-    "http_json_body_parser": "json_body_parser",
+    "http_error_handler": "errors",
+    "http_event_normalizer": "normalizers",
+    "http_header_normalizer": "normalizers",
+    "http_json_body_parser": "parsers",
+    "http_jwt": "tokens",
     "http_multipart_body_parser": "multipart_body_parser",
     "http_partial_response": "partial_response",
     "http_response_serializer": "response_serializer",
     "http_router": "router",
     "http_security_headers": "security_headers",
-    "http_urlencode_body_parser": "urlencode_body_parser",
+    "http_urlencode_body_parser": "parsers",
+    "http_urlencode_path_parser": "parsers",
     "input_output_logger": "input_output_log",
     "validator": "validation",
     "warmup": "warming",
@@ -48,6 +50,7 @@ _MODULES = {
 __all__ = [
     "FilePart",
     "error_logger",
+    "event_normalizer",
     "http_content_encoding",
     "http_content_negotiation",
     "http_cors",
@@ -55,12 +58,14 @@ __all__ = [
     "http_event_normalizer",
     "http_header_normalizer",
     "http_json_body_parser",
+    "http_jwt",
     "http_multipart_body_parser",
     "http_partial_response",
     "http_response_serializer",
     "http_router",
     "http_security_headers",
     "http_urlencode_body_parser",
+    "http_urlencode_path_parser",
     "input_output_logger",
     "validator",
     "warmup",

@@ -41,8 +41,9 @@ def preferences(field: str) -> list[Preference]:
 
 
 def media_types(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Media types, best first. Without the header anything goes."""
-    return _sorted("*/*" if field is None else field, available, _media_match)
+    """Media types without their parameters, best first. Without the header anything goes."""
+    found = _sorted("*/*" if field is None else field, available, _media_match)
+    return found if available is not None else [range.partition(";")[0] for range in found]
 
 
 def charsets(field: str | None, available: Sequence[str] | None) -> list[str]:
@@ -86,7 +87,7 @@ def _sorted(field: str, available: Sequence[str] | None, match: Matcher) -> list
 
 
 def _best(wanted: Sequence[Preference], available: Sequence[str] | None, match: Matcher) -> list[str]:
-    if not available:
+    if available is None:
         liked = [preference for preference in wanted if preference.weight > 0]
         return [p.range for p in sorted(liked, key=lambda p: (-p.weight, p.place))]
     ranked = []

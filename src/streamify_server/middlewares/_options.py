@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-# What an option takes, in words.
-_WORDS: dict[Any, str] = {
-    bool: "True or False",
-    int: "a whole number from 0 on",
-    str: "a str",
-    Callable: "a function",
-    Sequence: "a list of str",
-    Mapping: "a dict",
+from streamify_server._style import is_coroutine_function
+
+_ANNOTATION = re.compile(r"(\w+)(\[.*\])?( \| None)?")
+# What an annotation asks for, in words.
+_WORDS = {
+    "bool": "takes True or False",
+    "int": "takes a whole number from 0 on",
+    "float": "takes a number from 0 on",
+    "str": "takes a str",
+    "Callable": "takes a function that is not async",
+    "Sequence": "is a list",
+    "Mapping": "takes a dict",
 }
 
 
-def takes(middleware: str, **options: tuple[Any, Any]) -> None:
-    """Refuse an option whose value has the wrong type; None, which stands for "not given", passes.
+def check_options(given: Mapping[str, Any]) -> None:
+    """Refuse options whose values are not what the annotations of a middleware say.
 
-    Args:
-        middleware: Whose options these are.
-        options: For each, its value, and bool, int (not negative), str, Callable, Sequence (of str) or
-            Mapping.
+    Call it first in `__init__`, with `locals()`. Annotations with alternatives are left to the middleware;
+    numbers are not negative, functions not async (they are not awaited), and the items of lists text.
 
     Raises:
         TypeError: A value has the wrong type.
-        ValueError: A number is negative.
+        ValueError: A number is negative or not finite.
     """
-    for name, (value, kind) in options.items():
-        if value is None or _fits(value, kind):
-            continue
-        negative = kind is int and isinstance(value, int) and not isinstance(value, bool)
-        raise (ValueError if negative else TypeError)(
-            f"{name} of {middleware} takes {_WORDS[kind]}, not {value!r}."
-        )
+    middleware = type(given["self"])
+    annotations: dict[str, str] = middleware.__init__.__annotations__
+    for name in given.keys() & annotations.keys():
+        check(name, given[name], annotations[name], f" ({middleware.__name__})")
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    if kind is Callable:
-        return callable(value)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if kind is Sequence:
-        several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-        return several and all(isinstance(item, str) for item in value)
-    return isinstance(value, kind)
+def check(option: str, value: Any, annotation: str, where: str = "") -> None:
+    """Refuse one value that is not what an annotation says."""
+    found = _ANNOTATION.fullmatch(annotation)
+    if found is None or found[1] not in _WORDS or (value is None and found[3]):
+        return
+    kind = found[1]
+    any_items = found[2] != "[str]" or kind != "Sequence"
+    if _fits(value, kind) and (any_items or all(isinstance(item, str) for item in value)):
+        return
+    number = kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool)
+    raise (ValueError if number else TypeError)(f"{option} {_WORDS[kind]}, not {value!r}{where}.")
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind == "Callable":
+        if not callable(value):
+            return False
+        return not is_coroutine_function(value) and not is_coroutine_function(type(value).__call__)
+    if kind in ("int", "float"):
+        right = isinstance(value, int if kind == "int" else int | float) and not isinstance(value, bool)
+        return right and 0 <= value < float("inf")
+    if kind == "Sequence":
+        return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    return isinstance(value, {"bool": bool, "str": str, "Mapping": Mapping}[kind])
 
 
 def known(option: str, given: Mapping[str, Any], names: Iterable[str]) -> None:

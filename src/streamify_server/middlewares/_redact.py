@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # What is under a name, in lower case: None takes all of it away.
@@ -14,11 +14,12 @@ PathTree = dict[str, "PathTree | None"]
 WITHHELD = "[withheld]"
 
 
-def path_tree(paths: Iterable[str]) -> PathTree:
-    """The paths as a tree; a path that is the beginning of another one wins."""
+def path_tree(paths: Iterable[str | Sequence[str]]) -> PathTree:
+    """The paths, text with dots or lists of names, as a tree; one that is the beginning of another wins."""
     tree: PathTree = {}
-    for path in sorted(paths, key=lambda path: path.count(".")):
-        *names, last = path.lower().split(".")
+    split = [path.split(".") if isinstance(path, str) else path for path in paths]
+    for path in sorted(split, key=len):
+        *names, last = [name.lower() for name in path]
         branch: PathTree | None = tree
         for name in names:
             branch = branch.setdefault(name, {}) if branch is not None else None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from streamify_server._events import header_of
+from streamify_server._events import header_of, method_of
 from streamify_server.errors import HttpError
 
 BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
@@ -16,29 +16,44 @@ _PARAMETER = re.compile(r""";[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.
 
 # The decoders of Python also hold quadratic ones (punycode, idna), so a caller may not choose among all of
 # them.
-_CHARSETS = frozenset(
-    {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252", "utf-16"}
-)
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252", "utf-16"})
+
+
+_LONGEST_HEADER = 4096  # characters; a longer one has no parameters
+_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 class MediaType:
-    """A Content-Type: `essence` in lower case, and its parameters."""
+    """A Content-Type or Content-Disposition: `essence` in lower case, and its parameters."""
 
     __slots__ = ("essence", "parameters")
 
     def __init__(self, value: str) -> None:
         self.essence = value.partition(";")[0].strip().lower()
-        self.parameters = {name.lower(): _unquoted(text) for name, text in _PARAMETER.findall(value)}
-
-    @property
-    def charset(self) -> str:
-        """The charset parameter; UTF-8 if there is none."""
-        return self.parameters.get("charset") or "utf-8"
+        found = _PARAMETER.findall(value) if len(value) <= _LONGEST_HEADER else []
+        self.parameters = {name.lower(): _unquoted(text) for name, text in found}
 
 
 def content_type_of(event: Any) -> str:
     """The request's Content-Type, empty if it has none."""
     return header_of(event, "content-type") or ""
+
+
+def is_to_be_parsed(event: Any, essence: re.Pattern[str], *, check: bool, refuse: bool) -> bool:
+    """Whether a parser of this media type has something to do.
+
+    Raises:
+        HttpError: 415 if the body is of another type, and is to be refused.
+    """
+    content_type = content_type_of(event)
+    has_body = isinstance(event, Mapping) and event.get("body") is not None
+    if not has_body and (not content_type or method_of(event) in _WITHOUT_BODY):
+        return False
+    if not check or essence.fullmatch(MediaType(content_type).essence):
+        return True
+    if refuse:
+        raise HttpError(415) from ValueError(f"Content-Type: {content_type[:100]}")
+    return False
 
 
 def body_bytes(event: Any, max_bytes: int) -> bytes | None:
@@ -84,18 +99,18 @@ def text_of(data: bytes, charset: str) -> str:
     Raises:
         HttpError: 415 if the charset is unknown, 422 if the bytes are not in it.
     """
-    if charset.lower() not in _CHARSETS:
+    if charset.lower() not in CHARSETS:
         raise HttpError(415, "The charset of the request is not supported")
     try:
         return data.decode(charset)
-    except UnicodeError:
-        raise HttpError(422, f"The body is not {charset}") from None
+    except UnicodeError as error:
+        raise HttpError(422, f"The body is not {charset}") from error
 
 
 def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
-    return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return re.sub(r'\\(["\\])', r"\1", value[1:-1])
 
 
 def _from_base64(body: str | bytes) -> bytes:
@@ -103,8 +118,8 @@ def _from_base64(body: str | bytes) -> bytes:
 
     try:
         return base64.b64decode(body, validate=True)
-    except ValueError:
-        raise HttpError(400, "The body is not valid base64") from None
+    except ValueError as error:
+        raise HttpError(400, "The body is not valid base64") from error
 
 
 def _decoded(data: bytes, coding: str, max_bytes: int) -> bytes:
@@ -119,8 +134,8 @@ def _decoded(data: bytes, coding: str, max_bytes: int) -> bytes:
     decompressor = zlib.decompressobj(wbits=31)
     try:
         unpacked = decompressor.decompress(data, max_bytes + 1)
-    except zlib.error:
-        raise HttpError(400, "The body is not valid gzip") from None
+    except zlib.error as error:
+        raise HttpError(400, "The body is not valid gzip") from error
     if len(unpacked) <= max_bytes and (not decompressor.eof or decompressor.unused_data):
         raise HttpError(400, "The body is not valid gzip")
     return unpacked

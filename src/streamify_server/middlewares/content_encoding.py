@@ -11,6 +11,7 @@ from streamify_server.response import HttpResponse
 
 from . import _codecs, _negotiate
 from ._headers import add_to_list, list_of
+from ._options import check_options
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
@@ -75,6 +76,10 @@ class http_content_encoding:
         override_preferred_encoding: Sequence[str] = (),
     ) -> None:
         settings = {"zstd": zstd, "br": br, "gzip": gzip, "deflate": deflate}
+        check_options(locals())
+        for coding, setting in settings.items():
+            if not (setting is None or isinstance(setting, bool | Mapping)):
+                raise TypeError(f"{coding} takes True, False or a dict of settings, not {setting!r}.")
         for coding in override_preferred_encoding:
             if coding not in settings:
                 raise ValueError(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from streamify_server._events import header_of
 from streamify_server.errors import HttpError
 
 from . import _negotiate
+from ._options import check_options
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 
+_CODINGS = ("br", "deflate", "gzip", "zstd", "identity")
 _Best = Callable[["str | None", "Sequence[str] | None"], "list[str]"]
 
 
@@ -23,20 +25,17 @@ class http_content_negotiation:
     the context for the handler: `preferred_charsets`, `preferred_encodings`, `preferred_languages`,
     `preferred_media_types` (lists), and `preferred_charset` and so on (the best of each, or None).
 
+    There are four options; the first three exist for each of charset, encoding, language and media type.
+
     Args:
-        parse_charsets: Read Accept-Charset.
+        parse_charsets: Read the header; and so on.
         available_charsets: What can be served; None takes what the caller says.
         default_to_first_charset: Take the first of those if none is accepted.
-        parse_encodings: Read Accept-Encoding.
-        available_encodings: As for charsets.
-        default_to_first_encoding: As for charsets.
-        parse_languages: Read Accept-Language.
-        available_languages: As for charsets.
-        default_to_first_language: As for charsets.
-        parse_media_types: Read Accept.
-        available_media_types: As for charsets.
-        default_to_first_media_type: As for charsets.
         fail_on_mismatch: Answer 406 if nothing that is available is accepted.
+
+    Raises:
+        TypeError: An option has the wrong type.
+        ValueError: An available encoding is not a content coding that this package knows.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -67,34 +66,10 @@ class http_content_negotiation:
         default_to_first_media_type: bool = False,
         fail_on_mismatch: bool = True,
     ) -> None:
-        aspects = [
-            _Aspect(
-                "charset", "accept-charset", _negotiate.charsets, available_charsets, default_to_first_charset
-            ),
-            _Aspect(
-                "encoding",
-                "accept-encoding",
-                _negotiate.encodings,
-                available_encodings,
-                default_to_first_encoding,
-            ),
-            _Aspect(
-                "language",
-                "accept-language",
-                _negotiate.languages,
-                available_languages,
-                default_to_first_language,
-            ),
-            _Aspect(
-                "media_type",
-                "accept",
-                _negotiate.media_types,
-                available_media_types,
-                default_to_first_media_type,
-            ),
-        ]
-        wanted = (parse_charsets, parse_encodings, parse_languages, parse_media_types)
-        self._aspects = [aspect for aspect, parse in zip(aspects, wanted, strict=True) if parse]
+        given = locals()
+        check_options(given)
+        aspects = [_Aspect(name, field, best, given) for name, field, best in _ASPECTS]
+        self._aspects = [aspect for aspect in aspects if aspect.parse]
         self._fail_on_mismatch = fail_on_mismatch
 
     def before(self, request: Request) -> None:
@@ -103,38 +78,44 @@ class http_content_negotiation:
         if not isinstance(event, Mapping) or not (event.get("headers") or event.get("multiValueHeaders")):
             return
         for aspect in self._aspects:
-            found = aspect.best(header_of(event, aspect.field), aspect.available)
+            header = header_of(event, aspect.field)
+            found = aspect.best(header, aspect.available)
             chosen = found[0] if found else None
             if chosen is None and aspect.available:
-                chosen = self._instead(aspect)
+                if aspect.default_to_first:
+                    chosen = aspect.available[0]
+                elif self._fail_on_mismatch:
+                    kind = aspect.name.replace("_", " ")
+                    message = f"No acceptable {kind}; there is {', '.join(aspect.available)}"
+                    raise HttpError(406, message) from ValueError(f"{aspect.field}: {header}")
             _tell(request, f"preferred_{aspect.name}s", found)
             _tell(request, f"preferred_{aspect.name}", chosen)
 
-    def _instead(self, aspect: _Aspect) -> str | None:
-        assert aspect.available
-        if aspect.default_to_first:
-            return aspect.available[0]
-        if self._fail_on_mismatch:
-            kind = aspect.name.replace("_", " ")
-            raise HttpError(406, f"No acceptable {kind}; there is {', '.join(aspect.available)}")
-        return None
+
+_ASPECTS: tuple[tuple[str, str, _Best], ...] = (
+    ("charset", "accept-charset", _negotiate.charsets),
+    ("encoding", "accept-encoding", _negotiate.encodings),
+    ("language", "accept-language", _negotiate.languages),
+    ("media_type", "accept", _negotiate.media_types),
+)
 
 
 class _Aspect:
     """One dimension of negotiation."""
 
-    __slots__ = ("available", "best", "default_to_first", "field", "name")
+    __slots__ = ("available", "best", "default_to_first", "field", "name", "parse")
 
-    def __init__(
-        self, name: str, field: str, best: _Best, available: Sequence[str] | None, default_to_first: bool
-    ) -> None:
-        if isinstance(available, str):
-            raise TypeError(f"available_{name}s is a list, not the string {available!r}.")
+    def __init__(self, name: str, field: str, best: _Best, options: Mapping[str, object]) -> None:
+        parse, default_to_first = options[f"parse_{name}s"], options[f"default_to_first_{name}"]
+        available = options[f"available_{name}s"]
+        self.available = None if available is None else list(cast(Sequence[str], available))
+        if name == "encoding" and (unknown := set(self.available or ()) - set(_CODINGS)):
+            raise ValueError(f"available_encodings takes {', '.join(_CODINGS)}, not {unknown.pop()!r}.")
         self.name = name
         self.field = field
         self.best = best
-        self.available = available
-        self.default_to_first = default_to_first
+        self.parse = bool(parse)
+        self.default_to_first = bool(default_to_first)
 
 
 def _tell(request: Request, name: str, value: object) -> None:

@@ -10,11 +10,10 @@ from streamify_server._events import header_of, method_of
 from streamify_server.response import Headers, HttpResponse
 
 from ._headers import add_to_list
+from ._options import check, check_options
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
-
-GetOrigin = Callable[["str | None"], "str | None"]
 
 # https://fetch.spec.whatwg.org/#cors-safelisted-request-header, and Range as in its section on `no-cors`
 # ranges.
@@ -62,7 +61,7 @@ class http_cors:
         disable_before_preflight_response: bool = True,
         headers: str | None = None,
         methods: str | None = None,
-        get_origin: GetOrigin | None = None,
+        get_origin: Callable[[str | None], str | None] | None = None,
         origin: str | None = None,
         origins: Sequence[str] = (),
         expose_headers: str | None = None,
@@ -72,13 +71,9 @@ class http_cors:
         cache_control: str | None = None,
         vary: str | None = None,
     ) -> None:
-        for name, several in (
-            ("origins", origins),
-            ("request_headers", request_headers),
-            ("request_methods", request_methods),
-        ):
-            if isinstance(several, str):
-                raise TypeError(f"{name} of http_cors is a list, not the string {several!r}.")
+        check_options(locals())
+        if not isinstance(max_age, str):
+            check("max_age of http_cors", max_age, "int | None")
         self._credentials = credentials
         self._preflights = not disable_before_preflight_response
         self._get_origin = get_origin
@@ -89,6 +84,7 @@ class http_cors:
         self._request_methods = {name.upper() for name in request_methods or ()}
         self._cache_control = cache_control
         self._vary = vary
+        Headers({"Cache-Control": cache_control or "", "Vary": vary or "", "Origin": origin or ""})
 
     def before(self, request: Request) -> HttpResponse | None:
         """Answer a preflight."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from streamify_server.response import HttpResponse
 
+from ._options import check, check_options
 from ._redact import path_tree, redacted
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class input_output_logger:
     text, and the message says `"truncated": true`.
 
     Args:
-        logger: Called with each message, a dict: `{"event": ...}`, then `{"response": ...}`; False logs
-            nothing. By default a message is printed as one line of JSON.
+        logger: Called with each message, a dict: `{"event": ...}`, then `{"response": ...}`; or an object
+            with `info(message)`, such as a `logging.Logger` or the Logger of Powertools; False logs nothing.
+            By default a message is printed as one line of JSON.
         execution_context: Add `tenant_id` of the context.
         lambda_context: Add the other attributes of the context, such as `aws_request_id`.
         omit_paths: What is left out, such as "event.headers.authorization", "event.items.[].token" or
-            "response.body.password", upper or lower case. A path into a body of JSON text is followed; a body
+            "response.body.password", upper or lower case; or a list of names, such as
+            `["event", "a.dotted.name"]`. A path into a body of JSON text is followed; a body
             that was cut or is no JSON is withheld, because nobody can tell what stands in it.
         mask: Stands in place of what is left out; None drops the key as well.
         max_bytes: Bytes of a body, and of an event as JSON, that are logged.
@@ -62,16 +65,18 @@ class input_output_logger:
     def __init__(
         self,
         *,
-        logger: Callable[[dict[str, Any]], Any] | Literal[False] | None = None,
+        logger: Callable[[dict[str, Any]], Any] | Literal[False] | Any = None,
         execution_context: bool = False,
         lambda_context: bool = False,
-        omit_paths: Sequence[str] = (),
+        omit_paths: Sequence[str | Sequence[str]] = (),
         mask: str | None = None,
         max_bytes: int = 16 * 1024,
     ) -> None:
-        if isinstance(omit_paths, str):
-            raise TypeError(f"omit_paths is a list, not the string {omit_paths!r}.")
-        self._log: Callable[[dict[str, Any]], Any] | None = logger or (None if logger is False else _print)
+        check("omit_paths", omit_paths, "Sequence")
+        for path in omit_paths:
+            check("omit_paths", [path] if isinstance(path, str) else path, "Sequence[str]")
+        check_options(locals())
+        self._log = _logger(logger)
         self._keys = (
             *(_EXECUTION_CONTEXT if execution_context else ()),
             *(_LAMBDA_CONTEXT if lambda_context else ()),
@@ -170,6 +175,16 @@ def _bounded(value: Any, limit: int) -> tuple[Any, bool]:
     except (ValueError, TypeError, RecursionError) as error:
         return f"[not JSON: {error}]", False
     return value, False
+
+
+def _logger(logger: Any) -> Callable[[dict[str, Any]], Any] | None:
+    if logger is None or logger is False:
+        return _print if logger is None else None
+    if callable(info := getattr(logger, "info", None)):
+        logger = info
+    check("logger", logger, "Callable")
+    function: Callable[[dict[str, Any]], Any] = logger
+    return function
 
 
 def _print(message: dict[str, Any]) -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from streamify_server.errors import HttpError
 
-from ._options import known, missing_extra
-from ._request_body import BODY_LIMIT, MediaType, body_bytes, content_type_of, text_of, with_body
+from ._options import check, check_options, known, missing_extra
+from ._request_body import (
+    BODY_LIMIT,
+    CHARSETS,
+    MediaType,
+    body_bytes,
+    content_type_of,
+    is_to_be_parsed,
+    text_of,
+    with_body,
+)
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
@@ -24,6 +35,7 @@ _LIMITS = {
     "header_pairs": 100,
 }
 _MALFORMED = "The body is not valid multipart/form-data"
+_MULTIPART = re.compile("multipart/form-data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class FilePart:
     """A file of a form.
 
     Attributes:
-        filename: As the caller says; it may hold anything, so never use it as a path.
+        filename: As the caller says, without directories; it may hold anything, so never use it as a path.
         mimetype: As the caller says.
         encoding: Its Content-Transfer-Encoding.
         content: The bytes.
@@ -47,9 +59,9 @@ class http_multipart_body_parser:
     """Replaces the body of the event with a dict of its fields: text, or `FilePart`s.
 
     A field that is there several times is a list, and so is always one whose name ends with `[]` (the dict's
-    key is without it). A request of another type is answered with 415, a body that is no such form with 422,
-    one beyond a limit with 413 (all of them are `HttpError`, for `http_error_handler`). It comes with the
-    extra `multipart`.
+    key is without it). A request of another type is answered with 415, a body that is not such a form with
+    422, one beyond a limit with 413 (all of them are `HttpError`, for `http_error_handler`). It comes with
+    the extra `multipart`.
 
     Args:
         charset: The charset of fields that do not name one.
@@ -84,7 +96,12 @@ class http_multipart_body_parser:
         limits: Mapping[str, int] | None = None,
         max_bytes: int = BODY_LIMIT,
     ) -> None:
+        check_options(locals())
         known("limits of http_multipart_body_parser", limits or {}, _LIMITS)
+        for name, limit in (limits or {}).items():
+            check(f"{name} of http_multipart_body_parser", limit, "int")
+        if charset.lower() not in CHARSETS:
+            raise ValueError(f"charset takes {', '.join(sorted(CHARSETS))}, not {charset!r}.")
         try:
             import python_multipart  # noqa: F401
         except ModuleNotFoundError:
@@ -97,121 +114,105 @@ class http_multipart_body_parser:
 
     def before(self, request: Request) -> None:
         """Parse the body."""
-        media_type = MediaType(content_type_of(request.event))
-        if self._check and media_type.essence != "multipart/form-data":
-            if self._refuse:
-                raise HttpError(415)
+        if not is_to_be_parsed(request.event, _MULTIPART, check=self._check, refuse=self._refuse):
             return
-        boundary = media_type.parameters.get("boundary")
+        boundary = MediaType(content_type_of(request.event)).parameters.get("boundary")
         body = body_bytes(request.event, self._max_bytes)
         if not boundary or body is None:
             raise HttpError(422, _MALFORMED)
-        request.event = with_body(request.event, _Form(self._limits, self._charset).parse(boundary, body))
+        request.event = with_body(request.event, self._fields(boundary, body))
+
+    def _fields(self, boundary: str, body: bytes) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        counts = {"files": 0, "fields": 0}
+        for headers, content in _parts(boundary, body, self._limits["parts"], self._limits["header_pairs"]):
+            disposition = MediaType(headers.get("content-disposition", "")).parameters
+            filename = _filename(disposition, headers.get("content-type", ""))
+            kind, size_of = ("fields", "field_size") if filename is None else ("files", "file_size")
+            counts[kind] += 1
+            _within(counts[kind], self._limits[kind], f"The form has more than {{}} {kind}")
+            _within(len(content), self._limits[size_of], "A part of the form is larger than {} bytes")
+            name = disposition.get("name")
+            if name is None:
+                raise HttpError(422, "A part of the form has no name")
+            too_long = "A field of the form has a name of more than {} bytes"
+            _within(len(name.encode()), self._limits["field_name_size"], too_long)
+            if filename is None:
+                charset = MediaType(headers.get("content-type", "")).parameters.get("charset", self._charset)
+                _add(found, name, text_of(content, charset))
+            else:
+                _add(found, name, _file(filename, headers, content))
+        return found
 
 
-class _Form:
-    """Collects the parts that python-multipart finds."""
+def _within(number: int, limit: int, problem: str) -> None:
+    if number > limit:
+        raise HttpError(413, problem.format(limit))
 
-    def __init__(self, limits: Mapping[str, int], charset: str) -> None:
-        self._limits = limits
-        self._charset = charset
-        self._fields: dict[str, Any] = {}
-        self._counts = {"parts": 0, "files": 0, "fields": 0}
-        self._ended = False
 
-    def parse(self, boundary: str, body: bytes) -> dict[str, Any]:
-        from python_multipart.exceptions import FormParserError
-        from python_multipart.multipart import MultipartParser
+def _parts(
+    boundary: str, body: bytes, most: int, most_headers: int
+) -> Iterator[tuple[dict[str, str], bytes]]:
+    """Header fields and content of each part."""
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser
 
-        try:
-            parser = MultipartParser(
-                boundary.encode("latin-1"),
-                {
-                    "on_part_begin": self._begin,
-                    "on_header_field": self._header_name,
-                    "on_header_value": self._header_value,
-                    "on_header_end": self._header_end,
-                    "on_headers_finished": self._headers_end,
-                    "on_part_data": self._data,
-                    "on_part_end": self._end,
-                    "on_end": self._finish,
-                },
-                max_header_count=self._limits["header_pairs"],
-            )
-            parser.write(body)
-            parser.finalize()
-        except (FormParserError, UnicodeError):
-            raise HttpError(422, _MALFORMED) from None
-        if not self._ended:
-            raise HttpError(422, _MALFORMED)
-        return self._fields
+    parts: list[tuple[list[tuple[bytearray, bytearray]], bytearray]] = []
+    ended = []
 
-    def _begin(self) -> None:
-        self._count("parts")
-        self._headers: dict[bytes, bytes] = {}
-        self._name = self._value = b""
-        self._content = bytearray()
+    def begin() -> None:
+        _within(len(parts) + 1, most, "The form has more than {} parts")
+        parts.append(([], bytearray()))
 
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        self._headers[self._name.lower()] = self._value
-        self._name = self._value = b""
-
-    def _headers_end(self) -> None:
-        from python_multipart.multipart import parse_options_header
-
-        _, parameters = parse_options_header(self._headers.get(b"content-disposition"))
-        self._field = parameters.get(b"name")
-        self._filename = parameters.get(b"filename")
-        if self._field is None:
-            raise HttpError(422, "A part of the form has no name")
-        if len(self._field) > self._limits["field_name_size"]:
-            raise HttpError(
-                413, f"A field of the form has a name of more than {self._limits['field_name_size']} bytes"
-            )
-        self._count("fields" if self._filename is None else "files")
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        limit = "field_size" if self._filename is None else "file_size"
-        if len(self._content) + end - start > self._limits[limit]:
-            raise HttpError(413, f"A part of the form is larger than {self._limits[limit]} bytes")
-        self._content += data[start:end]
-
-    def _end(self) -> None:
-        assert self._field is not None
-        name = text_of(self._field, "utf-8")
-        value = self._text() if self._filename is None else self._file(self._filename)
-        always_list = name.endswith("[]") and name != "[]"
-        key = name[:-2] if always_list else name
-        there = self._fields.get(key)
-        if isinstance(there, list):
-            there.append(value)
-        elif there is not None:
-            self._fields[key] = [there, value]
-        else:
-            self._fields[key] = [value] if always_list else value
-
-    def _finish(self) -> None:
-        self._ended = True
-
-    def _text(self) -> str:
-        media_type = MediaType(self._headers.get(b"content-type", b"").decode("latin-1"))
-        return text_of(bytes(self._content), media_type.parameters.get("charset", self._charset))
-
-    def _file(self, filename: bytes) -> FilePart:
-        return FilePart(
-            text_of(filename, "utf-8"),
-            self._headers.get(b"content-type", b"application/octet-stream").decode("latin-1"),
-            self._headers.get(b"content-transfer-encoding", b"7bit").decode("latin-1"),
-            bytes(self._content),
+    try:
+        delimiter = b"--" + boundary.encode("latin-1")
+        parser = MultipartParser(
+            delimiter[2:],
+            {
+                "on_part_begin": begin,
+                "on_header_begin": lambda: parts[-1][0].append((bytearray(), bytearray())),
+                "on_header_field": lambda data, start, end: parts[-1][0][-1][0].extend(data[start:end]),
+                "on_header_value": lambda data, start, end: parts[-1][0][-1][1].extend(data[start:end]),
+                "on_part_data": lambda data, start, end: parts[-1][1].extend(data[start:end]),
+                "on_end": lambda: ended.append(True),
+            },
+            max_header_count=most_headers,
         )
+        if not body.startswith(delimiter):  # a preamble (RFC 2046, 5.1.1)
+            body = body[body.find(b"\r\n" + delimiter) + 2 :]
+        parser.write(body)
+        parser.finalize()
+        for fields, content in parts:
+            yield {name.decode().lower(): value.decode().strip() for name, value in fields}, bytes(content)
+    except (FormParserError, UnicodeError) as error:
+        raise HttpError(422, _MALFORMED) from error
+    if not ended:
+        raise HttpError(422, _MALFORMED)
 
-    def _count(self, kind: str) -> None:
-        self._counts[kind] += 1
-        if self._counts[kind] > self._limits[kind]:
-            raise HttpError(413, f"The form has more than {self._limits[kind]} {kind}")
+
+def _filename(disposition: Mapping[str, str], content_type: str) -> str | None:
+    """The name of a file, without directories; None if the part is text."""
+    name = disposition.get("filename")
+    extended = disposition.get("filename*", "").split("'", 2)
+    if len(extended) == 3:  # charset'language'percent-encoded (RFC 8187)
+        name = text_of(unquote_to_bytes(extended[2]), extended[0])
+    if name is None:
+        return "" if content_type.lower().startswith("application/octet-stream") else None
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
+def _file(filename: str, headers: Mapping[str, str], content: bytes) -> FilePart:
+    mimetype = headers.get("content-type", "application/octet-stream")
+    return FilePart(filename, mimetype, headers.get("content-transfer-encoding", "7bit"), content)
+
+
+def _add(found: dict[str, Any], name: str, value: Any) -> None:
+    always_list = name.endswith("[]") and name != "[]"
+    key = name[:-2] if always_list else name
+    there = found.get(key)
+    if isinstance(there, list):
+        there.append(value)
+    elif there is not None:
+        found[key] = [there, value]
+    else:
+        found[key] = [value] if always_list else value

@@ -1,18 +1,32 @@
-"""Answers with only the fields that a caller asks for."""
+"""Answers with only the fields that a caller asks for.
+
+The language is that of Google's partial responses
+(https://developers.google.com/gmail/api/guides/performance#partial): commas between fields, `a/b` or `a(b)`
+for members of members, `*` for every member; arrays are looked through.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from streamify_server._events import query_of
 from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
-from . import _field_mask
+from ._options import check_options
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
+
+FIELDS_LIMIT = 2048  # characters
+DEPTH_LIMIT = 100
+
+# A field's name, and the mask of what is to be kept in it: None keeps all of it.
+Mask = dict[str, "Mask | None"]
+
+_TOKEN = re.compile(r"[,/()]|[^,/()\s]+|\s+")
 
 
 class http_partial_response:
@@ -36,6 +50,7 @@ class http_partial_response:
     """
 
     def __init__(self, *, filtering_key_name: str = "fields") -> None:
+        check_options(locals())
         self._key = filtering_key_name
 
     def after(self, request: Request) -> None:
@@ -48,10 +63,10 @@ class http_partial_response:
         if not fields or value is None:
             return
         try:
-            mask = _field_mask.parse(fields)
+            mask = parse(fields)
         except ValueError as error:
             raise HttpError(400, f"The query parameter {self._key} is wrong: {error}") from None
-        picked = _field_mask.apply(mask, value)
+        picked = apply(mask, value)
         if isinstance(response.body, str | bytes):
             text = json.dumps(picked, ensure_ascii=False)
             picked = text if isinstance(response.body, str) else text.encode()
@@ -70,3 +85,77 @@ def _json_of(body: Any) -> Any:
     elif isinstance(body, list) and not all(isinstance(item, dict) for item in body):
         return None  # a list of chunks
     return body if isinstance(body, dict | list) else None
+
+
+def parse(fields: str) -> Mask:
+    """The mask that this text describes.
+
+    Raises:
+        ValueError: It is too long, nested too deeply, or no mask.
+    """
+    if len(fields) > FIELDS_LIMIT:
+        raise ValueError(f"a field mask has at most {FIELDS_LIMIT} characters")
+    tokens = [token for token in _TOKEN.findall(fields) if not token.isspace()]
+    mask, end = _members(tokens, 0, 0)
+    if end != len(tokens):
+        raise ValueError(f"a field mask has no {tokens[end]!r} here")
+    return mask
+
+
+def apply(mask: Mask, value: Any) -> Any:
+    """The part of a JSON value that the mask picks."""
+    if isinstance(value, list):
+        return [apply(mask, item) for item in value if isinstance(item, dict | list)]
+    if not isinstance(value, dict):
+        return value
+    every = mask.get("*", _ABSENT)
+    picked = {}
+    for key, member in value.items():
+        inner = mask.get(key, every)
+        if inner is None:
+            picked[key] = member
+        elif inner is not _ABSENT and isinstance(member, dict | list):
+            picked[key] = apply(inner, member)
+    return picked
+
+
+_ABSENT: Any = object()
+
+
+def _members(tokens: list[str], at: int, depth: int) -> tuple[Mask, int]:
+    mask: Mask = {}
+    while True:
+        name, inner, at = _member(tokens, at, depth)
+        mask[name] = _joined(mask[name], inner) if name in mask else inner
+        if at == len(tokens) or tokens[at] != ",":
+            return mask, at
+        at += 1
+
+
+def _member(tokens: list[str], at: int, depth: int) -> tuple[str, Mask | None, int]:
+    if depth > DEPTH_LIMIT:
+        raise ValueError(f"a field mask is at most {DEPTH_LIMIT} levels deep")
+    if at == len(tokens) or tokens[at] in ",/()":
+        raise ValueError(
+            "a field mask needs a name " + (f"before {tokens[at]!r}" if at < len(tokens) else "at its end")
+        )
+    name = tokens[at]
+    following = tokens[at + 1] if at + 1 < len(tokens) else ""
+    if following == "/":
+        inner_name, inner, at = _member(tokens, at + 2, depth + 1)
+        return name, {inner_name: inner}, at
+    if following == "(":
+        mask, at = _members(tokens, at + 2, depth + 1)
+        if at == len(tokens) or tokens[at] != ")":
+            raise ValueError("a field mask has a ( without its )")
+        return name, mask, at + 1
+    return name, None, at + 1
+
+
+def _joined(one: Mask | None, other: Mask | None) -> Mask | None:
+    if one is None or other is None:
+        return None
+    joined = dict(one)
+    for name, inner in other.items():
+        joined[name] = _joined(joined[name], inner) if name in joined else inner
+    return joined

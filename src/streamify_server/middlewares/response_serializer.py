@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from streamify_server._events import header_of, is_http
-from streamify_server.response import HttpResponse
+from streamify_server.errors import HttpError
+from streamify_server.response import HttpResponse, from_dict
 
 from . import _negotiate
-from ._options import is_stream, known
+from ._options import check, check_options, is_stream, known
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
@@ -31,7 +32,8 @@ class http_response_serializer:
     Args:
         serializers: In order of preference: `{"regex": ..., "serializer": ...}` or `(regex, serializer)`. The
             regex is searched for in the media types that the caller accepts, best first; the serializer is
-            called with the `HttpResponse` and returns the body, or another `HttpResponse`.
+            called with the `HttpResponse` and returns the body, another `HttpResponse`, or a dict with a
+            `body` or a `statusCode`.
         default_content_type: Tried after what the caller accepts.
 
     Raises:
@@ -55,23 +57,36 @@ class http_response_serializer:
     def __init__(
         self, *, serializers: Sequence[Serializer] = (), default_content_type: str | None = None
     ) -> None:
+        check_options(locals())
         self._serializers = [_pair(serializer) for serializer in serializers]
         self._default = default_content_type
 
     def after(self, request: Request) -> None:
-        """Serialize the body."""
+        """Serialize the body.
+
+        Raises:
+            HttpError: 406 if it is a value that cannot be sent as it is, and no serializer is acceptable.
+        """
+        if not self._serialize(request) and not isinstance(request.response.body, str):
+            raise HttpError(406, "No acceptable media type")
+
+    def on_error(self, request: Request) -> None:
+        """Serialize the body of what answers an error."""
+        self._serialize(request)
+
+    def _serialize(self, request: Request) -> bool:
+        """Whether there was nothing to serialize, or it has been."""
         response = request.response
         if isinstance(response, Mapping) and is_http(request.event):
-            response = HttpResponse(200, body=response)
+            response = request.response = HttpResponse(200, body=response)
         if not isinstance(response, HttpResponse) or not _is_value(response):
-            return
+            return True
         for media_type in self._wanted(request):
             for pattern, serialize in self._serializers:
                 if len(media_type) <= _LONGEST and pattern.search(media_type):
                     request.response = _serialized(response, media_type, serialize)
-                    return
-
-    on_error = after
+                    return True
+        return False
 
     def _wanted(self, request: Request) -> list[str]:
         preferred = request.internal.get("preferred_media_types")
@@ -90,6 +105,9 @@ def _serialized(response: HttpResponse, media_type: str, serialize: Serialize) -
     if _MEDIA_TYPE.fullmatch(media_type):
         response.headers["Content-Type"] = media_type
     result = serialize(response)
+    if isinstance(result, Mapping) and ("statusCode" in result or "body" in result):
+        headers = {**response.headers, **(result.get("headers") or {})}
+        result = from_dict({"statusCode": response.status, **result, "headers": headers})
     if isinstance(result, HttpResponse):
         return result
     response.body = result
@@ -99,9 +117,10 @@ def _serialized(response: HttpResponse, media_type: str, serialize: Serialize) -
 def _pair(serializer: Serializer) -> tuple[re.Pattern[str], Serialize]:
     if isinstance(serializer, Mapping):
         known("A serializer", serializer, ("regex", "serializer"))
-        pattern, serialize = serializer.get("regex"), serializer.get("serializer")
+        pattern, serialize = serializer.get("regex"), cast(Serialize, serializer.get("serializer"))
     else:
         pattern, serialize = serializer
-    if not isinstance(pattern, str | re.Pattern) or not callable(serialize):
+    check("A serializer", serialize, "Callable")
+    if not isinstance(pattern, str | re.Pattern):
         raise TypeError(f"A serializer is a regex and a function of the response, not {serializer!r}.")
     return re.compile(pattern), serialize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -9,11 +10,15 @@ from streamify_server._events import method_of, path_of
 from streamify_server._handling import call_inside
 from streamify_server.errors import HttpError
 
-from ._options import known
-from ._routes import RouteTable
+from ._options import check_options, known
 
 Handler = Callable[[Any, Any], Any]
 Route = Mapping[str, Any] | tuple[str, str, Handler]
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
+
+_VARIABLE = re.compile(r"\{([^{}/]*)\}")
+_NAME = re.compile(r"[\w.:-]+")
 
 
 class http_router:
@@ -49,6 +54,7 @@ class http_router:
     def __init__(
         self, routes: Iterable[Route], *, not_found_response: Callable[[dict[str, str]], Any] | None = None
     ) -> None:
+        check_options(locals())
         self._table = RouteTable()
         for route in routes:
             self._table.add(*_parts(route))
@@ -69,9 +75,10 @@ class http_router:
     def _not_found(self, method: str, path: str) -> Any:
         if self._not_found_response is not None:
             return self._not_found_response({"method": method, "path": path})
+        cause = LookupError(f"There is no route for {method} {path[:100]}")
         if allowed := self._table.allowed(path):
-            raise HttpError(405, headers={"Allow": ", ".join(allowed)})
-        raise HttpError(404)
+            raise HttpError(405, headers={"Allow": ", ".join(allowed)}) from cause
+        raise HttpError(404) from cause
 
 
 def _parts(route: Route) -> tuple[str, str, Handler]:
@@ -83,3 +90,103 @@ def _parts(route: Route) -> tuple[str, str, Handler]:
     if not isinstance(route, tuple) or len(route) != 3:
         raise TypeError(f"A route is (method, path, handler), not {route!r}.")
     return route
+
+
+class Match:
+    """Where a request goes: the handler, and what the variables of its path stand for."""
+
+    __slots__ = ("handler", "parameters")
+
+    def __init__(self, handler: Callable[..., Any], parameters: dict[str, str]) -> None:
+        self.handler = handler
+        self.parameters = parameters
+
+
+class _Dynamic:
+    __slots__ = ("handler", "names", "pattern")
+
+    def __init__(self, path: str, handler: Callable[..., Any]) -> None:
+        self.names, self.pattern = _compiled(path)
+        self.handler = handler
+
+    def match(self, path: str) -> Match | None:
+        found = self.pattern.fullmatch(path)
+        if found is None:
+            return None
+        return Match(
+            self.handler, dict(zip(self.names, (text or "" for text in found.groups()), strict=True))
+        )
+
+
+class RouteTable:
+    """Fixed paths come before paths with variables, a method before ANY, and then the route that was added
+    first.
+    """
+
+    def __init__(self) -> None:
+        self._fixed: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._dynamic: dict[str, list[_Dynamic]] = {method: [] for method in (*METHODS, "ANY")}
+
+    def add(self, method: str, path: str, handler: Callable[..., Any]) -> None:
+        """Add one route.
+
+        Raises:
+            ValueError: The method is unknown, the path is malformed, or the route is there already.
+            TypeError: The handler is no function.
+        """
+        if method not in self._dynamic:
+            raise ValueError(f"A route has one of the methods {', '.join(METHODS)} and ANY, not {method!r}.")
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"The path of a route starts with a slash, unlike {path!r}.")
+        if not callable(handler):
+            raise TypeError(f"The handler of {method} {path} must be a function, not {handler!r}.")
+        if "{" in path or "}" in path:
+            self._dynamic[method].append(_Dynamic(_trimmed(path), handler))
+            return
+        if (method, _trimmed(path)) in self._fixed:
+            raise ValueError(f"There are two routes for {method} {path}.")
+        self._fixed[method, _trimmed(path)] = handler
+
+    def match(self, method: str, path: str) -> Match | None:
+        """Where this request goes, or None."""
+        if method not in METHODS:
+            return None
+        for key in (method, "ANY"):
+            if (handler := self._fixed.get((key, _trimmed(path)))) is not None:
+                return Match(handler, {})
+        for route in self._dynamic[method] + self._dynamic["ANY"]:
+            if (found := route.match(path)) is not None:
+                return found
+        return None
+
+    def allowed(self, path: str) -> list[str]:
+        """The methods that this path knows."""
+        return [method for method in METHODS if self.match(method, path) is not None]
+
+
+def _trimmed(path: str) -> str:
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+
+
+def _compiled(path: str) -> tuple[list[str], re.Pattern[str]]:
+    segments = path[1:].split("/")
+    names = [name for segment in segments if (name := _variable(segment, path)) is not None]
+    greedy = bool(names) and names[-1].endswith("+") and segments[-1] == f"{{{names[-1]}}}"
+    if greedy:
+        names[-1] = names[-1][:-1]
+    if len(set(names)) != len(names) or not all(_NAME.fullmatch(name) for name in names):
+        raise ValueError(
+            f"{path!r} has a variable without a name, two of the same name, or a {{name+}} before its end."
+        )
+    fixed = segments[:-1] if greedy else segments
+    pattern = "".join(
+        "/([^/]+)" if segment.startswith("{") else "/" + re.escape(segment) for segment in fixed
+    )
+    return names, re.compile(pattern + ("(?:/(.*))?" if greedy else "/?"), re.DOTALL)
+
+
+def _variable(segment: str, path: str) -> str | None:
+    found = _VARIABLE.fullmatch(segment)
+    if found is None and ("{" in segment or "}" in segment):
+        raise ValueError(f"A variable takes a whole segment of a path, /{{name}}/, unlike in {path!r}.")
+    return found[1] if found else None

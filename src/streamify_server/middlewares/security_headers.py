@@ -8,112 +8,93 @@ from typing import TYPE_CHECKING, Any
 
 from streamify_server.response import Headers, HttpResponse
 
-from ._options import known
+from ._options import check, check_options, known
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 
+Setting = bool | str | Mapping[str, Any] | None
+
 _YEAR = 365 * 24 * 60 * 60
-
+_FEATURES = """
+    accelerometer all-screens-capture ambient-light-sensor autoplay battery camera cross-origin-isolated
+    display-capture document-domain encrypted-media execution-while-not-rendered
+    execution-while-out-of-viewport fullscreen geolocation gyroscope keyboard-map magnetometer microphone midi
+    monetization navigation-override payment picture-in-picture publickey-credentials-get screen-wake-lock
+    sync-xhr usb web-share xr-spatial-tracking clipboard-read clipboard-write gamepad speaker-selection
+    conversion-measurement focus-without-user-activation hid idle-detection interest-cohort serial sync-script
+    trust-token-redemption window-placement vertical-scroll
+"""
+_BARE_DIRECTIVES = ("sandbox", "upgrade-insecure-requests")  # these stand without a value (W3C, CSP 3)
 # What an API should send: nothing of its answers is to be rendered, framed or fetched by other sites.
-_POLICY = {
-    "default-src": "'report-sample' 'report-sha256'",
-    "base-uri": "'none'",
-    "sandbox": "",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-    "report-to": "default",
-    "require-trusted-types-for": "'script'",
-    "upgrade-insecure-requests": "",
+_DEFAULTS: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "content_security_policy": (
+        "Content-Security-Policy",
+        {
+            "default-src": "'report-sample' 'report-sha256'",
+            "base-uri": "'none'",
+            "sandbox": "",
+            "form-action": "'none'",
+            "frame-ancestors": "'none'",
+            "report-to": "default",
+            "require-trusted-types-for": "'script'",
+            "upgrade-insecure-requests": "",
+        },
+    ),
+    "content_type_options": ("X-Content-Type-Options", {"action": "nosniff"}),
+    "cross_origin_embedder_policy": ("Cross-Origin-Embedder-Policy", {"policy": "require-corp"}),
+    "cross_origin_opener_policy": ("Cross-Origin-Opener-Policy", {"policy": "same-origin"}),
+    "cross_origin_resource_policy": ("Cross-Origin-Resource-Policy", {"policy": "same-origin"}),
+    "dns_prefetch_control": ("X-DNS-Prefetch-Control", {"allow": False}),
+    "download_options": ("X-Download-Options", {"action": "noopen"}),
+    "frame_options": ("X-Frame-Options", {"action": "DENY"}),
+    "origin_agent_cluster": ("Origin-Agent-Cluster", {}),
+    "permissions_policy": ("Permissions-Policy", dict.fromkeys(_FEATURES.split(), "")),
+    "permitted_cross_domain_policies": ("X-Permitted-Cross-Domain-Policies", {"policy": "none"}),
+    "referrer_policy": ("Referrer-Policy", {"policy": "no-referrer"}),
+    "report_to": ("Report-To", {"max_age": _YEAR, "include_sub_domains": True}),
+    "reporting_endpoints": ("Reporting-Endpoints", {}),
+    "strict_transport_security": (
+        "Strict-Transport-Security",
+        {"max_age": _YEAR // 365 * 180, "include_sub_domains": True, "preload": True},
+    ),
+    "xss_protection": ("X-XSS-Protection", {}),
 }
-_FEATURES = [
-    "accelerometer",
-    "all-screens-capture",
-    "ambient-light-sensor",
-    "autoplay",
-    "battery",
-    "camera",
-    "cross-origin-isolated",
-    "display-capture",
-    "document-domain",
-    "encrypted-media",
-    "execution-while-not-rendered",
-    "execution-while-out-of-viewport",
-    "fullscreen",
-    "geolocation",
-    "gyroscope",
-    "keyboard-map",
-    "magnetometer",
-    "microphone",
-    "midi",
-    "monetization",
-    "navigation-override",
-    "payment",
-    "picture-in-picture",
-    "publickey-credentials-get",
-    "screen-wake-lock",
-    "sync-xhr",
-    "usb",
-    "web-share",
-    "xr-spatial-tracking",
-    "clipboard-read",
-    "clipboard-write",
-    "gamepad",
-    "speaker-selection",
-    "conversion-measurement",
-    "focus-without-user-activation",
-    "hid",
-    "idle-detection",
-    "interest-cohort",
-    "serial",
-    "sync-script",
-    "trust-token-redemption",
-    "window-placement",
-    "vertical-scroll",
-]
-# Directives that stand without a value (https://www.w3.org/TR/CSP3/).
-_BARE_DIRECTIVES = frozenset({"sandbox", "upgrade-insecure-requests"})
-
-Setting = bool | Mapping[str, Any]
-_Writer = Callable[[Mapping[str, Any]], str]
+# Options in which other keys are names of the user's, with text as their value.
+_OPEN = ("content_security_policy", "permissions_policy", "report_to", "reporting_endpoints")
+# A browser ignores a value that it does not know, and with it the protection.
+_VALUES = {
+    "cross_origin_embedder_policy": "unsafe-none require-corp credentialless",
+    "cross_origin_opener_policy": "unsafe-none same-origin-allow-popups same-origin noopener-allow-popups",
+    "cross_origin_resource_policy": "same-site same-origin cross-origin",
+    "frame_options": "DENY SAMEORIGIN",
+    "permitted_cross_domain_policies": "none master-only by-content-type by-ftp-filename all",
+    "referrer_policy": "no-referrer no-referrer-when-downgrade origin origin-when-cross-origin same-origin "
+    "strict-origin strict-origin-when-cross-origin unsafe-url",
+}
 
 
 class http_security_headers:
     """Sets security headers on HTTP responses; one that the response has already stays.
 
-    Each option is True for its default, False to leave it out, or a dict that is laid over the default.
-
     Args:
-        content_security_policy: Directives by name; one with an empty value is left out, but for `sandbox`
-            and `upgrade-insecure-requests`, which have none (False leaves these out).
+        headers: Header fields laid over the defaults, by name: a value, or None to leave the field out.
         content_security_policy_report_only: Only report what breaks the policy.
-        content_type_options: `action`.
-        cross_origin_embedder_policy: `policy`.
-        cross_origin_opener_policy: `policy`.
-        cross_origin_resource_policy: `policy`.
-        dns_prefetch_control: `allow`.
-        download_options: `action`.
-        frame_options: `action`.
-        origin_agent_cluster: Ask for an agent cluster of the origin's own.
-        permissions_policy: Allow lists by feature; "" allows nobody, "*" everybody.
-        permitted_cross_domain_policies: `policy`.
         powered_by: Remove Server and X-Powered-By.
-        referrer_policy: `policy`.
-        report_to: `max_age` (seconds), `include_sub_domains`, and a URL for each group.
-        reporting_endpoints: A URL for each endpoint.
-        strict_transport_security: `max_age` (seconds), `include_sub_domains`, `preload` (sent from a year on,
-            below which browsers' lists take no site: https://hstspreload.org).
-        xss_protection: Switch the filter of old browsers off.
+        options: The defaults that middy has as well, by their names in snake case, such as
+            `content_security_policy`, `frame_options`, `permissions_policy` and `strict_transport_security`:
+            True for the default, False to leave the field out, its value, or a dict laid over the default,
+            such as `{"default-src": "'self'"}`, `{"action": "sameorigin"}` or `{"max_age": 31536000}`.
 
     Raises:
-        TypeError: An option or one of its keys is unknown.
-        ValueError: A value cannot stand in a header.
+        TypeError: An option or one of its keys is unknown, or has a value of the wrong type.
+        ValueError: A value cannot stand in a header, or browsers would not know it.
 
     Example:
         >>> from streamify_server import HttpResponse, streaming_handler
         >>> from streamify_server.middlewares import http_security_headers
         >>> from streamify_server.testing import invoke
-        >>> @streaming_handler(middlewares=[http_security_headers(frame_options={"action": "sameorigin"})])
+        >>> @streaming_handler(middlewares=[http_security_headers({"X-Frame-Options": "SAMEORIGIN"})])
         ... def handler(event, context):
         ...     return HttpResponse(200, body="hello")
         >>> invoke(handler, {}).headers["x-frame-options"]
@@ -122,35 +103,27 @@ class http_security_headers:
 
     def __init__(
         self,
+        headers: Mapping[str, str | None] | None = None,
         *,
-        content_security_policy: Setting = True,
         content_security_policy_report_only: bool = False,
-        content_type_options: Setting = True,
-        cross_origin_embedder_policy: Setting = True,
-        cross_origin_opener_policy: Setting = True,
-        cross_origin_resource_policy: Setting = True,
-        dns_prefetch_control: Setting = True,
-        download_options: Setting = True,
-        frame_options: Setting = True,
-        origin_agent_cluster: bool = True,
-        permissions_policy: Setting = True,
-        permitted_cross_domain_policies: Setting = True,
         powered_by: bool = True,
-        referrer_policy: Setting = True,
-        report_to: Setting = True,
-        reporting_endpoints: Setting = True,
-        strict_transport_security: Setting = True,
-        xss_protection: bool = False,
+        **options: Setting,
     ) -> None:
-        given = locals()
-        self._hide_software = powered_by
-        report_only = "-Report-Only" if content_security_policy_report_only else ""
-        headers = {}
-        for option, (name, defaults, write) in _TABLE.items():
-            value = _written(option, given[option], defaults, write)
+        report_only = content_security_policy_report_only
+        check_options(locals())
+        known("http_security_headers", options, _DEFAULTS)
+        self._headers = Headers()
+        for option, (name, _) in _DEFAULTS.items():
+            value = _value(option, options.get(option, option != "xss_protection"))
             if value:
-                headers[name + report_only if option == "content_security_policy" else name] = value
-        self._headers = Headers(headers)
+                self._headers[name] = value
+        if report_only and (policy := self._headers.pop("Content-Security-Policy", "")):
+            self._headers["Content-Security-Policy-Report-Only"] = policy
+        for name, over in (headers or {}).items():
+            self._headers.pop(name, None)
+            if over is not None:
+                self._headers[name] = over
+        self._hide_software = powered_by
 
     def after(self, request: Request) -> None:
         """Set the headers on an HTTP response."""
@@ -166,105 +139,74 @@ class http_security_headers:
     on_error = after
 
 
-def _written(option: str, given: Setting, defaults: Mapping[str, Any] | None, write: _Writer) -> str:
-    if given is False:
+def _value(option: str, given: Setting) -> str:
+    """What a header says; empty if it is left out."""
+    if given is None or given is False:
         return ""
-    settings = given if isinstance(given, Mapping) else {}
-    if defaults is not None and option not in _OPEN:
+    value = given if isinstance(given, str) else _written(option, _settings(option, given))
+    if option == "frame_options":
+        value = value.upper()
+    if option in _VALUES and value not in _VALUES[option].split():
+        raise ValueError(f"{option} takes {', '.join(_VALUES[option].split())}, not {value!r}.")
+    return value
+
+
+def _settings(option: str, given: Setting) -> dict[str, Any]:
+    _, defaults = _DEFAULTS[option]
+    settings = {} if given is True else given
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"{option} takes True, False, a str or a dict, not {given!r}.")
+    if option not in _OPEN:
         known(option, settings, defaults)
-    return write({**(defaults or {}), **settings})
+    for key, value in settings.items():
+        kind = type(defaults.get(key, ""))
+        if kind is not str or value is not False:  # False leaves out what a name of the user's stands for
+            check(f"{key!r} of {option}", value, f"{kind.__name__} | None")
+    return {**defaults, **{key: v for key, v in settings.items() if v is not None or option in _OPEN}}
 
 
-def _policy(directives: Mapping[str, Any]) -> str:
-    return "; ".join(
-        f"{name} {value}".strip()
-        for name, value in directives.items()
-        if value or (value == "" and name in _BARE_DIRECTIVES)
-    )
+def _written(option: str, settings: dict[str, Any]) -> str:
+    if option in _WRITERS:
+        return _WRITERS[option](settings)
+    return str(next(iter(settings.values())))
 
 
-def _permissions(features: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={'*' if allowed == '*' else f'({allowed})'}" for name, allowed in features.items()
-    )
+def _policy(directives: dict[str, Any]) -> str:
+    said = {d: v for d, v in directives.items() if v or (v == "" and d in _BARE_DIRECTIVES)}
+    return "; ".join(f"{directive} {value}".strip() for directive, value in said.items())
 
 
-def _transport(settings: Mapping[str, Any]) -> str:
-    max_age = round(settings["max_age"])
-    parts = [f"max-age={max_age}"]
-    if settings["include_sub_domains"]:
-        parts.append("includeSubDomains")
-    if settings["preload"] and max_age >= _YEAR:
-        parts.append("preload")
-    return "; ".join(parts)
+def _permissions(features: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={'*' if allow == '*' else f'({allow})'}" for name, allow in features.items())
 
 
-def _report_to(settings: Mapping[str, Any]) -> str:
-    groups = {
-        name: url for name, url in settings.items() if name not in ("max_age", "include_sub_domains") and url
-    }
-    return ", ".join(
-        json.dumps(
-            {
-                "group": name,
-                "max_age": settings["max_age"],
-                "endpoints": [{"url": url}],
-                "include_subdomains": bool(settings["include_sub_domains"]),
-            }
-        )
-        for name, url in groups.items()
-    )
+def _transport(settings: dict[str, Any]) -> str:
+    preload = settings["preload"] and settings["max_age"] >= _YEAR
+    flags = "; includeSubDomains" * settings["include_sub_domains"] + "; preload" * preload
+    return f"max-age={settings['max_age']}{flags}"
 
 
-def _endpoints(urls: Mapping[str, Any]) -> str:
-    return ", ".join(f'{name}="{url}"' for name, url in urls.items())
+def _report_to(settings: dict[str, Any]) -> str:
+    max_age, include = settings.pop("max_age"), settings.pop("include_sub_domains")
+    groups = [
+        {"group": name, "max_age": max_age, "endpoints": [{"url": url}], "include_subdomains": include}
+        for name, url in settings.items()
+        if url
+    ]
+    return ", ".join(map(json.dumps, groups))
 
 
-def _key(name: str) -> _Writer:
-    return lambda settings: str(settings[name])
+def _endpoints(urls: dict[str, Any]) -> str:
+    return ", ".join(f'{name}="{url}"' for name, url in urls.items() if url)
 
 
-# Options whose keys are names that users choose.
-_OPEN = frozenset({"content_security_policy", "permissions_policy", "report_to", "reporting_endpoints"})
-_TABLE: dict[str, tuple[str, Mapping[str, Any] | None, _Writer]] = {
-    "content_security_policy": ("Content-Security-Policy", _POLICY, _policy),
-    "content_type_options": ("X-Content-Type-Options", {"action": "nosniff"}, _key("action")),
-    "cross_origin_embedder_policy": (
-        "Cross-Origin-Embedder-Policy",
-        {"policy": "require-corp"},
-        _key("policy"),
-    ),
-    "cross_origin_opener_policy": ("Cross-Origin-Opener-Policy", {"policy": "same-origin"}, _key("policy")),
-    "cross_origin_resource_policy": (
-        "Cross-Origin-Resource-Policy",
-        {"policy": "same-origin"},
-        _key("policy"),
-    ),
-    "dns_prefetch_control": (
-        "X-DNS-Prefetch-Control",
-        {"allow": False},
-        lambda settings: "on" if settings["allow"] else "off",
-    ),
-    "download_options": ("X-Download-Options", {"action": "noopen"}, _key("action")),
-    "frame_options": (
-        "X-Frame-Options",
-        {"action": "deny"},
-        lambda settings: str(settings["action"]).upper(),
-    ),
-    "origin_agent_cluster": ("Origin-Agent-Cluster", None, lambda settings: "?1"),
-    "permissions_policy": ("Permissions-Policy", dict.fromkeys(_FEATURES, ""), _permissions),
-    "permitted_cross_domain_policies": (
-        "X-Permitted-Cross-Domain-Policies",
-        {"policy": "none"},
-        _key("policy"),
-    ),
-    "referrer_policy": ("Referrer-Policy", {"policy": "no-referrer"}, _key("policy")),
-    "report_to": ("Report-To", {"max_age": _YEAR, "include_sub_domains": True}, _report_to),
-    "reporting_endpoints": ("Reporting-Endpoints", {}, _endpoints),
-    "strict_transport_security": (
-        "Strict-Transport-Security",
-        {"max_age": 180 * 24 * 60 * 60, "include_sub_domains": True, "preload": True},
-        _transport,
-    ),
-    "xss_protection": ("X-XSS-Protection", None, lambda settings: "0"),
+_WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "content_security_policy": _policy,
+    "permissions_policy": _permissions,
+    "report_to": _report_to,
+    "reporting_endpoints": _endpoints,
+    "strict_transport_security": _transport,
+    "dns_prefetch_control": lambda settings: "on" if settings["allow"] else "off",
+    "origin_agent_cluster": lambda settings: "?1",
+    "xss_protection": lambda settings: "0",
 }

@@ -11,7 +11,7 @@ from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
 from . import _negotiate
-from ._options import is_stream, takes
+from ._options import check, check_options, is_stream
 from ._schema import InvalidError, Preparation, Violation, compiled
 
 if TYPE_CHECKING:
@@ -77,11 +77,10 @@ class validator:
         default_language: str = "en",
         languages: Mapping[str, Localize] | None = None,
     ) -> None:
-        takes("validator", coerce=(coerce, bool), defaults=(defaults, bool))
-        takes("validator", default_language=(default_language, str))
-        takes("validator", formats=(formats, Mapping), languages=(languages, Mapping))
+        check_options(locals())
         functions = {**(formats or {}), **(languages or {})}
-        takes("validator", **{f"{name!r}": (function, Callable) for name, function in functions.items()})
+        for name, function in functions.items():
+            check(f"{name!r} of validator", function, "Callable")
         self._check_event = _check("event_schema", event_schema, formats)
         self._check_context = _check("context_schema", context_schema, formats)
         self._check_response = _check("response_schema", response_schema, formats)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ._options import check_options
+
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 
@@ -27,6 +29,7 @@ class warmup:
     """
 
     def __init__(self, *, is_warming_up: Callable[[Any], bool] | None = None) -> None:
+        check_options(locals())
         self._is_warming_up = is_warming_up or _by_plugin
 
     def before(self, request: Request) -> str | None:

@@ -189,7 +189,22 @@ OPTIONS = {
 
 @pytest.mark.parametrize(("option", "header"), OPTIONS.items())
 def test_every_security_header_can_be_left_out(option: str, header: str) -> None:
-    assert header not in answer_with(http_security_headers(**{option: False}), lambda: http("x")).headers
+    options: dict[str, Any] = {option: False}
+    assert header not in answer_with(http_security_headers(**options), lambda: http("x")).headers
+
+
+def test_headers_are_laid_over_the_defaults_by_name() -> None:
+    headers = http_security_headers(
+        {"x-frame-options": "SAMEORIGIN", "Cross-Origin-Embedder-Policy": None, "X-Own": "1"}
+    )
+    sent = answer_with(headers, lambda: http("x")).headers
+    assert (sent["x-frame-options"], sent["x-own"]) == ("SAMEORIGIN", "1")
+    assert "cross-origin-embedder-policy" not in sent
+    assert sent["x-content-type-options"] == "nosniff"
+    text = answer_with(
+        http_security_headers(frame_options="sameorigin", permissions_policy="usb=()"), http("x")
+    )
+    assert (text.headers["x-frame-options"], text.headers["permissions-policy"]) == ("SAMEORIGIN", "usb=()")
 
 
 def test_what_the_handler_set_stays() -> None:
@@ -268,7 +283,7 @@ def test_an_event_without_headers_stays_as_it_is(event: Any) -> None:
         (
             {
                 "method": "GET",
-                "headers": {},
+                "raw_path": "/",
                 "query_string_parameters": {"a": "1"},
                 "is_base64_encoded": True,
             },

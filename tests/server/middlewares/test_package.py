@@ -2,8 +2,10 @@
 
 import doctest
 import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,7 @@ def test_a_middleware_imports_no_other() -> None:
     assert {name for name in done.stdout.split() if not name.startswith("importlib")} == {
         "streamify_server.middlewares",
         "streamify_server.middlewares._headers",
+        "streamify_server.middlewares._options",
         "streamify_server.middlewares.cors",
     }
 
@@ -48,3 +51,12 @@ def test_every_middleware_has_an_example_that_holds(name: str) -> None:
 def test_the_example_of_http_error_holds() -> None:
     outcome = doctest.testmod(importlib.import_module("streamify_server.errors"))
     assert (outcome.attempted, outcome.failed) == (2, 0)
+
+
+def test_the_page_of_the_middlewares_has_every_one_of_them() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "middlewares-http.md").read_text(encoding="utf-8")
+    classes = set(middlewares.__all__) - {"FilePart"}
+    headings = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^#.*|^\| `.*|^\| option.*", page, re.M))))
+    assert classes <= headings
+    assert page.splitlines()[2].startswith("Nineteen middlewares and a router")
+    assert len(classes) == 20

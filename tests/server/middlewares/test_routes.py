@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamify_server.middlewares._routes import RouteTable
+from streamify_server.middlewares.router import RouteTable
 
 ROUTES = [
     ("GET", "/"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamify_server import HttpResponse
+from streamify_server import HttpError, HttpResponse, streaming_handler
 from streamify_server.middlewares import (
     http_content_encoding,
     http_content_negotiation,
@@ -16,11 +16,17 @@ from streamify_server.middlewares import (
     http_response_serializer,
     validator,
 )
-from support.answers import BODIES, TEXT, answer_with, get, http
+from support.answers import BODIES, TEXT, answer_of, answer_with, get, http
 
 STREAMS = {
     name: body for name, body in BODIES.items() if name not in ("str", "bytes", "bytearray", "list of chunks")
 }
+
+
+async def async_serializer(response: Any) -> str:
+    return "never awaited"
+
+
 AS_JSON = {"regex": "^application/json$", "serializer": lambda response: json.dumps(response.body)}
 AS_TEXT = (re.compile("^text/plain$"), lambda response: str(response.body))
 SERIALIZE = http_response_serializer(serializers=[AS_JSON, AS_TEXT], default_content_type="application/json")
@@ -93,15 +99,78 @@ def test_an_accept_that_is_no_media_type_never_becomes_a_header() -> None:
     answer = answer_with(serializer, lambda: http({}), hostile)
     assert (answer.headers["content-type"], answer.body) == ("text/plain; charset=utf-8", b"x")
     endless = get(accept="a/" + "b" * 200)
-    assert isinstance(answer_with(serializer, lambda: http({}), endless).error, TypeError)
+    refused = answer_with(serializer, lambda: http({}), endless).error
+    assert isinstance(refused, HttpError)
+    assert refused.status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("application/json; charset=utf-8", "application/json"),
+        ("text/plain;q=0.5, application/json;indent=2;q=0.9", "application/json"),
+        ("text/plain; format=flowed", "text/plain"),
+    ],
+)
+@pytest.mark.parametrize("negotiate", [False, True])
+def test_parameters_of_an_accepted_type_do_not_hide_its_serializer(
+    accept: str, content_type: str, negotiate: bool
+) -> None:
+    serializer = http_response_serializer(serializers=[AS_JSON, AS_TEXT])
+    middlewares = [http_content_negotiation(), serializer] if negotiate else serializer
+    answer = answer_with(middlewares, lambda: http({"a": 1}), get(accept=accept))
+    assert (answer.status, answer.headers["content-type"]) == (200, content_type)
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "body"),
+    [
+        ({"statusCode": 203, "body": "as a proxy response"}, 203, b"as a proxy response"),
+        ({"body": "only a body"}, 201, b"only a body"),
+        ({"statusCode": 204}, 204, b""),
+        (None, 201, b""),
+    ],
+)
+def test_a_serializer_may_answer_with_a_dict_or_nothing(result: Any, status: int, body: bytes) -> None:
+    serializer = http_response_serializer(serializers=[("json", lambda response: result)])
+    answer = answer_with(serializer, lambda: http({}, 201, x_a="b"), get(accept="application/json"))
+    assert (answer.status, answer.body.strip(), answer.error) == (status, body, None)
+    assert (answer.headers["content-type"], answer.headers["x-a"]) == ("application/json", "b")
+
+
+def test_a_value_that_no_acceptable_serializer_takes_is_a_406_and_text_goes_out_as_it_is() -> None:
+    serializer = http_response_serializer(serializers=[AS_JSON])
+    refused = answer_with([serializer, http_error_handler(logger=False)], lambda: http({}), get(accept="a/b"))
+    assert refused.status == 406
+    assert answer_with(serializer, lambda: http("text"), get(accept="a/b")).body == b"text"
+
+
+def test_the_answer_to_an_error_is_serialized_too() -> None:
+    def fail() -> None:
+        raise HttpError(422, "no")
+
+    def answer_error(request: Any) -> None:
+        request.response = {"statusCode": 500, "body": "sorry"}
+
+    handler = streaming_handler(middlewares=SERIALIZE)(lambda event, context: fail()).on_error(answer_error)
+    answer = answer_of(handler, get())
+    assert (answer.status, answer.body) == (500, b'"sorry"')
 
 
 @pytest.mark.parametrize(
     "serializer",
-    [{"regex": "x"}, {"regexp": "x", "serializer": print}, (1, print), ("x", "y"), {"serializer": print}],
+    [
+        "x",
+        {"regex": "x", "serializer": async_serializer},
+        {"regex": "x"},
+        {"regexp": "x", "serializer": print},
+        (1, print),
+        ("x", "y"),
+        {"serializer": print},
+    ],
 )
 def test_a_wrong_serializer_is_refused(serializer: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, ValueError)):
         http_response_serializer(serializers=[serializer])
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamify_server.middlewares import _field_mask
+from streamify_server.middlewares import partial_response as _field_mask
 
 BOOK = {
     "id": 7,

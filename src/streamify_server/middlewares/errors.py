@@ -1,4 +1,4 @@
-"""Errors as HTTP answers."""
+"""Errors as HTTP answers, and in the log."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from streamify_server._events import is_http
 from streamify_server.errors import HttpError
 from streamify_server.response import HttpResponse
 
-from ._loggers import error_logger_of
+from ._options import check, check_options
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
+
+_SEEN = "streamify.error_logger"
 
 
 class http_error_handler:
@@ -50,7 +52,8 @@ class http_error_handler:
         logger: Callable[[BaseException], Any] | Literal[False] | Any = None,
         fallback_message: str | None = None,
     ) -> None:
-        self._log = error_logger_of(logger)
+        check_options(locals())
+        self._log = _error_logger(logger)
         self._fallback_message = fallback_message
 
     def on_error(self, request: Request) -> None:
@@ -64,10 +67,48 @@ class http_error_handler:
         if status is None:
             request.response = _answer(500, self._fallback_message)
             return
-        request.response = _answer(status, str(request.error))
-        headers = getattr(request.error, "headers", None)
-        for name, value in dict(headers or {}).items():
-            request.response.headers[name] = value
+        answer = _answer(status, str(request.error))
+        for name, value in dict(getattr(request.error, "headers", None) or {}).items():
+            answer.headers[name] = value
+        request.response = answer
+
+
+class error_logger:
+    """Logs every error of a request once, also one that ends the body in mid-stream.
+
+    Args:
+        logger: Called with the `Request`, whose `error` is set; or an object with `error(message, exc_info=)`
+            such as a `logging.Logger` or the Logger of Powertools; False for none. By default the logger
+            "streamify_server".
+
+    Example:
+        >>> from streamify_server import streaming_handler
+        >>> from streamify_server.middlewares import error_logger
+        >>> from streamify_server.testing import invoke
+        >>> log = error_logger(logger=lambda request: print("failed:", request.error))
+        >>> @streaming_handler(middlewares=[log])
+        ... def handler(event, context):
+        ...     yield "some rows"
+        ...     raise RuntimeError("the database went away")
+        >>> invoke(handler, {}).error
+        failed: the database went away
+        RuntimeError('the database went away')
+    """
+
+    def __init__(self, *, logger: Callable[[Request], Any] | Literal[False] | Any = None) -> None:
+        log = _error_logger(logger)
+        self._log = log if callable(logger) else lambda request: log(request.error)
+
+    def on_error(self, request: Request) -> None:
+        """Log an error that came before the first byte."""
+        request.internal[_SEEN] = request.error
+        self._log(request)
+
+    def on_stream_end(self, request: Request) -> None:
+        """Log an error that ended the stream."""
+        end = request.stream_end
+        if end is not None and end.error is not None and end.error is not request.internal.get(_SEEN):
+            self._log(request)
 
 
 def _exposed_status(error: BaseException) -> int | None:
@@ -81,3 +122,22 @@ def _answer(status: int, message: str | None) -> HttpResponse:
         return HttpResponse(status)
     kind = "application/json" if message[0] in "{[" else "text/plain; charset=utf-8"
     return HttpResponse(status, {"Content-Type": kind}, message)
+
+
+def _error_logger(logger: Any) -> Callable[[Any], Any]:
+    """A function that logs, from what a user gave as `logger`: None, False, a function, or a logger."""
+    if logger is False:
+        return lambda error: None
+    if logger is None:
+        import logging
+
+        logger = logging.getLogger("streamify_server")
+    if callable(getattr(logger, "error", None)):
+        return lambda error: logger.error(
+            f"{type(error).__name__}: {error}", exc_info=(type(error), error, error.__traceback__)
+        )
+    if not callable(logger):
+        raise TypeError(f"logger takes a function, an object with error(), or False, not {logger!r}.")
+    check("logger", logger, "Callable")
+    function: Callable[[Any], Any] = logger
+    return function

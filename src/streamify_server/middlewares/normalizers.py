@@ -1,4 +1,4 @@
-"""Names of request headers of one shape."""
+"""HTTP events of one shape: their keys, and the names of their headers."""
 
 from __future__ import annotations
 
@@ -6,45 +6,58 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._events import is_http
+
+from ._options import check_options
+
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 
 # Names whose canonical form is not that of a capital after each hyphen, as their RFCs write them.
-_IRREGULAR = {
-    name.lower(): name
-    for name in [
-        "ALPN",
-        "C-PEP",
-        "C-PEP-Info",
-        "CalDAV-Timezones",
-        "Content-ID",
-        "Content-MD5",
-        "DASL",
-        "DAV",
-        "DNT",
-        "ETag",
-        "GetProfile",
-        "HTTP2-Settings",
-        "Last-Event-ID",
-        "MIME-Version",
-        "NEL",
-        "Optional-WWW-Authenticate",
-        "Sec-WebSocket-Accept",
-        "Sec-WebSocket-Extensions",
-        "Sec-WebSocket-Key",
-        "Sec-WebSocket-Protocol",
-        "Sec-WebSocket-Version",
-        "SLUG",
-        "TCN",
-        "TE",
-        "TTL",
-        "WWW-Authenticate",
-        "X-ATT-DeviceId",
-        "X-DNSPrefetch-Control",
-        "X-UIDH",
-    ]
-}
+_NAMES = """
+    ALPN C-PEP C-PEP-Info CalDAV-Timezones Content-ID Content-MD5 DASL DAV DNT ETag GetProfile HTTP2-Settings
+    Last-Event-ID MIME-Version NEL Optional-WWW-Authenticate Sec-WebSocket-Accept Sec-WebSocket-Extensions
+    Sec-WebSocket-Key Sec-WebSocket-Protocol Sec-WebSocket-Version SLUG TCN TE TTL WWW-Authenticate
+    X-ATT-DeviceId X-DNSPrefetch-Control X-UIDH
+"""
+_IRREGULAR = {name.lower(): name for name in _NAMES.split()}
 _CACHED_NAMES = 1024
+_CACHED_LENGTH = 100  # characters; longer names would let a caller fill the memory
+
+
+class http_event_normalizer:
+    """Gives HTTP events the keys that they lack: `queryStringParameters`, `pathParameters` and, in format
+    1.0, `multiValueQueryStringParameters` are then always dicts.
+
+    The snake-case keys of VPC Lattice get their camel-case names too. Events that did not come over HTTP stay
+    as they are.
+
+    Example:
+        >>> from streamify_server import streaming_handler
+        >>> from streamify_server.middlewares import http_event_normalizer
+        >>> @streaming_handler(middlewares=[http_event_normalizer()])
+        ... def handler(event, context):
+        ...     return "page " + event["queryStringParameters"].get("page", "1")
+        >>> handler({"httpMethod": "GET", "queryStringParameters": None}, None)
+        b'page 1'
+    """
+
+    def before(self, request: Request) -> None:
+        """Complete the event."""
+        if not is_http(request.event):
+            return
+        event = dict(request.event)
+        if "query_string_parameters" in event:
+            event.setdefault("queryStringParameters", event["query_string_parameters"])
+        if "is_base64_encoded" in event:
+            event.setdefault("isBase64Encoded", event["is_base64_encoded"])
+        keys = ["pathParameters", "queryStringParameters"]
+        if "httpMethod" in event:
+            keys.append("multiValueQueryStringParameters")
+        for key in keys:
+            if event.get(key) is None:
+                event[key] = {}
+        request.event = event
 
 
 class http_header_normalizer:
@@ -73,8 +86,10 @@ class http_header_normalizer:
         default_headers: Mapping[str, str | Sequence[str]] | None = None,
         normalize_header_key: Callable[[str, bool], str] | None = None,
     ) -> None:
-        make = normalize_header_key or normalized_name
-        self._name = lru_cache(_CACHED_NAMES)(lambda name: make(name, canonical))
+        check_options(locals())
+        self._make = normalize_header_key or normalized_name
+        self._canonical = canonical
+        self._cached = lru_cache(_CACHED_NAMES)(lambda name: self._make(name, canonical))
         defaults = (default_headers or {}).items()
         self._single = {self._name(k): v if isinstance(v, str) else ",".join(v) for k, v in defaults}
         self._multiple = {self._name(k): v.split(",") if isinstance(v, str) else list(v) for k, v in defaults}
@@ -90,6 +105,9 @@ class http_header_normalizer:
                 changed[key] = {**defaults, **{self._name(name): value for name, value in fields.items()}}
         if changed:
             request.event = {**request.event, **changed}
+
+    def _name(self, name: str) -> str:
+        return self._cached(name) if len(name) <= _CACHED_LENGTH else self._make(name, self._canonical)
 
 
 def normalized_name(name: str, canonical: bool) -> str:

@@ -1,0 +1,109 @@
+"""The public keys of an issuer, fetched by URL (RFC 7517), within bounds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+_LONGEST = 1024 * 1024  # bytes of a key set
+_TIMEOUT = 5.0  # seconds
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Fetch = Callable[[str], Any]
+
+
+class UnavailableError(Exception):
+    """The keys cannot be fetched now."""
+
+
+class KeySet:
+    """The keys behind one URL.
+
+    They are fetched when they are first needed, again when they are older than `max_age`, and again for a key
+    that is not among them, which may be new; but never twice within `cooldown`, so that made-up key ids cause
+    no traffic. There is one fetch at a time.
+
+    Args:
+        url: https, or http on this machine.
+        max_age: Seconds for which keys are kept.
+        cooldown: Least seconds between two fetches.
+        fetch: Returns the JSON behind a URL.
+
+    Raises:
+        ValueError: The URL is neither.
+    """
+
+    def __init__(self, url: str, max_age: float, cooldown: float, fetch: Fetch | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise ValueError(f"Keys are fetched over https, or http on this machine, not from {url!r}.")
+        self._url = url
+        self._max_age = max_age
+        self._cooldown = cooldown
+        self._fetch = fetch or fetched
+        self._lock = threading.Lock()
+        self._keys: list[dict[str, Any]] = []
+        self._fetched_at = self._tried_at = float("-inf")
+
+    def get(self, key_id: str | None) -> dict[str, Any] | None:
+        """The key with this id, or the only one for a token that names none; None if there is no such key.
+
+        Raises:
+            UnavailableError: There are no keys that are fresh enough, and none can be fetched.
+        """
+        with self._lock:
+            found = self._found(key_id) if self._is_fresh() else None
+            if found is None and time.monotonic() - self._tried_at >= self._cooldown:
+                self._refresh()
+                found = self._found(key_id)
+            if found is None and not self._is_fresh():
+                raise UnavailableError(f"The keys at {self._url} cannot be fetched")
+            return found
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._fetched_at < self._max_age
+
+    def _refresh(self) -> None:
+        self._tried_at = time.monotonic()
+        try:
+            keys = self._fetch(self._url)["keys"]
+            self._keys = [key for key in keys if isinstance(key, dict)]
+        except Exception as error:
+            if not self._is_fresh():
+                raise UnavailableError(f"The keys at {self._url} cannot be fetched: {error}") from error
+        else:
+            self._fetched_at = self._tried_at
+
+    def _found(self, key_id: str | None) -> dict[str, Any] | None:
+        if key_id is None:
+            return self._keys[0] if len(self._keys) == 1 else None
+        return next((key for key in self._keys if key.get("kid") == key_id), None)
+
+
+def fetched(url: str) -> Any:
+    """The JSON behind a URL; redirects are not followed.
+
+    Raises:
+        OSError: The server cannot be reached, or answers with another status than 200.
+        ValueError: The answer is too long, or not JSON.
+    """
+    import json
+    from urllib.error import HTTPError
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class Refusing(HTTPRedirectHandler):
+        def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+            return None
+
+    try:
+        with build_opener(Refusing).open(url, timeout=_TIMEOUT) as answer:
+            body = answer.read(_LONGEST + 1)
+    except HTTPError as error:
+        error.close()
+        raise OSError(f"HTTP status {error.code}") from None
+    if len(body) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} bytes")
+    return json.loads(body)

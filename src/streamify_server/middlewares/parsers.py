@@ -1,0 +1,224 @@
+"""Request bodies of JSON and forms as values, and path parameters as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from streamify_server.errors import HttpError
+
+from ._options import check_options
+from ._request_body import BODY_LIMIT, body_bytes, is_to_be_parsed, text_of, with_body
+
+if TYPE_CHECKING:
+    from streamify_server.onion import Request
+
+_JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json")
+_FORM = re.compile(r"application/x-www-form-urlencoded")
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class http_json_body_parser:
+    """Replaces the body of the event with the JSON value that it holds.
+
+    A request of another type is answered with 415, a body that is not JSON with 422, one that is too large
+    with 413, and broken base64 or gzip with 400 (all of them are `HttpError`, for `http_error_handler`). NaN,
+    Infinity and text that is not Unicode are not JSON. A request without body and Content-Type, or with a
+    method that has no body, is left alone.
+
+    Args:
+        reviver: Called with the key and value of every member, innermost first (an int in arrays, "" for the
+            whole); what it returns takes the member's place.
+        disable_content_type_check: Parse whatever the Content-Type says.
+        disable_content_type_error: Leave a request of another type alone instead of answering 415.
+        max_bytes: Largest body in bytes, unpacked.
+        max_depth: Deepest nesting of arrays and objects.
+
+    Example:
+        >>> from streamify_server import streaming_handler
+        >>> from streamify_server.middlewares import http_json_body_parser
+        >>> @streaming_handler(middlewares=[http_json_body_parser()])
+        ... def handler(event, context):
+        ...     yield f"hello {event['body']['name']}"
+        >>> handler({"headers": {"content-type": "application/json"}, "body": '{"name": "Ada"}'}, None)
+        b'hello Ada'
+    """
+
+    def __init__(
+        self,
+        *,
+        reviver: Callable[[str | int, Any], Any] | None = None,
+        disable_content_type_check: bool = False,
+        disable_content_type_error: bool = False,
+        max_bytes: int = BODY_LIMIT,
+        max_depth: int = 100,
+    ) -> None:
+        check_options(locals())
+        self._reviver = reviver
+        self._check = not disable_content_type_check
+        self._refuse = not disable_content_type_error
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
+
+    def before(self, request: Request) -> None:
+        """Parse the body."""
+        if not is_to_be_parsed(request.event, _JSON, check=self._check, refuse=self._refuse):
+            return
+        body = body_bytes(request.event, self._max_bytes)
+        if body is None:
+            raise HttpError(422, "The request has no body")
+        value = parsed(text_of(body, "utf-8"), self._max_depth)
+        if self._reviver is not None:
+            value = _revived(self._reviver, "", value)
+        request.event = with_body(request.event, value)
+
+
+class http_urlencode_body_parser:
+    """Replaces the body of the event with a dict of its fields; a field that is there several times is a
+    list.
+
+    A request of another type is answered with 415, a body that is not a form with 422, one that is too large
+    with 413 (all of them are `HttpError`, for `http_error_handler`). A request without body and Content-Type,
+    or with a method that has no body, is left alone.
+
+    Args:
+        disable_content_type_check: Parse whatever the Content-Type says.
+        disable_content_type_error: Leave a request of another type alone instead of answering 415.
+        max_bytes: Largest body in bytes, unpacked.
+        max_fields: Most fields in a form.
+
+    Example:
+        >>> from streamify_server import streaming_handler
+        >>> from streamify_server.middlewares import http_urlencode_body_parser
+        >>> @streaming_handler(middlewares=[http_urlencode_body_parser()])
+        ... def handler(event, context):
+        ...     yield f"{event['body']}"
+        >>> form = {"content-type": "application/x-www-form-urlencoded"}
+        >>> handler({"headers": form, "body": "tag=a&tag=b&name=Ada+L"}, None)
+        b"{'tag': ['a', 'b'], 'name': 'Ada L'}"
+    """
+
+    def __init__(
+        self,
+        *,
+        disable_content_type_check: bool = False,
+        disable_content_type_error: bool = False,
+        max_bytes: int = BODY_LIMIT,
+        max_fields: int = 1000,
+    ) -> None:
+        check_options(locals())
+        self._check = not disable_content_type_check
+        self._refuse = not disable_content_type_error
+        self._max_bytes = max_bytes
+        self._max_fields = max_fields
+
+    def before(self, request: Request) -> None:
+        """Parse the body."""
+        if is_to_be_parsed(request.event, _FORM, check=self._check, refuse=self._refuse):
+            body = body_bytes(request.event, self._max_bytes) or b""
+            request.event = with_body(request.event, fields(text_of(body, "utf-8"), self._max_fields))
+
+
+class http_urlencode_path_parser:
+    """Undoes the percent-encoding of the event's `pathParameters`.
+
+    What is not percent-encoded UTF-8 is answered with 400 (an `HttpError`, for `http_error_handler`). HTTP
+    APIs decode path parameters themselves; use it for REST APIs and behind `http_router`.
+
+    Example:
+        >>> from streamify_server import streaming_handler
+        >>> from streamify_server.middlewares import http_router, http_urlencode_path_parser
+        >>> @streaming_handler(middlewares=[http_urlencode_path_parser()])
+        ... def city(event, context):
+        ...     yield event["pathParameters"]["name"]
+        >>> handler = streaming_handler(http_router([("GET", "/cities/{name}", city)]))
+        >>> handler({"httpMethod": "GET", "path": "/cities/Z%C3%BCrich"}, None).decode()
+        'Zürich'
+    """
+
+    def before(self, request: Request) -> None:
+        """Decode the parameters."""
+        given = request.event.get("pathParameters") if isinstance(request.event, Mapping) else None
+        if isinstance(given, Mapping):
+            decoded = {name: _unquoted(name, value) for name, value in given.items()}
+            request.event = {**request.event, "pathParameters": decoded}
+
+
+def parsed(text: str, max_depth: int) -> Any:
+    """The JSON value of this text.
+
+    Raises:
+        HttpError: 422 if it is not JSON, or nested too deeply.
+    """
+    import json
+
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # refuses lone surrogates: no answer carries them
+    except (ValueError, RecursionError) as error:
+        raise HttpError(422, "The body is not valid JSON") from error
+    level = [value]
+    for _ in range(max_depth + 1):
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return value
+    raise HttpError(422, f"The body is nested more than {max_depth} levels deep")
+
+
+def fields(form: str, max_fields: int) -> dict[str, str | list[str]]:
+    """The fields of a form, in order.
+
+    Raises:
+        HttpError: 413 if there are more than `max_fields`, 422 if one is not percent-encoded UTF-8.
+    """
+    from urllib.parse import parse_qsl
+
+    if form.count("&") >= max_fields:
+        raise HttpError(413, f"The form has more than {max_fields} fields")
+    found: dict[str, str | list[str]] = {}
+    try:
+        for name, value in parse_qsl(form, keep_blank_values=True, errors="strict"):
+            there = found.get(name)
+            if there is None:
+                found[name] = value
+            elif isinstance(there, list):
+                there.append(value)
+            else:
+                found[name] = [there, value]
+    except ValueError as error:
+        raise HttpError(422, "The form is not percent-encoded UTF-8") from error
+    return found
+
+
+def _unquoted(name: str, value: Any) -> Any:
+    from urllib.parse import unquote
+
+    if not isinstance(value, str):
+        return value
+    try:
+        decoded = unquote(value, errors="strict")
+    except UnicodeDecodeError as error:
+        raise HttpError(400, f"The path parameter {name} is not UTF-8") from error
+    if _BROKEN_PERCENT.search(value):
+        raise HttpError(400, f"The path parameter {name} is not percent-encoded")
+    return decoded
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _members(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _revived(reviver: Callable[[str | int, Any], Any], key: str | int, value: Any) -> Any:
+    if isinstance(value, dict):
+        value = {name: _revived(reviver, name, member) for name, member in value.items()}
+    elif isinstance(value, list):
+        value = [_revived(reviver, index, item) for index, item in enumerate(value)]
+    return reviver(key, value)
