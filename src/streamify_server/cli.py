@@ -45,6 +45,15 @@ def _env_files(
     return variables
 
 
+def _origins(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    from .local.cors import checked_origins
+
+    try:
+        return checked_origins(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
 @click.argument("functions", metavar="HANDLER...", nargs=-1, required=True)
 @click.option(
@@ -107,6 +116,14 @@ def _env_files(
     default="RESPONSE_STREAM",
     show_default=True,
     help="Of the Function URLs.",
+)
+@click.option(
+    "--pass-origin",
+    "pass_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    callback=_origins,
+    help="Let pages of this origin (https://host, or * for any) call; the function answers CORS.",
 )
 @click.option("--payloads/--no-payloads", default=True, help="Whether the inspector shows payloads and text.")
 @click.option("--reload/--no-reload", default=True, help="Whether to reload when Python files change.")

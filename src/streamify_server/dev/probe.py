@@ -9,11 +9,13 @@ python probe.py app.handler 5 6
 import difflib
 import faulthandler
 import importlib
+import importlib.util
 import json
 import os
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 _SLOW_SECONDS = 1.5
@@ -51,6 +53,17 @@ def _failed(module_name: str, error: BaseException) -> dict[str, Any]:
     return {"problem": f"the module {module_name!r} does not load", "trace": "".join(lines).rstrip()}
 
 
+def _fresh_hook(root: str) -> Any:
+    """What makes a function's process load its code as it is now."""
+    file = Path(__file__).parent.parent / "local" / "python_start.py"
+    spec = importlib.util.spec_from_file_location("python_start", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.fresh_hook(root)
+
+
 def _end_with(descriptor: int) -> None:
     os.read(descriptor, 1)
     os._exit(1)
@@ -63,6 +76,8 @@ def main() -> NoReturn:
     sys.path.insert(0, os.getcwd())
     handler, report, alive = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     threading.Thread(target=_end_with, args=[alive], daemon=True).start()
+    sys.path_hooks.insert(0, _fresh_hook(os.path.realpath(os.getcwd())))
+    sys.path_importer_cache.clear()
     faulthandler.dump_traceback_later(_SLOW_SECONDS, file=report)
     found = probe(handler)
     faulthandler.cancel_dump_traceback_later()

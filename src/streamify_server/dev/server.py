@@ -35,6 +35,7 @@ class DevOptions:
     url_port: int = 8701
     inspector_port: int = 8702
     stream_errors: Literal["observed", "documented"] = "observed"
+    pass_origins: tuple[str, ...] = ()
     payloads: bool = True
     reload: bool = True
 
@@ -114,7 +115,9 @@ def _add(function: DevFunction, port: int, options: DevOptions, aws: LocalLambda
         memory_size=function.memory_size,
     )
     with _port(options.host, port, "--url-port"):
-        url = aws.function_url(function.name, invoke_mode=function.invoke_mode, port=port)
+        url = aws.function_url(
+            function.name, invoke_mode=function.invoke_mode, pass_origins=options.pass_origins, port=port
+        )
     return Served(name=function.name, handler=function.handler, url=url)
 
 

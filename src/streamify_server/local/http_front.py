@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _REQUEST_LIMIT = 6 * 1024 * 1024
 _WITHOUT_BODY = (204, 205, 304)
-_ADVICE = " To let it in, name it in pass_origins= (the application answers it) or cors= (the URL does)."
+_ADVICE = (
+    " To let it in, name it in pass_origins= (`streamify dev --pass-origin`: the application answers it) or"
+    " in cors= (the URL does)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
 import os
+import py_compile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,17 +7,19 @@ import psutil
 import pytest
 
 from streamify_server.dev.check import Check, Problem
-from streamify_server.local.functions import make_function
+from streamify_server.local.functions import Function, make_function
+
+
+def function(folder: Path, handler: str = "app.handler") -> Function:
+    return make_function(
+        name="app", arn="", handler=handler, code=folder, command=None, timeout=3, opt=None,
+        environment={"COLOUR": "red"},
+    )  # fmt: skip
 
 
 def begun(folder: Path, source: str, handler: str = "app.handler") -> Check:
     (folder / "app.py").write_text(source)
-    return Check(
-        make_function(
-            name="app", arn="", handler=handler, code=folder, command=None, timeout=3, opt=None,
-            environment={"COLOUR": "red"},
-        )
-    )  # fmt: skip
+    return Check(function(folder, handler))
 
 
 def check(folder: Path, source: str, handler: str = "app.handler") -> Problem | None:
@@ -85,6 +88,21 @@ def test_what_a_process_prints_before_it_ends_is_told(tmp_path: Path) -> None:
     problem = check(tmp_path, source)
     assert problem
     assert problem.trace.endswith("database")
+
+
+def test_a_save_of_the_same_size_within_a_second_is_checked_as_it_is_now(tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text("handler = print\n")
+    py_compile.compile(str(path))
+    moment = path.stat().st_mtime_ns
+    path.write_text("handler_ = prin\n"[: len("handler = print\n")])
+    os.utime(path, ns=(moment, moment))
+    for cached in (tmp_path / "__pycache__").iterdir():
+        os.utime(cached, ns=(moment, moment))
+    problem = Check(function(tmp_path))
+    problem.wait(30)
+    assert problem.problem
+    assert "NameError: name 'prin' is not defined" in problem.problem.trace
 
 
 def test_threads_that_a_module_starts_do_not_hold_the_check_up(tmp_path: Path) -> None:
