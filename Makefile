@@ -28,8 +28,9 @@ matrix: $(STAMP)  ## Run every cell of the fault matrix
 load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 	$(BIN)/python -m pytest -m slow tests/local
 
-interop: $(STAMP)  ## Run against peers from npm and Debian; a missing peer is a failure
+interop: $(STAMP)  ## Run against peers from npm, Debian and PyPI; a missing peer is a failure
 	scripts/install-peers
+	$(BIN)/python scripts/install-vendors
 	$(BIN)/python -m pytest -m interop tests/interop
 
 recipes:         ## Run the recipes with the packages that they are about, in an environment of their own
@@ -55,8 +56,8 @@ heavy: $(STAMP)  ## Stream 200 MB into a file, with an eye on memory
 extras: $(STAMP)  ## Use each extra alone, from the wheel, with the newest packages
 	$(BIN)/python scripts/check-extras
 
-layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip
-	$(BIN)/python -m streamify_server.deploy.layer build/streamify-layer.zip
+layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip, and one for each Python
+	$(BIN)/python -m streamify_server.deploy.layer --each build/streamify-layer.zip
 
 docs: $(STAMP)   ## Build the pages in docs/ into build/site
 	$(BIN)/python -m pip install -q -c constraints.txt --group docs

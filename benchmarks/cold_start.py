@@ -1,20 +1,25 @@
-"""How long a function's process takes from its start to the first GET /next: ours and plain awslambdaric.
+"""How long a function takes from its start to its first GET /next, on an emulated managed runtime.
 
-    python benchmarks/cold_start.py [--runs 30]
+    python benchmarks/cold_start.py [--runs 15] [--limit 12]
 
-The contestants take turns, so that whatever else the machine does hits all of them alike.
+Contestants: AWS's client with a plain handler; the same with this package and a streaming handler; the wrapper
+of the layer. They take turns, so that whatever else the machine does hits all of them alike. With --limit it
+fails when a median is more than so many milliseconds above that of AWS's client.
 """
 
 import argparse
-import os
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from support.layer import build_layer, unpack
+from support.managed import Managed
 
 PLAIN = "def handler(event, context):\n    return 'hello'\n"
 STREAMING = """
@@ -24,60 +29,74 @@ from streamify_server import streaming_handler
 def handler(event, context):
     yield "hello"
 """
+WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}
 CONTESTANTS = {
-    "awslambdaric, plain handler": ("awslambdaric", PLAIN),
-    "streamify, plain handler": ("streamify_server.runtime", PLAIN),
-    "streamify, streaming handler": ("streamify_server.runtime", STREAMING),
+    "AWS's client, plain handler": (PLAIN, {}),
+    "AWS's client, streaming handler": (STREAMING, {}),
+    "wrapper, plain handler": (PLAIN, WRAPPER),
+    "wrapper, streaming handler": (STREAMING, WRAPPER),
 }
 
 
-def start_to_next(module: str, code: Path, listener: socket.socket) -> float:
+class Listener:
+    """Takes the place of the Runtime API until the first request has come."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.settimeout(30)
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def request(self) -> bytes:
+        """Wait for a request, and leave it without an answer."""
+        connection, _ = self._socket.accept()
+        with connection:
+            return connection.recv(1 << 16)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def start_to_next(aws: Managed, listener: Listener, environment: dict[str, str]) -> float:
     """Seconds from starting the process to its first request, which is GET /next."""
-    command = [sys.executable, "-m", module, "app.handler"]
     begun = time.perf_counter()
-    with subprocess.Popen(command, cwd=code, env=environment(code, listener)) as process:
-        try:
-            connection, _ = listener.accept()
-            with connection:
-                request = connection.recv(1 << 16)
-                taken = time.perf_counter() - begun
-                process.kill()
-        finally:
-            process.kill()
+    process = aws.start(listener.address, environment)
+    try:
+        request = listener.request()
+        taken = time.perf_counter() - begun
+    finally:
+        aws.stop()
     if b"/runtime/invocation/next" not in request:
-        raise SystemExit(f"{module} asked for {request[:100]!r}")
+        raise SystemExit(f"{process.args} asked for {request[:100]!r}; its log: {aws.log}")
     return taken
 
 
-def environment(code: Path, listener: socket.socket) -> Mapping[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parent.parent / "src"),
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{listener.getsockname()[1]}",
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
-        "AWS_LAMBDA_FUNCTION_NAME": "fn",
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/fn",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
-        "LAMBDA_TASK_ROOT": str(code),
-    }
-
-
-def measure(runs: int) -> dict[str, list[float]]:
+def measure(root: Path, runs: int) -> dict[str, list[float]]:
     """Seconds of every run, by contestant; the first round is only to warm the file cache."""
     taken: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+    opt = unpack(build_layer(root / "layer.zip"), root / "opt")
+    functions = {}
+    for number, (name, (source, _)) in enumerate(CONTESTANTS.items()):
+        functions[name] = Managed(root / str(number))
+        functions[name].install_runtime_client()
+        functions[name].opt.rmdir()
+        functions[name].opt.symlink_to(opt)
+        functions[name].write(app=source)
+        compileall(functions[name].root)
+    listener = Listener()
+    try:
         for turn in range(runs + 1):
-            for number, (name, (module, source)) in enumerate(CONTESTANTS.items()):
-                code = Path(folder) / str(number)
-                code.mkdir(exist_ok=True)
-                (code / "app.py").write_text(source, encoding="utf-8")
-                seconds = start_to_next(module, code, listener)
+            for name, (_, environment) in CONTESTANTS.items():
+                seconds = start_to_next(functions[name], listener, environment)
                 if turn:
                     taken[name].append(seconds)
+    finally:
+        listener.close()
     return taken
+
+
+def compileall(folder: Path) -> None:
+    """Bytecode for what a deployment tool or AWS has compiled beforehand."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(folder)], check=True)
 
 
 def main() -> None:
@@ -85,16 +104,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=30)
-    taken = measure(parser.parse_args().runs)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--limit", type=float, help="milliseconds above AWS's client that are too many")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        taken = measure(Path(folder), options.runs)
     base = statistics.median(next(iter(taken.values())))
-    print(f"{'':32}{'median':>9}{'fastest':>10}{'more':>10}{'ratio':>8}")
+    print(f"{'':34}{'median':>9}{'fastest':>10}{'more':>10}{'ratio':>8}")
     for name, seconds in taken.items():
         median = statistics.median(seconds)
         print(
-            f"{name:32}{median * 1e3:6.1f} ms{min(seconds) * 1e3:7.1f} ms"
+            f"{name:34}{median * 1e3:6.1f} ms{min(seconds) * 1e3:7.1f} ms"
             f"{(median - base) * 1e3:+7.1f} ms{median / base:8.2f}"
         )
+    most = max(statistics.median(seconds) for seconds in taken.values()) - base
+    if options.limit is not None and most * 1e3 > options.limit:
+        raise SystemExit(f"{most * 1e3:.1f} ms above AWS's client; the limit is {options.limit:g} ms")
 
 
 if __name__ == "__main__":

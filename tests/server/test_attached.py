@@ -293,3 +293,28 @@ def test_a_handler_that_asks_for_one_piece_is_not_warned_of_it(aws: Managed, api
     aws.start(api)
     assert api.invoke({}).result().body == b"one two"
     assert aws.log == ""
+
+
+def test_a_tracer_may_import_the_function_before_the_runtime_starts(aws: Managed, api: RuntimeApi) -> None:
+    """As OpenTelemetry's auto-instrumentation does, from a sitecustomize."""
+    (aws.opt / "python").mkdir()
+    (aws.opt / "python" / "sitecustomize.py").write_text("import app\n")
+    aws.write(app=APP)
+    path = f"{aws.opt}/python:{aws.task}"
+    aws.start(api, {"PYTHONPATH": path, "STREAMIFY_RUNTIME": "require"})
+    assert api.invoke({"do": "words"}).result().chunks == [b"one ", b"two"]
+    assert aws.log == ""
+
+
+def test_in_a_process_without_a_runtime_client_the_handler_says_so(aws: Managed, api: RuntimeApi) -> None:
+    """A runtime of somebody else's: nothing can be known of it before the handler is called."""
+    aws.write(app=APP)
+    (aws.runtime / "bootstrap.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(aws.task)!r})\nimport app\n"
+        "for _ in range(2): print(app.handler({'do': 'words'}, None), flush=True)\n"
+    )
+    assert aws.start(api).wait(PATIENCE) == 0
+    assert aws.log.count("one two") == 2
+    assert aws.log.count("awslambdaric, does not run this process") == 1
+    assert aws.start(api, {"STREAMIFY_RUNTIME": "require"}).wait(PATIENCE) == 1
+    assert "NotStreamingError: This function cannot stream, and STREAMIFY_RUNTIME=require" in aws.log

@@ -1,5 +1,6 @@
 """A managed Python runtime of Lambda, emulated: folders, bootstrap, environment, order of the start."""
 
+import functools
 import os
 import shutil
 import signal
@@ -63,8 +64,11 @@ class Managed:
     def log(self) -> str:
         return (self.root / "log").read_text(encoding="utf-8", errors="replace")
 
-    def install_runtime_client(self) -> None:
-        """Put the runtime client that the tests run with, native extension and all, into /var/runtime."""
+    def install_runtime_client(self, folder: Path | None = None) -> None:
+        """Put a folder's runtime client into /var/runtime, or that of the tests, native extension and all."""
+        if folder is not None:
+            shutil.copytree(folder, self.runtime, dirs_exist_ok=True)
+            return
         for name in ("awslambdaric", "simplejson", "snapshot-restore-py"):
             for file, path in installed_files(name):
                 target = self.runtime / path
@@ -80,24 +84,25 @@ class Managed:
         """Put this package into the function's, as pip would."""
         (self.task / "streamify_server").symlink_to(SRC / "streamify_server")
 
-    def environment(self, api: RuntimeApi, more: Mapping[str, str]) -> dict[str, str]:
+    @functools.cached_property
+    def version(self) -> str:
+        """The name of the managed runtime, such as python3.13."""
+        script = "import sys; print('python%d.%d' % sys.version_info[:2])"
+        done = subprocess.run([self.python, "-c", script], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def environment(self, address: str, more: Mapping[str, str]) -> dict[str, str]:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, nothing of the test's."""
-        name = subprocess.run(
-            [self.python, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
         return {
             "_HANDLER": "app.handler",
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{name}",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.version}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_FUNCTION_NAME": "fn",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/fn",
             "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
-            "AWS_LAMBDA_RUNTIME_API": api.address,
+            "AWS_LAMBDA_RUNTIME_API": address,
             "AWS_REGION": "us-east-1",
             "LAMBDA_RUNTIME_DIR": str(self.runtime),
             "LAMBDA_TASK_ROOT": str(self.task),
@@ -108,10 +113,11 @@ class Managed:
         }
 
     def start(
-        self, api: RuntimeApi, environment: Mapping[str, str] | None = None
+        self, api: RuntimeApi | str, environment: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[bytes]":
         """Start the function as Lambda does, under an exec wrapper if the environment names one."""
-        environ = self.environment(api, environment or {})
+        address = api if isinstance(api, str) else api.address
+        environ = self.environment(address, environment or {})
         command = [self.python, str(self.runtime / "bootstrap.py")]
         if wrapper := environ.get("AWS_LAMBDA_EXEC_WRAPPER"):
             command = [
@@ -136,13 +142,14 @@ class Managed:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        self.processes.clear()
 
 
 @contextmanager
-def managed(root: Path) -> Iterator[Managed]:
-    """A managed runtime with the runtime client of the tests, and this package in the function's."""
-    aws = Managed(root)
-    aws.install_runtime_client()
+def managed(root: Path, python: str = BARE_PYTHON, runtime_client: Path | None = None) -> Iterator[Managed]:
+    """A managed runtime with this package in the function's."""
+    aws = Managed(root, python)
+    aws.install_runtime_client(runtime_client)
     aws.install_package()
     try:
         yield aws

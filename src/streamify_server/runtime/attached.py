@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from streamify_server import posting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
     from typing import Any
 
 MODES = ("auto", "off", "require")
@@ -27,6 +30,7 @@ _WHAT_TO_DO = (
 )
 
 _misfit: str | None = None  # why this process cannot stream
+_awaiting = False  # the runtime client has not been imported yet
 _warned = False
 
 
@@ -45,47 +49,99 @@ def attach() -> None:
     mode = os.environ.get("STREAMIFY_RUNTIME") or "auto"
     if mode not in MODES:
         raise ValueError(f"STREAMIFY_RUNTIME takes {', '.join(MODES)}, not {mode!r}.")
-    _misfit = None if mode == "off" else _attach()
-    if _misfit is not None and mode == "require":
+    if mode != "off":
+        _misfit = _attach()
+        if _misfit is not None and not _awaiting:
+            _refuse_misfit()
+
+
+def _refuse_misfit() -> None:
+    if os.environ.get("STREAMIFY_RUNTIME") == "require":
         raise NotStreamingError(f"This function cannot stream, and STREAMIFY_RUNTIME=require: {_misfit}.")
 
 
 def _attach() -> str | None:
     _import_needed()
     from . import ric
-    from .streaming import StreamingClient
 
     module = ric.imported()
     if module is None:
+        _await_import(ric.CLIENT_MODULE)
         return "AWS's runtime client for Python, awslambdaric, does not run this process"
-    if isinstance(getattr(module, "runtime_client", None), StreamingClient):
-        return None
     try:
-        ric.check(module)
+        ric.install(module)
     except ric.UnfitClientError as error:
         return str(error)
-    module.runtime_client = ric.streaming(module)
     return None
+
+
+def _await_import(awaited: str) -> None:
+    """Attach when the runtime client is imported: some tracers import the function before it."""
+    global _awaiting
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+            if name != awaited:
+                return None
+            sys.meta_path.remove(Finder)
+            spec = PathFinder.find_spec(name, path, target)
+            if spec is not None and spec.loader is not None:
+                loader: Any = spec.loader
+                loader.exec_module = _then_attach(loader.exec_module)
+            return spec
+
+    if not _awaiting:
+        _awaiting = True
+        sys.meta_path.insert(0, Finder)
+
+
+def _then_attach(execute: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+    def exec_module(module: ModuleType) -> None:
+        global _misfit
+        execute(module)
+        _misfit = _attach()
+
+    return exec_module
 
 
 def _import_needed() -> None:
     """Import what is needed of the standard library, from the interpreter's own folders only."""
     missing = [name for name in _NEEDED if name not in sys.modules]
-    path = sys.path
-    try:
-        sys.path = [folder for folder in path if folder.startswith((sys.base_prefix, sys.base_exec_prefix))]
-        for name in missing:
-            __import__(name)
-    finally:
-        sys.path = path
+    if missing:
+        sys.meta_path.insert(0, _StandardLibrary)
+        try:
+            for name in missing:
+                __import__(name)
+        finally:
+            sys.meta_path.remove(_StandardLibrary)
+
+
+class _StandardLibrary:
+    """Finds modules of the standard library where the interpreter has them."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in sys.stdlib_module_names:
+            return None
+        prefixes = (sys.base_prefix, sys.base_exec_prefix)
+        return PathFinder.find_spec(name, [folder for folder in sys.path if folder.startswith(prefixes)])
 
 
 def warn(context: Any) -> None:
-    """Say once in this process, in the function's log, why an answer comes in one piece that could stream."""
+    """Say once in this process, in the function's log, why an answer comes in one piece that could stream.
+
+    Raises:
+        NotStreamingError: STREAMIFY_RUNTIME is "require", and handlers cannot stream here.
+    """
     global _warned
-    if _warned or os.environ.get("AWS_SAM_LOCAL") or os.environ.get("STREAMIFY_RUNTIME") == "off":
+    if os.environ.get("AWS_SAM_LOCAL") or os.environ.get("STREAMIFY_RUNTIME") == "off":
         return
     if posting.occupied():  # called by hand, inside the handler that has the stream
+        return
+    if _misfit is not None:
+        _refuse_misfit()
+    if _warned:
         return
     _warned = True
     import logging

@@ -21,6 +21,7 @@ from .streaming import StreamingClient
 if TYPE_CHECKING:
     from typing import Any
 
+CLIENT_MODULE = "awslambdaric.lambda_runtime_client"
 _SEAM = {
     "wait_next_invocation": "next",
     "post_invocation_result": "post_invocation_result",
@@ -35,7 +36,7 @@ class UnfitClientError(Exception):
 
 def imported() -> Any:
     """The module with awslambdaric's `runtime_client`, if something has imported it in this process."""
-    return sys.modules.get("awslambdaric.lambda_runtime_client")
+    return sys.modules.get(CLIENT_MODULE)
 
 
 def check(module: Any) -> None:
@@ -64,14 +65,21 @@ def _calls(function: Any, call: str, module: Any) -> bool:
     return {"runtime_client", call} <= set(function.__code__.co_names)
 
 
-def streaming(module: Any) -> StreamingClient:
-    """A streaming client around the `runtime_client` of this module."""
+def install(module: Any) -> None:
+    """Put a streaming client around the `runtime_client` of this module, once.
+
+    Raises:
+        UnfitClientError: Streams cannot go through it.
+    """
+    if isinstance(getattr(module, "runtime_client", None), StreamingClient):
+        return
+    check(module)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"], str(module._user_agent()))
 
     def poster(request_id: str, invocation_id: str | None) -> ResponsePoster:
         return ResponsePoster(api, request_id, invocation_id)
 
-    return StreamingClient(module.runtime_client, poster)
+    module.runtime_client = StreamingClient(module.runtime_client, poster)
 
 
 class Runtime:
@@ -91,12 +99,10 @@ class Runtime:
             raise UnfitClientError(f"awslambdaric 4 cannot be imported ({error})") from error
         finally:
             del sys.modules["runtime_client"]
-        module = imported()
-        check(module)
         self.main = main
-        self._module = module
+        self._module = imported()
         self._config = lambda_config.LambdaConfigProvider
-        module.runtime_client = streaming(module)
+        install(self._module)
 
     def run(self, handler: str) -> None:
         """Serve invocations of the handler until the platform ends the process."""
