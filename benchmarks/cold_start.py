@@ -2,9 +2,9 @@
 
     python benchmarks/cold_start.py [--runs 15] [--limit 12]
 
-Contestants: AWS's client with a plain handler; the same with this package and a streaming handler; the wrapper
-of the layer. They take turns, so that whatever else the machine does hits all of them alike. With --limit it
-fails when a median is more than so many milliseconds above that of AWS's client.
+Contestants: AWS's client with a plain handler; the same with this package and a streaming handler; the
+wrapper of the layer. They take turns, so that whatever else the machine does hits all of them alike. With
+--limit it fails when a median is more than so many milliseconds above that of AWS's client.
 """
 
 import argparse
