@@ -9,6 +9,9 @@ from ._headers import Headers
 from ._options import check_encoding
 from ._result import StreamResult
 from .errors import DecodeError, StreamClosedError, StreamifyError
+from .wire.errors import why_not_json
+
+_MAX_DIGITS = 18  # of a Content-Length: more is no length
 
 
 class StreamAttributes:
@@ -43,7 +46,7 @@ class StreamAttributes:
     def content_length(self) -> int | None:
         """How many bytes the body has, if the function said so; most streams do not."""
         value = self._head().headers.get("content-length", "")
-        return int(value) if value.isascii() and value.isdigit() else None
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS else None
 
     @property
     def request_id(self) -> str | None:
@@ -107,8 +110,8 @@ def parse_json(core: StreamCore, body: bytes) -> Any:
     except json.JSONDecodeError as error:
         offset = len(error.doc[: error.pos].encode("utf-8"))
         raise _not_json(core, f"{error.msg} at line {error.lineno}, column {error.colno}", offset) from error
-    except RecursionError as error:
-        raise _not_json(core, "it is nested too deeply", None) from error
+    except (ValueError, RecursionError) as error:
+        raise _not_json(core, why_not_json(error), None) from error
 
 
 def _not_json(core: StreamCore, what: str, offset: int | None) -> DecodeError:

@@ -11,7 +11,7 @@ from ._extras import require
 from ._stream_file import RestDecoder, StreamFile
 from .errors import ConfigurationError, DecodeError
 from .views import AsyncView, BytesDecoder, Decoder, PiecesDecoder, Source, View
-from .wire.errors import WireError
+from .wire.errors import WireError, why_not_json
 from .wire.jsonitems import JsonItemsDecoder
 from .wire.jsonl import JsonLinesDecoder
 from .wire.lines import MAX_ITEM, LineDecoder
@@ -53,8 +53,9 @@ class ServerSentEvent:
             return json.loads(self.data)
         except (ValueError, RecursionError) as error:
             function, request_id = self._origin
+            reason = why_not_json(error)
             raise DecodeError(
-                f"The data of the event {self.event!r} is no JSON: {error}: {self.data[:60]!r}.",
+                f"The data of the event {self.event!r} is no JSON: {reason}: {self.data[:60]!r}.",
                 function=function or None,
                 request_id=request_id,
             ) from error

@@ -10,6 +10,9 @@
 Callers translate these into the public exceptions, which know the function and the request.
 """
 
+import json
+import sys
+
 
 class WireError(ValueError):
     """The input cannot be read; `offset` is where that shows, in bytes from its start (None: unknown)."""
@@ -42,3 +45,14 @@ class InvalidJsonError(WireError):
     def __init__(self, message: str, offset: int | None = None, line: int | None = None) -> None:
         super().__init__(message, offset)
         self.line = line
+
+
+def why_not_json(error: ValueError | RecursionError) -> str:
+    """What to say of an error of `json.loads`."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, json.JSONDecodeError | UnicodeError):
+        return str(error)
+    return (
+        f"it has an integer of more than {sys.get_int_max_str_digits():,} digits, which Python does not read"
+    )

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from . import BytesLike
-from .errors import InvalidJsonError, WireError
+from .errors import InvalidJsonError, WireError, why_not_json
 from .lines import MAX_ITEM, LineCutter, RawLine, undecodable
 
 _BOM = b"\xef\xbb\xbf"
@@ -103,8 +103,8 @@ def _parse(raw: bytes, line: RawLine) -> Any:
     except json.JSONDecodeError as error:
         offset = start + len(text[: error.pos].encode())
         reason = error.msg
-    except (ValueError, RecursionError) as error:  # numbers and nesting that Python refuses
-        offset, reason = start, str(error)
+    except (ValueError, RecursionError) as error:
+        offset, reason = start, why_not_json(error)
     raise InvalidJsonError(
         f"line {line.number} is no JSON: {reason} at byte {offset}: {text[:60]!r}", offset, line.number
     )

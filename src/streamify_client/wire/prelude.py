@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import BytesLike
-from .errors import CorruptInputError, TooLargeError, TruncatedInputError, WireError
+from .errors import CorruptInputError, TooLargeError, TruncatedInputError, WireError, why_not_json
 
 HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response"
 SEPARATOR = b"\0" * 8
@@ -91,7 +91,9 @@ def parse_prelude(text: bytes) -> Prelude:
     try:
         fields = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise CorruptInputError(f"the HTTP prelude is no JSON ({error}): {text[:60]!r}", 0) from None
+        raise CorruptInputError(
+            f"the HTTP prelude is no JSON ({why_not_json(error)}): {text[:60]!r}", 0
+        ) from None
     if not isinstance(fields, dict):
         raise CorruptInputError(f"the HTTP prelude is no JSON object: {text[:60]!r}", 0)
     return Prelude(_status_code(fields.get("statusCode")), tuple(_headers(fields)), tuple(_cookies(fields)))

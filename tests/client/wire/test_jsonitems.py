@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -29,6 +30,11 @@ from support.decoding import decode, every_split
         ("nowhere.item", '{"rows": [1]}', []),
         ("item", "[]", []),
         ("item.item", "[[1, 2], [], [3]]", [1, 2, 3]),
+        ("a.b.item", '{"a.b": [1], "a": {"b": [2], "c": {"b": [3]}}, "a.b": [4]}', [1, 2, 4]),
+        ("a.item", '{"b": [[{"a": [1]}]], "a": [2], "c": {"a": [3]}}', [2]),
+        ("..item", '{"": {"": [1]}}', [1]),
+        ("item.a", '[{"a": 1}, 5, [{"a": 2}], {"b": 3, "a": [4]}]', [1, [4]]),
+        ("item", "[18446744073709551616, -1e2, 0.1, 1e400]", [2**64, -100.0, 0.1, float("inf")]),
     ],
 )
 def test_the_values_at_a_path_are_read_at_every_split(path: str, raw: str, items: list[Any]) -> None:
@@ -77,6 +83,38 @@ def test_an_item_has_a_limit_and_what_is_skipped_has_none() -> None:
     assert isinstance(error, TooLargeError)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1e99999999999999999999"])
+@pytest.mark.parametrize("end", [", 2]", "]", ""])
+def test_a_number_that_python_refuses_is_an_error_that_says_so(number: str, end: str) -> None:
+    raw = f"[1, {number}{end}" if end else number
+    for size in (len(raw), 1000):
+        chunks = [raw[at : at + size].encode() for at in range(0, len(raw), size)]
+        items, error = decode(JsonItemsDecoder("item"), chunks)
+        assert items == ([1] if end else [])
+        assert isinstance(error, InvalidJsonError)
+        assert "a number that is too long" in str(error)
+
+
+def test_nesting_costs_no_more_than_its_bytes_where_it_is_skipped() -> None:
+    deep = b"[" * 4000 + b"]" * 4000
+    tracemalloc.start()
+    try:
+        found = decode(JsonItemsDecoder("rows.item"), [b'{"skip": ' + deep + b', "rows": [1]}'])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == ([1], None)
+    assert peak < 5_000_000
+
+
+def test_a_value_that_is_nested_too_deeply_is_refused() -> None:
+    good = b"[" * 1000 + b"]" * 1000
+    items, error = decode(JsonItemsDecoder("item"), [b"[" + good + b", " + b"[" * 40_000])
+    assert len(items) == 1
+    assert isinstance(error, TooLargeError)
+    assert "1000 levels" in str(error)
+
+
 def test_an_endless_string_is_refused() -> None:
     decoder = JsonItemsDecoder("item", max_size=1000)
     decoder.receive(b'["')
@@ -92,7 +130,7 @@ def test_without_ijson_an_import_error_says_so_at_once(monkeypatch: pytest.Monke
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
