@@ -149,7 +149,7 @@ def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
     if answer.get("isBase64Encoded"):
         body = _from_base64(body)
     response = HttpResponse(
-        answer["statusCode"], _mapping(answer, "headers"), body, answer.get("cookies") or ()
+        _status(answer["statusCode"]), _mapping(answer, "headers"), body, answer.get("cookies") or ()
     )
     for name, values in _mapping(answer, "multiValueHeaders").items():
         response.headers.pop(name, None)
@@ -229,6 +229,11 @@ def checked_content_type(value: str) -> str:
     if not value:
         raise ValueError("content_type must not be empty.")
     return _checked_value("content-type", value)
+
+
+def _status(value: Any) -> Any:
+    """The status as an int; API Gateway takes text as well."""
+    return int(value) if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value) else value
 
 
 def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:

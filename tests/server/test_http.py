@@ -268,6 +268,18 @@ def test_what_stands_for_an_empty_body_can_be_chosen(option: bytes | str, sent: 
     )
 
 
+@pytest.mark.parametrize(("status", "number"), [("200", 200), ("404", 404), (201, 201)])
+def test_a_status_may_be_text(status: Any, number: int) -> None:
+    handler = streaming_handler(lambda event, context: {"statusCode": status, "body": "x"})
+    assert invoke(handler).status_code == number
+
+
+@pytest.mark.parametrize("status", ["", "abc", "2000", "99", " 200", "\u0662\u0660\u0660", 200.0, True])
+def test_a_status_that_is_none_is_refused(status: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        from_dict({"statusCode": status})
+
+
 def test_one_value_of_multi_value_headers_need_not_stand_in_a_list() -> None:
     response = from_dict({"statusCode": 200, "multiValueHeaders": {"x-a": "one", "x-b": ["two", "three"]}})
     assert (response.headers.get_all("x-a"), response.headers.get_all("x-b")) == (["one"], ["two", "three"])

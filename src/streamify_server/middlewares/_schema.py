@@ -11,6 +11,9 @@ from typing import Any
 from ._options import missing_extra
 
 ERRORS_LIMIT = 100
+VALUES_LIMIT = (
+    10_000  # of a larger value only the first error is looked for: the library looks for all or one
+)
 TEXT_LIMIT = 200  # characters of one message or place; names in them are the caller's
 
 _BY_DRAFT = {
@@ -31,6 +34,7 @@ _GONE = {
 }
 _MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
 _NO_SCHEMAS = ("const", "enum", "default", "examples", "required", "dependentRequired", "$vocabulary")
+_ANYTHING: dict[str, Any] = {}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,99})?([eE][+-]?[0-9]{1,2})?")
 _WORDS = {"true": True, "false": False}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -94,11 +98,25 @@ def compiled(
     _check_keywords(option, schema)
 
     def check(value: Any) -> None:
-        found = [_violation(error) for error in islice(checker.iter_errors(value), ERRORS_LIMIT)]
-        if found:
-            raise InvalidError(sorted(found, key=lambda one: one.pointer))
+        try:
+            checker.validate(value)
+        except jsonschema_rs.ValidationError as first:
+            errors = [first] if _is_large(value) else checker.iter_errors(value)
+            found = [_violation(error) for error in islice(errors, ERRORS_LIMIT)]
+            raise InvalidError(sorted(found, key=lambda one: one.pointer)) from None
 
     return check
+
+
+def _is_large(value: Any) -> bool:
+    waiting, seen = [value], 0
+    while waiting and seen <= VALUES_LIMIT:
+        one = waiting.pop()
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list | tuple) else ()
+        seen += len(inner)
+        if seen <= VALUES_LIMIT:
+            waiting.extend(inner)
+    return seen > VALUES_LIMIT
 
 
 def _violation(error: Any) -> Violation:
@@ -147,6 +165,7 @@ class Preparation:
 
     def __init__(self, schema: Mapping[str, Any], *, coerce: bool, defaults: bool) -> None:
         self._root = schema
+        self._known_parts: dict[int, list[Mapping[str, Any]]] = {id(_ANYTHING): []}
         self._coerce = coerce
         self._defaults = defaults
 
@@ -172,8 +191,9 @@ class Preparation:
         return value
 
     def _members(self, value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-        properties = schema.get("properties", {})
-        others = {} if "patternProperties" in schema else schema.get("additionalProperties", {})
+        properties = schema.get("properties", _ANYTHING)
+        closed = "patternProperties" in schema
+        others = _ANYTHING if closed else schema.get("additionalProperties", _ANYTHING)
         prepared = {key: self._prepared(member, properties.get(key, others)) for key, member in value.items()}
         if self._defaults:
             for key, member in properties.items():
@@ -183,26 +203,30 @@ class Preparation:
         return prepared
 
     def _items(self, value: list[Any], schema: Mapping[str, Any]) -> list[Any]:
-        items = schema.get("items", {})
+        items = schema.get("items", _ANYTHING)
         first = items if isinstance(items, list) else schema.get("prefixItems", [])
-        rest = {} if isinstance(items, list) else items
+        rest = _ANYTHING if isinstance(items, list) else items
         return [
             self._prepared(item, first[index] if index < len(first) else rest)
             for index, item in enumerate(value)
         ]
 
-    def _parts(self, schema: Any) -> Iterator[Mapping[str, Any]]:
+    def _parts(self, schema: Any) -> list[Mapping[str, Any]]:
         """A schema and all that applies together with it."""
-        waiting, seen = [schema], set()
+        if (known := self._known_parts.get(id(schema))) is not None:
+            return known
+        waiting: list[Any] = [schema]
+        found: list[Mapping[str, Any]] = []
         while waiting:
-            part = waiting.pop()
-            if not isinstance(part, Mapping) or id(part) in seen:
+            part = waiting.pop(0)
+            if not isinstance(part, Mapping) or any(part is one for one in found):
                 continue
-            seen.add(id(part))
-            yield part
+            found.append(part)
             waiting += part.get("allOf", [])
             if isinstance(reference := part.get("$ref"), str):
                 waiting.append(self._referred(reference))
+        self._known_parts[id(schema)] = found
+        return found
 
     def _referred(self, reference: str) -> Any:
         found: Any = self._root
@@ -211,7 +235,7 @@ class Preparation:
             return None
         for step in steps:
             key = step.replace("~1", "/").replace("~0", "~")
-            found = found[int(key)] if isinstance(found, list) else found.get(key, {})
+            found = found[int(key)] if isinstance(found, list) else found.get(key, _ANYTHING)
         return found
 
 

@@ -126,9 +126,10 @@ class http_content_encoding:
     def _chosen(self, request: Request) -> str | None:
         accepted: list[str] | None = request.internal.get("preferred_encodings")
         if accepted is None:
-            accepted = _negotiate.encodings(
-                header_of(request.event, "accept-encoding"), [*self._settings, "identity"]
-            )
+            header = header_of(request.event, "accept-encoding") or ""
+            if len(header) > _negotiate.HEADER_LIMIT:
+                return None
+            accepted = _negotiate.encodings(header, [*self._settings, "identity"])
         for coding in (*(first for first in self._first if first in accepted), *accepted):
             if coding in self._settings:
                 return coding

@@ -13,6 +13,7 @@ from ._options import check_options
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 
+_LONGEST_NUMBER = 200  # characters; DynamoDB's have at most 38 digits
 _DEPTH = 8  # events within messages of events
 _RECORDS = ("Records", "records", "messages", "tasks", "events")
 _OF_KEYS = {"configRuleId": "aws:config", "awslogs": "aws:cloudwatch", "CodePipeline.job": "aws:codepipeline"}
@@ -181,9 +182,9 @@ def _number(text: Any) -> Any:
     from decimal import Decimal, InvalidOperation
 
     try:
-        number = Decimal(str(text))
+        number = Decimal(text if len(text) <= _LONGEST_NUMBER else "too long")
         return int(number) if number == number.to_integral_value() and number.adjusted() < 38 else number
-    except InvalidOperation as error:
+    except (InvalidOperation, TypeError) as error:
         raise HttpError(422, "A number of DynamoDB is not one") from error
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json")
 _FORM = re.compile(r"application/x-www-form-urlencoded")
+_LONGEST_PARAMETER = 16 * 1024  # characters; no event source takes a longer path
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -197,13 +198,12 @@ def _unquoted(name: str, value: Any) -> Any:
 
     if not isinstance(value, str):
         return value
+    if len(value) > _LONGEST_PARAMETER or _BROKEN_PERCENT.search(value):
+        raise HttpError(400, f"The path parameter {name} is too long, or not percent-encoded")
     try:
-        decoded = unquote(value, errors="strict")
+        return unquote(value, errors="strict")
     except UnicodeDecodeError as error:
         raise HttpError(400, f"The path parameter {name} is not UTF-8") from error
-    if _BROKEN_PERCENT.search(value):
-        raise HttpError(400, f"The path parameter {name} is not percent-encoded")
-    return decoded
 
 
 def _no_constant(name: str) -> Any:

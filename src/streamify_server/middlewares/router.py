@@ -69,8 +69,10 @@ class http_router:
         found = self._table.match(method, path)
         if found is None:
             return self._not_found(method, path)
-        own = event.get("pathParameters") or {}
-        return call_inside(found.handler, {**event, "pathParameters": {**found.parameters, **own}}, context)
+        parameters, own = found.parameters, event.get("pathParameters")
+        if isinstance(own, Mapping):
+            parameters = {**parameters, **{name: value for name, value in own.items() if value is not None}}
+        return call_inside(found.handler, {**event, "pathParameters": parameters}, context)
 
     def _not_found(self, method: str, path: str) -> Any:
         if self._not_found_response is not None:
