@@ -10,12 +10,13 @@ HEADER_LIMIT = 8192  # characters
 
 
 class Preference:
-    """One element of an Accept field: a range, its weight, its place."""
+    """One element of an Accept field: a range in lower case and as it was written, its weight, its place."""
 
-    __slots__ = ("place", "range", "weight")
+    __slots__ = ("place", "range", "weight", "written")
 
-    def __init__(self, range: str, weight: float, place: int) -> None:
-        self.range = range
+    def __init__(self, written: str, weight: float, place: int) -> None:
+        self.range = written.lower()
+        self.written = written
         self.weight = weight
         self.place = place
 
@@ -43,7 +44,7 @@ def preferences(field: str) -> list[Preference]:
 def media_types(field: str | None, available: Sequence[str] | None) -> list[str]:
     """Media types without their parameters, best first. Without the header anything goes."""
     found = _sorted("*/*" if field is None else field, available, _media_match)
-    return found if available is not None else [range.partition(";")[0] for range in found]
+    return found if available is not None else [one.partition(";")[0] for one in found if "/" in one]
 
 
 def charsets(field: str | None, available: Sequence[str] | None) -> list[str]:
@@ -65,7 +66,7 @@ def encodings(field: str | None, available: Sequence[str] | None) -> list[str]:
     wanted = preferences(field or "")
     if _refuses(wanted, "identity"):
         return _best(wanted, available, _plain_match)
-    named = any(preference.range == "identity" for preference in wanted)
+    named = any(preference.range in ("identity", "*") for preference in wanted)
     if not named:
         lowest = min((p.weight for p in wanted if p.weight > 0), default=1.0)
         wanted.append(Preference("identity", lowest, len(wanted)))
@@ -89,7 +90,7 @@ def _sorted(field: str, available: Sequence[str] | None, match: Matcher) -> list
 def _best(wanted: Sequence[Preference], available: Sequence[str] | None, match: Matcher) -> list[str]:
     if available is None:
         liked = [preference for preference in wanted if preference.weight > 0]
-        return [p.range for p in sorted(liked, key=lambda p: (-p.weight, p.place))]
+        return [p.written for p in sorted(liked, key=lambda p: (-p.weight, p.place))]
     ranked = []
     for position, offer in enumerate(available):
         best = _most_exact(wanted, offer, match)
@@ -101,18 +102,18 @@ def _best(wanted: Sequence[Preference], available: Sequence[str] | None, match: 
 
 def _most_exact(wanted: Sequence[Preference], offer: str, match: Matcher) -> tuple[int, Preference] | None:
     matches = [(exact, p) for p in wanted if (exact := match(p.range, offer)) is not None]
-    return max(matches, key=lambda found: (found[0], found[1].weight), default=None)
+    return max(matches, key=lambda found: (found[0], found[1].weight, found[1].place), default=None)
 
 
 def _weighed(element: str) -> tuple[str, float | None]:
     name, *parameters = (part.strip() for part in element.split(";"))
-    kept = [name.lower()]
+    kept = [name]
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         if key.strip().lower() == "q":
             return ";".join(kept), _weight(value.strip())
         if parameter:
-            kept.append(parameter.replace(" ", "").lower())
+            kept.append(parameter.replace(" ", ""))
     return ";".join(kept), 1.0
 
 
@@ -134,10 +135,10 @@ def _language_match(range: str, offer: str) -> int | None:
     offered = offer.lower()
     if range == offered:
         return 4
-    if offered.startswith(range + "-"):
-        return 3
     if range.startswith(offered + "-"):
         return 2
+    if offered.startswith(range + "-"):
+        return 1
     return 0 if range == "*" else None
 
 

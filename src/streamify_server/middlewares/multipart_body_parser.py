@@ -202,7 +202,7 @@ def _filename(disposition: Mapping[str, str], content_type: str) -> str | None:
 
 
 def _file(filename: str, headers: Mapping[str, str], content: bytes) -> FilePart:
-    mimetype = headers.get("content-type", "application/octet-stream")
+    mimetype = headers.get("content-type", "text/plain")  # RFC 7578, 4.4
     return FilePart(filename, mimetype, headers.get("content-transfer-encoding", "7bit"), content)
 
 

@@ -112,6 +112,8 @@ def apply(mask: Mask, value: Any) -> Any:
     picked = {}
     for key, member in value.items():
         inner = mask.get(key, every)
+        if every is not _ABSENT and inner is not every:
+            inner = _joined(inner, every)
         if inner is None:
             picked[key] = member
         elif inner is not _ABSENT and isinstance(member, dict | list):
