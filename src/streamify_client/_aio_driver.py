@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from functools import partial
 
-from .errors import StreamClosedError
+from .errors import ConfigurationError, StreamClosedError
 from .transport import AsyncRawResponse, AsyncTransport, Cancellation, Invocation, Opening
 
 
@@ -20,7 +20,7 @@ class Asyncio:
 
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Invoke the function once, in a task of its own, so that another thread can end it."""
-        loop, cancellation = asyncio.get_running_loop(), opening.cancellation
+        loop, cancellation = _running_loop(), opening.cancellation
         task = loop.create_task(self._transport.open(invocation, opening))
         cancellation.on_request(partial(_from_any_thread, loop, task.cancel))
         try:
@@ -55,6 +55,16 @@ class Asyncio:
         finally:
             cancellation.on_request(None)
         return True
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "AsyncStreamClient needs a running event loop of asyncio: under trio or another library, use "
+            "StreamClient in a thread."
+        ) from error
 
 
 def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

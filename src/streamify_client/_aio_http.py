@@ -67,12 +67,14 @@ async def _close_session(session: aiohttp.ClientSession) -> None:
 async def _send(
     session: aiohttp.ClientSession, request: HttpRequest, proxy: Proxy | None
 ) -> aiohttp.ClientResponse:
-    body = request.body
+    body, headers = request.body, request.headers
+    if proxy is not None and request.scheme == "http":
+        headers = (*headers, *proxy.headers().items())  # aiohttp sends these with CONNECT only
     return await session.request(
         request.method,
         URL(request.origin + request.target, encoded=True),
         data=io.BytesIO(body) if body is not None and len(body) > LARGE else body,
-        headers=request.headers,
+        headers=headers,
         skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
         allow_redirects=False,
         proxy=None if proxy is None else proxy.url,

@@ -6,7 +6,17 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from ._boto import Call, EventsResponse, Hooks, current_call, event_frames, parameters, response_head
+from ._boto import (
+    Call,
+    EventsResponse,
+    Hooks,
+    current_call,
+    event_frames,
+    not_lambda,
+    parameters,
+    region_and_endpoint,
+    response_head,
+)
 from ._boto_errors import translate
 from ._client_kinds import check_client
 from ._per_loop import PerLoop
@@ -42,21 +52,27 @@ class AiobotocoreTransport:
             raise StreamClosedError("The client is closed.")
         exchange, call = AsyncExchange(opening), Call(opening)
         token = current_call.set(call)
-        region = None
+        region = endpoint = None
         try:
             adopted = self._adopted or await self._made.get()
-            region = adopted.region
+            region, endpoint = region_and_endpoint(adopted.client)
             response = await exchange.run(
                 lambda: adopted.client.invoke_with_response_stream(**parameters(invocation))
             )
         except Exception as error:
-            raise translate(error, invocation, region=region, connected=exchange.connected) from error
+            raise translate(
+                error, invocation, region=region, connected=exchange.connected, endpoint=endpoint
+            ) from error
         finally:
             current_call.reset(token)
         raw = getattr(call.http_response, "raw", None)
         if raw is None:
             return AsyncEventsResponse(response)
-        return AiohttpResponse(response_head(call.http_response), raw)
+        opened = AiohttpResponse(response_head(call.http_response), raw)
+        if (stranger := not_lambda(opened.head)) is not None:
+            opened.close()
+            raise stranger
+        return opened
 
     def on_client(self, found: Callable[[Any], object]) -> None:
         """Show the aiobotocore client to somebody, as soon as there is one."""
@@ -105,7 +121,6 @@ class Adopted:
             )
         self.client = client
         self.stack = stack
-        self.region: str | None = getattr(getattr(client, "meta", None), "region_name", None)
         self.undo: Callable[[], object] = lambda: None
         if hasattr(client, "meta") and hasattr(client.meta, "events"):
             from ._aiobotocore_sessions import lend_sessions

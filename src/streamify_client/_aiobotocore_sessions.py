@@ -6,6 +6,7 @@ another host), nothing is sent twice, and the limits are those of the call. The 
 touched.
 """
 
+import asyncio
 import contextlib
 import io
 import weakref
@@ -68,6 +69,11 @@ class LentSessions:
         own = await self._own_session_for(self._http_session(), proxy_url)
         if current_exchange.get() is None:
             return own
+        if own.connector._loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "The aiobotocore client belongs to another event loop: make it, and the AsyncStreamClient "
+                "around it, in the loop that uses them."
+            )
         found = self._lent.get(own)
         if found is None:
             found = self._lent[own] = _Lent(own.connector)

@@ -192,7 +192,9 @@ class AiohttpResponse:
                 async with asyncio.timeout(timeout):
                     pieces = [data] if (data := await self._content.readany()) else []
             else:
-                pieces = self._take() or await self._wait(timeout)
+                pieces = self._take()
+                if not pieces and not self._content.at_eof():
+                    pieces = await self._wait(timeout)
             if not pieces and self._check_end is not None:
                 self._check_end()
             return pieces

@@ -11,7 +11,7 @@ from typing import Any
 
 from ._boto_errors import translate
 from ._client_kinds import check_client
-from .errors import ConfigurationError, StreamClosedError, StreamifyError
+from .errors import ConfigurationError, CorruptStreamError, StreamClosedError, StreamifyError
 from .transport import Invocation, Opening, RawResponse, ResponseHead
 from .wire.eventstream import encode_frame
 
@@ -123,11 +123,15 @@ class BotoTransport:
         if raw is None:
             return EventsResponse(response)
         untie(response)
-        return Urllib3Response(response_head(call.http_response), raw, exchange)
+        opened = Urllib3Response(response_head(call.http_response), raw, exchange)
+        if (stranger := not_lambda(opened.head)) is not None:
+            opened.close()
+            raise stranger
+        return opened
 
     def _translate(self, error: Exception, invocation: Invocation, connected: bool) -> StreamifyError:
-        region = getattr(getattr(self._client, "meta", None), "region_name", None)
-        return translate(error, invocation, region=region, connected=connected)
+        region, endpoint = region_and_endpoint(self._client)
+        return translate(error, invocation, region=region, connected=connected, endpoint=endpoint)
 
     def on_client(self, found: Callable[[Any], object]) -> None:
         """Show the boto3 client to somebody."""
@@ -151,6 +155,13 @@ class BotoTransport:
 def _undo(hooks: Hooks, take_back: Any) -> None:
     hooks.remove()
     take_back()
+
+
+def region_and_endpoint(client: Any) -> tuple[str | None, str | None]:
+    """What errors name."""
+    meta = getattr(client, "meta", None)
+    region, endpoint = getattr(meta, "region_name", None), getattr(meta, "endpoint_url", None)
+    return region, endpoint if isinstance(endpoint, str) else None
 
 
 def untie(response: Mapping[str, Any]) -> None:
@@ -179,6 +190,17 @@ def response_head(http_response: Any) -> ResponseHead:
     """The head of botocore's AWSResponse."""
     headers = {str(name).lower(): str(value) for name, value in http_response.headers.items()}
     return ResponseHead("eventstream", http_response.status_code, headers)
+
+
+def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
+    """If somebody else answered, as a network does that wants a login first: the error that says so."""
+    content_type = head.headers.get("content-type", "")
+    if not content_type.lower().startswith("text/"):
+        return None
+    return CorruptStreamError(
+        f"The answer does not come from Lambda: it is {content_type!r}. A proxy, or the login page of a "
+        "network, may have sent it."
+    )
 
 
 class EventsResponse:

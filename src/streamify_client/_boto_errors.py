@@ -20,7 +20,12 @@ _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "
 
 
 def translate(
-    error: Exception, invocation: Invocation, *, region: str | None, connected: bool
+    error: Exception,
+    invocation: Invocation,
+    *,
+    region: str | None,
+    connected: bool,
+    endpoint: str | None = None,
 ) -> StreamifyError:
     """Return the public error for what a boto client raised.
 
@@ -29,16 +34,18 @@ def translate(
         invocation: What was called.
         region: The client's region.
         connected: Whether a connection came about, so that the function may have run.
+        endpoint: The URL that the client calls.
     """
     import botocore.exceptions as boto
     from botocore.parsers import ResponseParserError
 
-    if isinstance(error, StreamifyError):
-        return error
+    if (ours := find_cause(error, StreamifyError)) is not None:
+        assert isinstance(ours, StreamifyError)
+        return ours
     if isinstance(error, boto.ClientError):
         return _refusal(error, invocation, region)
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
-        return _connection_error(error, connected)
+        return _connection_error(error, connected, endpoint)
     if isinstance(error, ResponseParserError):
         return CorruptStreamError(f"The answer does not come from Lambda: {error}.")
     if isinstance(error, boto.BotoCoreError):
@@ -48,7 +55,7 @@ def translate(
     return InvocationError(f"The request could not be made: {error!r}.", may_have_run=False)
 
 
-def _connection_error(error: Any, connected: bool) -> StreamifyError:
+def _connection_error(error: Any, connected: bool, endpoint: str | None) -> StreamifyError:
     import botocore.exceptions as boto
 
     if isinstance(error, boto.ConnectTimeoutError):
@@ -58,7 +65,7 @@ def _connection_error(error: Any, connected: bool) -> StreamifyError:
     if isinstance(error, boto.SSLError) and find_cause(error, FileNotFoundError | PermissionError):
         return ConfigurationError(f"The CA bundle cannot be read: {innermost_reason(error)}.")
     proxy = error.kwargs.get("proxy_url")
-    url = _origin(error.kwargs.get("endpoint_url"))
+    url = _origin(endpoint or error.kwargs.get("endpoint_url"))
     return connection_error(error, url=url, connected=connected, proxy=proxy, check="the region")
 
 
@@ -96,6 +103,18 @@ def _retry_after(response: Any) -> float | None:
         if (seconds := seconds_of(value)) is not None:
             return seconds
     return None
+
+
+def credentials_error(error: Exception) -> ConfigurationError | None:
+    """Return the public error for what went wrong while credentials were looked for; None: a bug."""
+    import botocore.exceptions as boto
+
+    if not isinstance(error, boto.BotoCoreError | boto.ClientError | OSError):
+        return None
+    return ConfigurationError(
+        f"AWS credentials cannot be loaded ({error}): check AWS_PROFILE and the AWS configuration files, or "
+        "run `aws configure` or `aws sso login`."
+    )
 
 
 def configuration_error(error: Any) -> ConfigurationError:

@@ -46,7 +46,7 @@ class HttpHead:
                 cookies.append(value)
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         head = ResponseHead("http", status, headers, tuple(cookies))
-        framed = "content-length" in headers or "transfer-encoding" in headers
+        framed = _is_length(headers.get("content-length")) or "transfer-encoding" in headers
         has_end = framed or not has_body or status in (204, 304)
         return cls(head, has_end, headers.get("x-amzn-errortype", "").partition(":")[0])
 
@@ -59,6 +59,12 @@ class HttpHead:
         """Raise at the end of a body whose end cannot be told from a cut connection."""
         if not self.has_end:
             raise ConnectionError("the response has neither Content-Length nor chunks: its end says nothing")
+
+
+def _is_length(value: str | None) -> bool:
+    """Whether a Content-Length is one; what it says several times, it says in several headers."""
+    parts = (value or "").split(",")
+    return all(part.strip().isdecimal() and len(part) < 20 for part in parts)
 
 
 def refusal(http: HttpHead, body: bytes, request: HttpRequest) -> InvocationError:

@@ -1,9 +1,10 @@
 """Signature Version 4 for requests to Function URLs, by botocore."""
 
 import asyncio
+import contextlib
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,20 +37,22 @@ class Signer:
         """
         if not _wants_signature(request):
             return request
-        if not self._loaded:
-            self._credentials, self._loaded = self._load(), True
-        frozen = None if self._credentials is None else self._credentials.get_frozen_credentials()
+        with _explaining():
+            if not self._loaded:
+                self._credentials, self._loaded = self._load(), True
+            frozen = None if self._credentials is None else self._credentials.get_frozen_credentials()
         return self._signed(request, frozen)
 
     async def sign_async(self, request: HttpRequest) -> HttpRequest:
         """Sign without blocking the event loop: credentials may come from files, processes or the network."""
         if not _wants_signature(request):
             return request
-        if not self._loaded:
-            credentials = await _call(self._load)
-            self._credentials, self._loaded = credentials, True
-        credentials = self._credentials
-        frozen = None if credentials is None else await _call(credentials.get_frozen_credentials)
+        with _explaining():
+            if not self._loaded:
+                credentials = await _call(self._load)
+                self._credentials, self._loaded = credentials, True
+            credentials = self._credentials
+            frozen = None if credentials is None else await _call(credentials.get_frozen_credentials)
         return self._signed(request, frozen)
 
     def _signed(self, request: HttpRequest, credentials: Any) -> HttpRequest:
@@ -66,6 +69,19 @@ class Signer:
                 f"auth='iam' needs a region for {request.host}: pass region_name= to the client."
             )
         return sign(request, credentials, region)
+
+
+@contextlib.contextmanager
+def _explaining() -> Iterator[None]:
+    """Let an error of botocore about credentials come out as ours."""
+    try:
+        yield
+    except Exception as error:
+        from ._boto_errors import credentials_error
+
+        if (found := credentials_error(error)) is None:
+            raise
+        raise found from error
 
 
 def _wants_signature(request: HttpRequest) -> bool:
