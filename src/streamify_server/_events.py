@@ -28,6 +28,8 @@ OTHER = "other"  # something with a requestContext
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
 ALWAYS_BUFFERED = frozenset({HTTP_API, HTTP_API_1, WEBSOCKET_API, ALB, LATTICE, OTHER})
 
+_LATTICE_KEYS = frozenset({"raw_path", "query_string_parameters", "is_base64_encoded"})
+
 
 def kind_of(event: Any) -> str | None:
     """Which event source sent this; None for an event without a `requestContext`, which no gateway sent."""
@@ -54,7 +56,7 @@ def method_of(event: Any) -> str:
     if not isinstance(event, Mapping):
         return ""
     # VPC Lattice says just "method", and so may an event that has nothing to do with HTTP.
-    is_lattice = isinstance(event.get("headers"), Mapping) or "raw_path" in event
+    is_lattice = isinstance(event.get("headers"), Mapping) or not _LATTICE_KEYS.isdisjoint(event)
     lattice = event.get("method") if is_lattice else None
     return _first_text(_http(event).get("method"), event.get("httpMethod"), lattice).upper()
 

@@ -60,3 +60,24 @@ def test_the_page_of_the_middlewares_has_every_one_of_them() -> None:
     assert classes <= headings
     assert page.splitlines()[2].startswith("Nineteen middlewares and a router")
     assert len(classes) == 20
+
+
+OFFICIAL = """
+    appconfig appconfig-extension cloudformation-response cloudformation-router cloudwatch-metrics core
+    do-not-wait-for-empty-event-loop dsql dsql-signer dynamodb ecs-batch ecs-http ecs-task error-logger
+    event-batch-handler event-batch-parser event-batch-response event-normalizer glue-schema-registry
+    http-content-encoding http-content-negotiation http-cors http-error-handler http-event-normalizer
+    http-header-normalizer http-json-body-parser http-jwt http-multipart-body-parser http-partial-response
+    http-paseto http-response-serializer http-router http-security-headers http-urlencode-body-parser
+    http-urlencode-path-parser http-x402 input-output-logger kms rds rds-signer s3 s3-object-response
+    secrets-manager secrets-manager-extension service-discovery sqs-partial-batch-failure ssm ssm-extension
+    sts util validator warmup ws-json-body-parser ws-response ws-router
+"""
+
+
+def test_every_official_package_of_middy_has_a_row() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "coming-from-middy.md").read_text(encoding="utf-8")
+    tables = page.partition("## The middlewares")[2]
+    first_cells = " ".join(line.split("|")[1] for line in tables.splitlines() if line.startswith("| `"))
+    named = {name.removeprefix("@middy/") for name in re.findall(r"`([^`]+)`", first_cells)}
+    assert set(OFFICIAL.split()) <= named
