@@ -135,6 +135,8 @@ class http_cors:
             credentials = said == "true"
         elif credentials:
             headers["Access-Control-Allow-Credentials"] = "true"
+        if self._vary:
+            add_to_list(headers, "Vary", self._vary)
         if "Access-Control-Allow-Origin" not in headers:
             allowed = self._allowed(header_of(request.event, "origin"), credentials)
             if allowed:
@@ -143,8 +145,6 @@ class http_cors:
                 add_to_list(headers, "Vary", "Origin")
         for name, value in self._fixed.items():
             headers.setdefault(name, value)
-        if self._vary:
-            add_to_list(headers, "Vary", self._vary)
         if self._cache_control and method_of(request.event) == "OPTIONS":
             headers.setdefault("Cache-Control", self._cache_control)
 
