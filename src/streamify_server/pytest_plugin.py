@@ -1,5 +1,7 @@
 """pytest fixtures: a local Lambda, canned streams, and a check that tests leave nothing of them behind.
 
+A test that fails is reported with what the functions of its LocalLambdas logged, and what faults did.
+
     def test_the_report_streams(local_lambda):
         local_lambda.add_function("report", handler="app.handler", code="src")
         assert StreamClient(**local_lambda.client_kwargs).stream("report").text() == "id,name\\n"
@@ -17,6 +19,7 @@ imported only by the tests that use it.
 import os
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +31,16 @@ if TYPE_CHECKING:
 
 _SCOPES = ("function", "class", "module", "package", "session")
 _THREAD = "LocalLambda"
+_LOCAL = "streamify_server.local"
+# Lines of functions in the report of a failed test; the last ones tell most.
+_MAX_LINES = 300
 # How long a response that has just been read may take to be over on the other side as well.
 _GRACE_SECONDS = 1.0
 _RUNNING = "The test left a LocalLambda running: use it in a with block, or call its stop()."
 
 _shared = pytest.StashKey[list["LocalLambda"]]()
 _passed = pytest.StashKey[bool]()
+_since = pytest.StashKey[float]()
 # Threads of LocalLambdas that may outlive the test that runs now, and those that its own fixtures started.
 _outliving = pytest.StashKey[frozenset[threading.Thread]]()
 _own = pytest.StashKey[frozenset[threading.Thread]]()
@@ -116,6 +123,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     item.config.stash[_outliving] = _threads()
     item.config.stash[_own] = frozenset()
     item.config.stash[_passed] = False
+    item.config.stash[_since] = time.time()
     return (yield)
 
 
@@ -139,7 +147,26 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call":
         item.config.stash[_passed] = report.passed
+    if report.failed and _LOCAL in sys.modules:
+        since, item.config.stash[_since] = item.config.stash[_since], time.time()
+        if told := _told(since):
+            report.sections.append(("LocalLambda", told))
     return report
+
+
+def _told(since: float) -> str:
+    """What the functions of all LocalLambdas logged and what faults did, as `streamify dev` shows it."""
+    from streamify_server.dev.report import Report
+    from streamify_server.local.local_lambda import all_made
+
+    lines: list[str] = []
+    for aws in all_made():
+        report = Report(lines.append, lambda text, colour: text, aws.code)
+        for event in aws.told_since(since):
+            report.observe(event)
+        report.flush()
+    left_out = [f"({len(lines) - _MAX_LINES} lines before these)"] if len(lines) > _MAX_LINES else []
+    return "\n".join([*left_out, *lines[-_MAX_LINES:]])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -152,7 +179,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 
 def _threads() -> frozenset[threading.Thread]:
-    if "streamify_server.local" not in sys.modules:
+    if _LOCAL not in sys.modules:
         return frozenset()
     return frozenset(thread for thread in threading.enumerate() if thread.name == _THREAD)
 

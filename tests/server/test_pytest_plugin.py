@@ -234,6 +234,95 @@ def test_a_test_that_failed_is_not_blamed_for_open_responses_too(run: Run) -> No
     run(LEFT_OPEN.replace("FINALLY", "assert 0"), "-W", "ignore").assert_outcomes(failed=1)
 
 
+LEFT_UNREAD = """
+kept = []
+
+def test_it(fn):
+    client = boto3.client("lambda", **fn.client_kwargs)
+    kept.append(client.invoke_with_response_stream(FunctionName="fn", Payload=b"{}")["EventStream"])
+    assert next(iter(kept[0]))
+    FINALLY
+"""
+
+
+@pytest.mark.parametrize("scope", ["function", "session"])
+def test_a_response_that_was_sent_whole_and_not_read_fails_it_too(run: Run, scope: str) -> None:
+    source = LEFT_UNREAD.replace("FINALLY", "pass")
+    result = run(source, f"--local-lambda-scope={scope}", "-W", "ignore")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["The test left a response open, that of POST */fn/response-streaming-*"])
+    run(LEFT_UNREAD.replace("FINALLY", "list(kept[0])")).assert_outcomes(passed=1)
+
+
+FAILING = """
+from streamify_server.local import Fault, LocalLambda
+
+BROKEN = '''
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    print("looking at", event)
+    yield "one "
+    yield event["name"]
+'''
+
+def invoke(aws, payload=b"{}"):
+    client = boto3.client("lambda", **aws.client_kwargs)
+    list(client.invoke_with_response_stream(FunctionName="broken", Payload=payload)["EventStream"])
+    client.close()
+
+@pytest.fixture
+def broken(fn, tmp_path):
+    tmp_path.joinpath("broken.py").write_text(BROKEN)
+    fn.add_function("broken", handler="broken.handler", code=tmp_path, timeout=30)
+    return fn
+
+def test_before(broken):
+    invoke(broken, b'{"name": "of the test before"}')
+
+def test_it(broken):
+    invoke(broken)
+    broken.inject("broken", Fault(drop_end=True), times=1)
+    invoke(broken, b'{"name": "two"}')
+    assert 0
+
+def test_own(tmp_path):
+    tmp_path.joinpath("broken.py").write_text(BROKEN)
+    with LocalLambda() as aws:
+        aws.add_function("broken", handler="broken.handler", code=tmp_path, timeout=30)
+        invoke(aws, b'{"name": "of my own"}')
+    assert 0
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n2"], ["--local-lambda-scope=session"]])
+def test_a_failed_test_is_reported_with_logs_tracebacks_and_faults(run: Run, arguments: list[str]) -> None:
+    result = run(FAILING, *arguments)
+    result.assert_outcomes(passed=1, failed=2)
+    report = result.stdout.str()
+    start = report.index("broken │ looking at {}\n")
+    expected = [
+        "broken │ looking at {}",
+        "broken │ KeyError: 'name'",
+        "broken │   broken.py:8 in handler",
+        'broken │       yield event["name"]',
+        "broken │ looking at {'name': 'two'}",
+        "fault   broken  sent no end event",
+    ]
+    assert report[start:].splitlines()[: len(expected)] == expected
+    assert "- LocalLambda -" in report
+    assert "of the test before" not in report
+    assert "│ looking at {'name': 'of my own'}" in report
+    assert "RequestId" not in report
+
+
+def test_a_test_that_passes_is_reported_without_them(run: Run) -> None:
+    result = run(FAILING, "-rA", "-k", "test_before")
+    result.assert_outcomes(passed=1, deselected=2)
+    result.stdout.no_fnmatch_line("*of the test before*")
+
+
 def test_a_function_process_that_outlives_its_local_lambda_fails_the_test(run: Run) -> None:
     result = run("""
 @pytest.fixture

@@ -70,6 +70,11 @@ class Report:
             case FaultInjected():
                 self._echo(f"{self._style('fault', 'yellow'):<7} {event.function}  {event.effect}")
 
+    def flush(self) -> None:
+        """Print the errors whose ends have not come."""
+        for key in list(self._records):
+            self._show_record(key)
+
     def _log(self, event: LogWritten) -> None:
         key = (event.function, event.request_id)
         record = self._records.get(key)

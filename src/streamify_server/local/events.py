@@ -125,7 +125,8 @@ class History:
         self._payload_limit = payload_bytes
         self._payload_bytes = dict[str, int]()
         self._records: dict[str, dict[str, InvocationRecord]] = {}
-        self._lines: dict[str, deque[str]] = {}
+        self._lines: dict[str, deque[LogWritten]] = {}
+        self._faults: deque[FaultInjected] = deque(maxlen=invocations)
         self._line_limit = line_characters
         self._line_characters = dict[str, int]()
 
@@ -136,13 +137,20 @@ class History:
         return next((kept[request_id] for kept in self._records.values() if request_id in kept), None)
 
     def logs(self, function: str) -> list[str]:
-        return list(self._lines.get(function, ()))
+        return [written.line for written in self._lines.get(function, ())]
+
+    def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
+        """The log lines of all functions, and what faults did, from a moment on and in order."""
+        told: list[LogWritten | FaultInjected] = list(self._faults)
+        for lines in self._lines.values():
+            told += lines
+        return sorted((event for event in told if event.time >= moment), key=lambda event: event.time)
 
     def observe(self, event: Event) -> None:
         if isinstance(event, LogWritten):
-            return self._keep_line(event.function, event.line)
+            return self._keep_line(event)
         if isinstance(event, FaultInjected):
-            return None
+            return self._faults.append(event)
         records = self._records.setdefault(event.function, {})
         if isinstance(event, InvocationStarted):
             self._make_room(event.function, records, len(event.payload))
@@ -158,13 +166,13 @@ class History:
             records[event.request_id] = _updated(records[event.request_id], event)
         return None
 
-    def _keep_line(self, function: str, line: str) -> None:
-        lines = self._lines.setdefault(function, deque())
-        lines.append(line)
-        held = self._line_characters.get(function, 0) + len(line)
+    def _keep_line(self, written: LogWritten) -> None:
+        lines = self._lines.setdefault(written.function, deque())
+        lines.append(written)
+        held = self._line_characters.get(written.function, 0) + len(written.line)
         while len(lines) > self._line_count or held > self._line_limit:
-            held -= len(lines.popleft())
-        self._line_characters[function] = held
+            held -= len(lines.popleft().line)
+        self._line_characters[written.function] = held
 
     def _make_room(self, function: str, records: dict[str, InvocationRecord], size: int) -> None:
         held = self._payload_bytes.get(function, 0) + size

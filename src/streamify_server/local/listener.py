@@ -14,6 +14,7 @@ from .request import Request, bracketed, refused
 
 _LOGGER = logging.getLogger("streamify_server.local")
 _BACKLOG = 1024
+_REMEMBERED = 1024
 # Out of descriptors, connections stay in the backlog for so long before the next try.
 _FULL_SECONDS = 0.2
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -47,6 +48,7 @@ class Listener:
         self._socket: socket.socket | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._serving: dict[Connection, Request] = {}
+        self._answered: dict[int, Request] = {}
         self._full = False
         self.port: int = 0
 
@@ -54,6 +56,11 @@ class Listener:
     def serving(self) -> list[Request]:
         """The requests whose responses are not over while their peers are still there."""
         return [request for connection, request in self._serving.items() if not connection.hung_up()]
+
+    @property
+    def answered(self) -> dict[int, Request]:
+        """The last requests whose responses were sent whole, by the ports of their callers."""
+        return dict(self._answered)
 
     @property
     def scheme(self) -> str:
@@ -128,6 +135,11 @@ class Listener:
         if self._socket is not None:
             self._loop.add_reader(self._socket, self._accept)
 
+    def _remember(self, caller: int, request: Request) -> None:
+        if len(self._answered) >= _REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        self._answered[caller] = request
+
     async def _welcome(self, peer: socket.socket) -> None:
         options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
         reader = asyncio.StreamReader()
@@ -137,9 +149,9 @@ class Listener:
         except OSError:
             return  # the peer has gone, or does not trust the certificate
         writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
-        await self._serve(Connection(reader, writer))
+        await self._serve(Connection(reader, writer), peer.getpeername()[1])
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: Connection, caller: int) -> None:
         try:
             while request := await connection.next_request():
                 reason = self._guard(request, self.port, self.scheme, host=self._host)
@@ -147,8 +159,10 @@ class Listener:
                     await connection.respond(403, [("content-type", "text/plain")], reason.encode())
                 else:
                     self._serving[connection] = request
+                    self._answered.pop(caller, None)
                     await self._handler(request, connection)
                     del self._serving[connection]
+                    self._remember(caller, request)
                 if not connection.request_is_read:
                     await connection.linger()
                     break

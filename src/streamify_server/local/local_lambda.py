@@ -11,18 +11,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .cors import Cors, checked_origins
-from .events import Event, InvocationRecord, LogWritten, Observer
+from .events import Event, FaultInjected, History, InvocationRecord, LogWritten, Observer
 from .faults import Fault
 from .functions import DUMMY_CREDENTIALS, Function, make_function
 from .layers import unpack_layers
 from .loop_thread import LoopThread
 from .names import function_arn
 from .tls import LocalAuthority
+from .unread import held_ports, unread_ports
 
 if TYPE_CHECKING:
+    from .request import Request
     from .service import LambdaService, StreamErrors
 
 _T = TypeVar("_T")
+_made: "weakref.WeakSet[LocalLambda]" = weakref.WeakSet()
 _LOOK_SECONDS = 0.01
 
 
@@ -79,6 +82,8 @@ class LocalLambda:
         self._observers: list[Observer] = [_line_printer(log)] if log else []
         self._thread: LoopThread | None = None
         self._service: LambdaService | None = None
+        self._history = History()
+        _made.add(self)
         self._lock = threading.Lock()
 
     def start(self) -> Self:
@@ -313,6 +318,11 @@ class LocalLambda:
         return self._call(self._running.history.logs, name)
 
     @property
+    def code(self) -> dict[str, Path]:
+        """The directory of each function's code."""
+        return {name: function.code for name, function in self._functions.items()}
+
+    @property
     def running(self) -> bool:
         """Whether it serves: between `start` and `stop`."""
         return self._service is not None
@@ -320,18 +330,42 @@ class LocalLambda:
     def open_requests(self, patience: float = 0.0) -> list[str]:
         """The requests, "POST /path", whose responses their callers have neither read to the end nor closed.
 
+        Of responses that were sent whole, those are seen that are held by urllib3 (so boto3) or aiohttp in
+        this process, or, on Linux, that lie unread in a socket of any program.
+
         Args:
             patience: Seconds to wait for responses that are about to be over.
         """
         give_up = time.monotonic() + patience
-        # That a caller has hung up is seen by looking only.
-        while (serving := self._call(lambda: self._running.serving)) and time.monotonic() < give_up:
+        # That a caller has hung up, or has read, is seen by looking only.
+        while (left := self._left_open()) and time.monotonic() < give_up:
             time.sleep(_LOOK_SECONDS)
-        return [f"{request.method} {request.target}" for request in serving]
+        return [f"{request.method} {request.target}" for request in left]
+
+    def _left_open(self) -> "list[Request]":
+        serving, ports = self._call(lambda: (self._running.serving, self._running.ports))
+        if serving:
+            return list(serving)
+        unread = unread_ports(ports, tls=self._tls) | held_ports(ports)
+        answered = self._call(lambda: self._running.answered) if unread else {}
+        return [answered[port] for port in sorted(unread) if port in answered]
 
     def process_ids(self) -> list[int]:
         """The ids of the function processes that run now."""
         return self._call(lambda: self._running.process_ids)
+
+    def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
+        """What the functions have logged since a moment, and what faults did, in order; also after `stop`.
+
+        Args:
+            moment: Seconds since the epoch.
+        """
+        with self._lock:
+            return (
+                self._call(self._history.told_since, moment)
+                if self._thread
+                else self._history.told_since(moment)
+            )
 
     def subscribe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
         """Have a function called with every event, from the emulator's thread; it must not block.
@@ -426,6 +460,7 @@ class LocalLambda:
         except OSError:
             await service.close()
             raise
+        self._history = service.history
         for observer in self._observers:
             service.subscribe(observer)
         for function in self._functions.values():
@@ -450,6 +485,11 @@ def _import_h11() -> None:
         import h11  # noqa: F401
     except ModuleNotFoundError:
         raise ModuleNotFoundError("LocalLambda needs h11: pip install 'streamify[local]'") from None
+
+
+def all_made() -> "list[LocalLambda]":
+    """Every LocalLambda of this process that somebody still refers to."""
+    return list(_made)
 
 
 def _one_of(name: str, value: str, *values: str) -> None:

@@ -119,6 +119,20 @@ class LambdaService:
         return [request for listener in (self.api, *self._fronts) for request in listener.serving]
 
     @property
+    def answered(self) -> dict[int, Request]:
+        """The last requests whose responses were sent whole, by the ports of their callers."""
+        return {
+            port: request
+            for listener in (self.api, *self._fronts)
+            for port, request in listener.answered.items()
+        }
+
+    @property
+    def ports(self) -> set[int]:
+        """The ports that callers know."""
+        return {listener.port for listener in (self.api, *self._fronts)}
+
+    @property
     def process_ids(self) -> list[int]:
         return self._supervisor.process_ids
 
