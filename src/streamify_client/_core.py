@@ -73,7 +73,6 @@ class StreamCore:
         self._first_byte: float | None = None
         self._failure = ""
         self._skips_line_feed = False
-        self._position = 0  # bytes of the body that views have taken and not handed back
 
     # opening
 
@@ -85,7 +84,7 @@ class StreamCore:
         self._raw = self._decoder = None
         self._held = []
         self._input_ended = False
-        self._bytes = self._count = self._position = 0
+        self._bytes = self._count = 0
         self._first_byte = None
         logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
         return self.limits.begin(self.cancellation)
@@ -108,7 +107,7 @@ class StreamCore:
         while decoder.head is None or self._must_know_why(decoder):
             if not decoder.pending:
                 return False
-            self._hold(decoder.more())
+            self.hold(self._noted(decoder.more()))
         self.limits.answered()
         if self.state is State.OPENING and not self._wants_error_body():
             self._check_verified()
@@ -135,15 +134,16 @@ class StreamCore:
         """
         if self.state is State.ENDED:
             return None
-        self.limits.check_total()
+        if self.limits.until is not None:
+            self.limits.check_total()
         decoder = self._decoder
         assert decoder is not None
-        while not self._held and decoder.pending:
-            self._hold(decoder.more())
         if chunks := self._held:
             self._held = []
-            self._position += sum(map(len, chunks))
-            return self._without_line_feed(chunks) if self._skips_line_feed else chunks
+            return chunks
+        while decoder.pending:
+            if chunks := self._noted(decoder.more()):
+                return chunks
         if decoder.complete or self._input_ended:
             self._end()
             return None
@@ -155,8 +155,8 @@ class StreamCore:
             self._asked = self.limits.elapsed
         return self.limits.next_read
 
-    def received(self, pieces: list[bytes]) -> None:
-        """Pieces of the body came from the transport; none means that the response has ended."""
+    def received(self, pieces: list[bytes]) -> list[bytes]:
+        """Pieces of the body came from the transport, none at its end; return the chunks that they complete."""
         decoder = self._decoder
         assert decoder is not None
         if pieces:
@@ -167,7 +167,11 @@ class StreamCore:
         if self._first_byte is None and chunks:
             now = self.limits.elapsed  # what was there when it was asked for had come with the headers
             self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
-        self._hold(chunks)
+        return self._noted(chunks)
+
+    def hold(self, chunks: list[bytes]) -> None:
+        """Keep chunks for the first view."""
+        self._held = self._held + chunks if self._held else chunks
 
     def handed_out(self, items: list[Any]) -> None:
         """A view hands these items out; `drop_items` takes them away from it."""
@@ -182,15 +186,17 @@ class StreamCore:
 
     def hand_back(self, data: bytes, *, skip_line_feed: bool = False) -> None:
         r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
-        self._skips_line_feed |= skip_line_feed
         if data:
             self._held.insert(0, data)
-            self._position -= len(data)
+        elif skip_line_feed and self._held:
+            self._held = self._without_line_feed(self._held)
+        else:
+            self._skips_line_feed |= skip_line_feed
 
     @property
     def position(self) -> int:
         """How many bytes of the body views have taken and used."""
-        return self._position
+        return self._bytes - sum(map(len, self._held))
 
     @property
     def whole(self) -> bool:
@@ -281,7 +287,7 @@ class StreamCore:
         decoder = self._decoder
         assert decoder is not None
         while (size := sum(map(len, self._held))) < ERROR_BODY_SIZE and decoder.pending:
-            self._hold(decoder.more())
+            self.hold(self._noted(decoder.more()))
         return size < ERROR_BODY_SIZE and not (decoder.complete or self._input_ended)
 
     def closed_error(self) -> StreamClosedError | None:
@@ -336,10 +342,10 @@ class StreamCore:
 
     # inside
 
-    def _hold(self, chunks: list[bytes]) -> None:
-        self._held = self._held + chunks if self._held else chunks
+    def _noted(self, chunks: list[bytes]) -> list[bytes]:
         self._bytes += sum(map(len, chunks))
         self._count += len(chunks)
+        return self._without_line_feed(chunks) if self._skips_line_feed and chunks else chunks
 
     def _without_line_feed(self, chunks: list[bytes]) -> list[bytes]:
         self._skips_line_feed = False

@@ -15,7 +15,6 @@ from .wire.report import FailureReportDetector
 from .wire.verified import CONTENT_TYPE, End, HandlerError, Head, VerifiedDecoder
 
 REMAPPED = "x-amzn-remapped-content-type"
-_NO_STAGES = (None,) * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,7 @@ class ResponseDecoder:
         self._outer = FunctionHead(raw.status_code, Headers(), (), None)
         self._is_over = False  # the body is; what is to be said about that comes after its last chunk
         self._released = False
+        self._has_stages = True
         self._begin()
 
     @property
@@ -84,6 +84,8 @@ class ResponseDecoder:
                 self._is_over = self.pending = True
         if self._has_stages:
             chunks = self._pass(chunks)
+            stages = (self._prelude, self._detector, self._verified, self._coding)
+            self._has_stages = any(stage is not None for stage in stages)
         if not all(chunks):
             chunks = [chunk for chunk in chunks if chunk]
         return chunks or (self.more() if self.pending else [])
@@ -155,11 +157,6 @@ class ResponseDecoder:
         self._coding = None if decoder.idle else decoder
 
     # the stages
-
-    @property
-    def _has_stages(self) -> bool:
-        stages: tuple[object, ...] = (self._prelude, self._detector, self._verified, self._coding)
-        return stages != _NO_STAGES
 
     def _pass(self, chunks: list[bytes]) -> list[bytes]:
         """Let chunks pass the stages that this response needs."""

@@ -82,6 +82,8 @@ class Limits:
         """How long the next read may wait, and which limit that is."""
         phase: TimeoutPhase = "idle"
         limit = self._options.idle_timeout
+        if self._begun and self.until is None:
+            return limit, phase
         if not self._begun:
             phase, limit = "first_byte", self._options.first_byte_timeout
             if limit is not None:

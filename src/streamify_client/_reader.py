@@ -82,9 +82,7 @@ class StreamReader:
 
     async def open(self) -> None:
         """Invoke the function, once, and read as far as the body's beginning."""
-        if error := self.core.closed_error():
-            raise error
-        if self.core.state in (State.NEW, State.OPENING):
+        if self.core.state is not State.OPEN:
             await self._step(None)
 
     async def refill(self, progress: Progress[Any]) -> bool:
@@ -92,8 +90,6 @@ class StreamReader:
         if progress.done:
             return False
         self.slot.check(progress)
-        if error := self.core.closed_error():
-            raise error
         return await self._step(progress)
 
     async def aclose(self) -> None:
@@ -126,6 +122,8 @@ class StreamReader:
     async def _step(self, progress: Progress[Any] | None) -> bool:
         """Open the response, and fill a view; where the call may be tried again, begin anew."""
         core = self.core
+        if error := core.closed_error():
+            raise error
         if not self._turn.acquire(blocking=False):
             raise core.explain_closed(
                 StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
@@ -133,7 +131,7 @@ class StreamReader:
         try:
             while True:
                 try:
-                    if core.state in (State.NEW, State.OPENING):
+                    if core.state is State.NEW or core.state is State.OPENING:
                         await self._open()
                     return progress is not None and await self._fill(progress)
                 except Exception as error:
@@ -154,7 +152,7 @@ class StreamReader:
         self._raw = await self._driver.open(core.invocation, core.begin())
         core.answered(self._raw.head)
         while not core.advance_opening():
-            await self._receive()
+            core.hold(await self._receive())
         if core.state is State.OPENING:
             await self._read_error_body()
 
@@ -162,7 +160,7 @@ class StreamReader:
         core, allowance = self.core, Allowance(ERROR_BODY_SIZE, ERROR_BODY_WAIT)
         try:
             while core.gather_error_body() and (wait := allowance.wait):
-                await self._receive(at_most=wait)
+                core.hold(await self._receive(at_most=wait))
         except FunctionError:
             raise  # a verified stream tells what the status is about
         except (StreamifyError, WireError, OSError):  # what has come has to do
@@ -175,17 +173,15 @@ class StreamReader:
         core = self.core
         if error := progress.broken:
             raise error
-        while True:
-            chunks = core.take()
-            if chunks is None:
-                await self._finish()
-                return progress.receive(None)
-            if not chunks:
-                await self._receive()
-            elif progress.receive(chunks):
+        chunks = core.take()
+        while chunks is not None:
+            if chunks and progress.receive(chunks):
                 return True
+            chunks = await self._receive() or core.take()
+        await self._finish()
+        return progress.receive(None)
 
-    async def _receive(self, at_most: float | None = None) -> None:
+    async def _receive(self, at_most: float | None = None) -> list[bytes]:
         core = self.core
         limit, self._phase = core.next_read()
         if at_most is not None:
@@ -196,7 +192,7 @@ class StreamReader:
             if not core.whole:
                 raise
             pieces = []
-        core.received(pieces)
+        return core.received(pieces)
 
     async def _recover(self, error: Exception) -> None:
         """Free the connection; raise the error unless the call may be tried again, and then wait for that."""

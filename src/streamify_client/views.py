@@ -136,6 +136,7 @@ class Progress(Generic[T]):
         self._attempt = core.attempt
         self._finishing = False
         self._base = core.position
+        self._receive_each = getattr(self.decoder, "receive_each", None)
 
     def receive(self, chunks: list[bytes] | None) -> bool:
         """Take what was read, or None at the end of the body; return whether there are items now.
@@ -168,8 +169,9 @@ class Progress(Generic[T]):
     def _decode(self, chunks: list[bytes]) -> list[T]:
         if self._attempt != self._core.attempt:  # nothing of the attempts before was handed out
             self.decoder, self._attempt, self._base = self._make(), self._core.attempt, 0
-        if (receive_each := getattr(self.decoder, "receive_each", None)) is not None:
-            found: list[T] = receive_each(chunks)
+            self._receive_each = getattr(self.decoder, "receive_each", None)
+        if self._receive_each is not None:
+            found: list[T] = self._receive_each(chunks)
             return found
         return self.decoder.receive(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 

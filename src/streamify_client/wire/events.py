@@ -67,6 +67,7 @@ class EventDecoder:
         self.last: LastEvent | None = None
         self.error: WireError | None = None
         self._frames = frames or FrameDecoder()
+        self._payload_headers: Mapping[str, HeaderValue] | None = None  # of the last payload, parsed once
 
     @property
     def complete(self) -> bool:
@@ -81,7 +82,8 @@ class EventDecoder:
         before = self.last
         try:
             for frames in self._frames.receive(data):
-                found = self._read(frames)
+                is_payload = frames.headers is self._payload_headers and self.last is None
+                found = frames.payloads if is_payload else self._read(frames)
                 chunks = chunks + found if chunks else found
             self.error = self._frames.error
         except WireError as error:
@@ -112,6 +114,7 @@ class EventDecoder:
         if self.last is not None:
             raise _unexpected(kind, self.last, frames.start)
         if kind == "PayloadChunk":
+            self._payload_headers = frames.headers
             return frames.payloads
         self.last = _read_last(kind, frames)
         if len(frames.payloads) > 1:

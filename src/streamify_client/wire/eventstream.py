@@ -58,6 +58,9 @@ class _Head(NamedTuple):
     headers: Mapping[str, HeaderValue]
 
 
+_NO_HEAD = _Head(b"", 0, 0, {})
+
+
 class FrameDecoder:
     """Turns bytes into frames; both checksums are right before anything of a frame is believed or handed on.
 
@@ -99,7 +102,8 @@ class FrameDecoder:
             position = self._complete_rest(data, found) if self._rest else 0
             if position < len(data):
                 position = self._read_frames(data, position, found)
-                self._keep_rest(data, position)
+                if position < len(data):
+                    self._keep_rest(data, position)
         except WireError as error:
             self.error = error
             self._rest.clear()
@@ -127,23 +131,23 @@ class FrameDecoder:
         """
         crc32, unpack, size, origin = self._crc32, _CHECKSUM.unpack_from, len(data), self._start - position
         head = self._last
-        raw, total, begun, _ = head or (b"", 0, 0, None)
-        headers, payloads = (found[-1].headers, found[-1].payloads) if found else (None, [])
+        raw, total, begun, headers = head or _NO_HEAD
+        before, payloads = (found[-1].headers, found[-1].payloads) if found else (None, [])
         try:
             while position < size:
                 if head is None or not data.startswith(raw, position):
                     head = self._head_at(data, position, origin + position)
                     if head is None:
                         break
-                    raw, total, begun, _ = head
+                    raw, total, begun, headers = head
                 end = position + total
                 if end > size:
                     break
                 payload = data[position + len(raw) : end - 4]
                 if crc32(payload, begun) != unpack(data, end - 4)[0]:
                     raise CorruptInputError("the checksum of a frame is wrong", origin + position)
-                if head.headers is not headers:
-                    headers, payloads = head.headers, []
+                if headers is not before:
+                    before, payloads = headers, []
                     found.append(Frames(headers, payloads, origin + position, len(raw) + 4))
                 payloads.append(payload)
                 position = end
