@@ -19,6 +19,7 @@ from ._boto import (
 )
 from ._boto_errors import translate
 from ._client_kinds import check_client
+from ._options import LONGEST_RUN
 from ._per_loop import PerLoop
 from .errors import ConfigurationError, StreamClosedError
 from .transport import AsyncRawResponse, Invocation, Opening
@@ -150,7 +151,7 @@ def make_client(session: Any, options: Mapping[str, Any], connections: int) -> A
             "AsyncStreamClient needs aiobotocore: pip install 'streamify[aio]'."
         ) from error
     given = dict(options)
-    config = AioConfig(connect_timeout=60, read_timeout=900, max_pool_connections=connections)
+    config = AioConfig(connect_timeout=60, read_timeout=LONGEST_RUN, max_pool_connections=connections)
     own = given.pop("config", None)
     return (session or get_session()).create_client(
         "lambda", config=config.merge(own) if own is not None else config, **given

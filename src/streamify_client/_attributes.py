@@ -97,8 +97,7 @@ class StreamAttributes:
         raise self._core.explain_closed(StreamClosedError(message))
 
     def __repr__(self) -> str:
-        state = self._core.state.name.lower()
-        return f"<{type(self).__name__} of {self._core.invocation.function}, {state}>"
+        return f"<{type(self).__name__} of {self._core.summary}>"
 
 
 def parse_json(core: StreamCore, body: bytes) -> Any:

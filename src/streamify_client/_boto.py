@@ -11,6 +11,7 @@ from typing import Any
 
 from ._boto_errors import translate
 from ._client_kinds import check_client
+from ._options import LONGEST_RUN
 from .errors import ConfigurationError, CorruptStreamError, StreamClosedError, StreamifyError
 from .transport import Invocation, Opening, RawResponse, ResponseHead
 from .wire.eventstream import encode_frame
@@ -253,7 +254,7 @@ def make_client(
         raise ConfigurationError("StreamClient needs boto3: pip install 'streamify[client]'.") from error
     config = Config(
         connect_timeout=connect_timeout or 60,
-        read_timeout=900,
+        read_timeout=LONGEST_RUN,
         tcp_keepalive=True,
         max_pool_connections=connections,
     )

@@ -156,7 +156,7 @@ class StreamCore:
         return self.limits.next_read
 
     def received(self, pieces: list[bytes]) -> list[bytes]:
-        """Pieces of the body came from the transport, none at its end; return the chunks that they complete."""
+        """Pieces of the body came, none at its end; return the chunks that they complete."""
         decoder = self._decoder
         assert decoder is not None
         if pieces:
@@ -184,10 +184,10 @@ class StreamCore:
         """Let the view that has items in its hands ask before the next one."""
         self._items.clear()
 
-    def hand_back(self, data: bytes, *, skip_line_feed: bool = False) -> None:
+    def hand_back(self, chunks: list[bytes], *, skip_line_feed: bool = False) -> None:
         r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
-        if data:
-            self._held.insert(0, data)
+        if chunks:
+            self._held = chunks + self._held
         elif skip_line_feed and self._held:
             self._held = self._without_line_feed(self._held)
         else:
@@ -322,6 +322,17 @@ class StreamCore:
     def raw_header(self, name: str) -> str | None:
         """A header of the transport's response."""
         return self._raw.headers.get(name) if self._raw else None
+
+    @property
+    def summary(self) -> str:
+        """Whose stream this is and how far it has come, in a few words."""
+        state = "cancelled" if self.cancellation.requested else self.state.name.lower()
+        parts = [self.invocation.function, state]
+        if self.head is not None:
+            parts += [f"status {self.head.status_code}", self.head.content_type or "no content type"]
+        if self._raw is not None:
+            parts.append(f"{self._bytes:,} bytes received")
+        return ", ".join(parts)
 
     @property
     def result(self) -> StreamResult | None:

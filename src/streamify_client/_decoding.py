@@ -217,7 +217,7 @@ class ResponseDecoder:
         last = None if events is None else events.last
         self.log_tail = last.log_tail if isinstance(last, InvokeComplete) else None
         if verified is not None and isinstance(verified.last, HandlerError):
-            raise _handler_failure(verified.last, self.log_tail)
+            raise _handler_failure(verified.last, self.log_tail if self._wants_log else None)
         if isinstance(last, ExceptionEvent | ErrorEvent):
             raise _service_exception(last)
         if events is not None and last is None and not self.verified:
@@ -286,7 +286,7 @@ def _unsupported(error: UnsupportedCodingError) -> ConfigurationError:
 def _inner_head(outer: FunctionHead, head: Head) -> FunctionHead:
     """Put the body's own content type and encoding in the place of the verified stream's."""
     hidden = {"content-type", "content-encoding"}
-    pairs = [(name, value) for name, value in outer.headers.pairs() if name.lower() not in hidden]
+    pairs = [(name, value) for name, value in outer.headers.pairs() if name not in hidden]
     for name, value in (("content-type", head.content_type), ("content-encoding", head.content_encoding)):
         if value is not None:
             pairs.append((name, value))

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ._extras import require
 from ._options import StreamOptions
@@ -26,19 +26,30 @@ SPOOL_LIMIT = 64 * 1024 * 1024
 """How many bytes of a Parquet file are kept in memory, by default."""
 
 Options = dict[str, Any]
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Batches(Protocol[T_co]):
+    """What a reader needs of a view: not the items one by one, but all that one read brought."""
+
+    def batches(self) -> Iterator[Any]:
+        """Iterate over lists of items."""
+
+    def joined(self) -> Iterator[T_co]:
+        """Iterate over text or bytes, with all that one read brought as one item."""
 
 
 class Readable(AbstractContextManager["Readable"], Protocol):
     """What a reader needs of a stream."""
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Iterate over the body's bytes."""
+    def iter_bytes(self) -> "Batches[bytes]":
+        """Return a view of the body's bytes."""
 
-    def iter_text(self) -> Iterator[str]:
-        """Iterate over the body's text."""
+    def iter_text(self) -> "Batches[str]":
+        """Return a view of the body's text."""
 
-    def iter_lines(self) -> Iterator[str]:
-        """Iterate over the body's lines."""
+    def iter_lines(self) -> "Batches[str]":
+        """Return a view of the body's lines."""
 
     def as_file(self, *, full_reads: bool = False) -> StreamFile:
         """Return the body as a file."""
@@ -163,7 +174,7 @@ def _csv_source(stream: Readable, options: Options) -> IO[Any]:
         return stream.as_file(full_reads=True)  # type: ignore[return-value]
     if options.get("compression") not in (None, "infer"):
         return stream.as_file()  # type: ignore[return-value]
-    return TextReader(stream.iter_text())  # type: ignore[return-value]
+    return TextReader(stream.iter_text().joined())  # type: ignore[return-value]
 
 
 def _exhaust(source: IO[Any]) -> None:
@@ -190,7 +201,7 @@ def _json_lines_chunks(stream: Readable, chunksize: int, options: Options) -> It
 
 
 def _lines(stream: Readable) -> Iterator[str]:
-    return (line for line in stream.iter_lines() if line.strip())
+    return (line for lines in stream.iter_lines().batches() for line in lines if line.strip())
 
 
 def _parse_lines(stream: Readable, lines: list[str], first: int, options: Options) -> Any:
@@ -245,8 +256,8 @@ def _spool(stream: Readable, limit: int) -> IO[bytes]:
     file = tempfile.SpooledTemporaryFile(max_size=limit)  # noqa: SIM115  (the caller closes it)
     try:
         with stream:
-            for chunk in stream.iter_bytes():
-                file.write(chunk)
+            for data in stream.iter_bytes().joined():
+                file.write(data)
     except BaseException:
         file.close()
         raise
@@ -261,7 +272,7 @@ def _polars_whole(stream: Readable, kind: str, options: Options) -> Any:
         if kind == "arrow":
             return _from_arrow(polars, stream.to_arrow(), options)
         # Polars reads all of a file object, and panics when that raises: it gets the bytes instead.
-        body = b"".join(stream.iter_bytes())
+        body = b"".join(stream.iter_bytes().joined())
     return _POLARS_READERS[kind](polars)(body, **options)
 
 

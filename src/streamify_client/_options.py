@@ -18,9 +18,10 @@ class CallOptions(TypedDict, total=False):
 
     Attributes:
         connect_timeout: For the connection to come about.
-        first_byte_timeout: From the request until the function's first bytes arrive: a cold start, and the
-            time to them.
-        idle_timeout: Between two arrivals of bytes, after the first.
+        first_byte_timeout: From the request until the function begins to answer: a cold start, and the time
+            to its first bytes.
+        idle_timeout: Between two arrivals of bytes, after that.
+        timeout: Short for `first_byte_timeout` and `idle_timeout`, where these are not given themselves.
         total_timeout: For everything, from the first attempt to the last byte.
         retries: How many more invocations there may be after the function may have run, while nothing was
             yielded.
@@ -31,6 +32,7 @@ class CallOptions(TypedDict, total=False):
     connect_timeout: float | None
     first_byte_timeout: float | None
     idle_timeout: float | None
+    timeout: float | None
     total_timeout: float | None
     retries: int
     verified: Verified
@@ -65,12 +67,16 @@ class StreamOptions(CallOptions, HttpOptions, total=False):
     raise_for_status: bool
 
 
+LONGEST_RUN = 1800.0
+"""Seconds: how long Lambda lets a function run at most, as botocore's model of the service says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """A complete and checked set of CallOptions."""
 
     connect_timeout: float | None = 10.0
-    first_byte_timeout: float | None = 900.0
+    first_byte_timeout: float | None = LONGEST_RUN
     idle_timeout: float | None = None
     total_timeout: float | None = None
     retries: int = 0
@@ -86,13 +92,24 @@ class Options:
 
     def but(self, changes: CallOptions) -> "Options":
         """Return these options with some of them changed; an unknown one is an error."""
-        known = {field.name for field in fields(self)}
+        if not changes:
+            return self
         for name in changes:
-            if name not in known:
-                raise ConfigurationError(
-                    f"There is no option {name!r}; there are {', '.join(sorted(known))}."
-                )
-        return replace(self, **changes)
+            if name not in CallOptions.__annotations__:
+                known = ", ".join(sorted(CallOptions.__annotations__))
+                raise ConfigurationError(f"There is no option {name!r}; there are {known}.")
+        given: dict[str, Any] = {**changes}
+        if "timeout" in given:
+            timeout = given.pop("timeout")
+            _check_seconds("timeout", timeout)
+            given = {"first_byte_timeout": timeout, "idle_timeout": timeout, **given}
+        return replace(self, **given)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Return what differs from the defaults."""
+        found = {field.name: (field.default, getattr(self, field.name)) for field in fields(self)}
+        return {name: value for name, (default, value) in found.items() if value != default}
 
 
 def _check_seconds(name: str, value: Any) -> None:

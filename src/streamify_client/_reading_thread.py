@@ -3,15 +3,16 @@
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ._stream_file import RestDecoder, StreamFile
 from ._worker import Worker
 from .aio_response import AsyncResponseStream
 from .errors import StreamClosedError, StreamifyError
+from .views import AsyncView
 
 if TYPE_CHECKING:
     from .arrow import ArrowStream
@@ -23,7 +24,7 @@ _END: Any = object()
 class LoopStream:
     """An asynchronous stream as a thread sees it: each step runs in the event loop, and the thread waits.
 
-    So the function is read no faster than the thread reads: one chunk is on its way at a time.
+    So the function is read no faster than the thread reads: what one read brought is on its way at a time.
     """
 
     def __init__(self, stream: AsyncResponseStream, loop: asyncio.AbstractEventLoop) -> None:
@@ -43,21 +44,21 @@ class LoopStream:
         if not self._aborted:
             self.close()
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Iterate over the body's bytes."""
-        return self._iterate(self._stream.iter_bytes())
+    def iter_bytes(self) -> "LoopView[bytes]":
+        """Return a view of the body's bytes."""
+        return LoopView(self._stream.iter_bytes(), self._call)
 
-    def iter_text(self) -> Iterator[str]:
-        """Iterate over the body's text."""
-        return self._iterate(self._stream.iter_text())
+    def iter_text(self) -> "LoopView[str]":
+        """Return a view of the body's text."""
+        return LoopView(self._stream.iter_text(), self._call)
 
-    def iter_lines(self) -> Iterator[str]:
-        """Iterate over the body's lines."""
-        return self._iterate(self._stream.iter_lines())
+    def iter_lines(self) -> "LoopView[str]":
+        """Return a view of the body's lines."""
+        return LoopView(self._stream.iter_lines(), self._call)
 
     def as_file(self, *, full_reads: bool = False) -> StreamFile:
         """Return the body as a file."""
-        return StreamFile(self.iter_bytes(), RestDecoder(), self.close, full_reads=full_reads)
+        return StreamFile(self.iter_bytes().joined(), RestDecoder(), self.close, full_reads=full_reads)
 
     def to_arrow(self) -> "ArrowStream":
         """Return the body as an Arrow stream."""
@@ -82,10 +83,6 @@ class LoopStream:
     def _explain(self, error: StreamifyError) -> StreamifyError:
         return self._stream._explain(error)
 
-    def _iterate(self, view: AsyncIterator[T]) -> Iterator[T]:
-        while (item := self._call(_next(view))) is not _END:
-            yield item
-
     def _call(self, step: Coroutine[Any, Any, T]) -> T:
         with self._lock:
             if self._aborted:
@@ -99,8 +96,22 @@ class LoopStream:
             raise StreamClosedError("The stream was closed.") from None
 
 
-async def _next(view: AsyncIterator[T]) -> T:
-    return await anext(view, _END)
+class LoopView(Generic[T]):
+    """A view of an asynchronous stream as a thread sees it: one step in the event loop for each read."""
+
+    def __init__(self, view: AsyncView[T], call: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._view = view
+        self._call = call
+
+    def batches(self) -> Iterator[list[T]]:
+        """Iterate over lists of items: all that one read brought."""
+        while items := self._call(self._view.next_batch()):
+            yield items
+
+    def joined(self) -> Iterator[T]:
+        """Iterate over text or bytes, with all that one read brought as one item."""
+        while data := self._call(self._view.next_joined()):
+            yield data
 
 
 async def read_in_thread(stream: AsyncResponseStream, read: Callable[[Any], T]) -> T:

@@ -66,8 +66,10 @@ class DeferredSink:
 
     def discard(self) -> None:
         """Abort the upload."""
-        self._file.close()
-        self._file.discard()
+        try:
+            self._file.close()
+        finally:
+            self._file.discard()
 
 
 class TemporaryKeySink:
@@ -96,6 +98,8 @@ class TemporaryKeySink:
 
     def discard(self) -> None:
         """Remove the object."""
-        self._file.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._filesystem.rm_file(self._part)
+        try:
+            self._file.close()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                self._filesystem.rm_file(self._part)

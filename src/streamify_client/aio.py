@@ -18,9 +18,10 @@ from ._result import StreamResult
 from ._threads import entered_in_thread, in_thread
 from .aio_readers import AsyncReaders
 from .aio_response import AsyncResponseStream
-from .client import ClientOptions, split_options
+from .client import ClientOptions, about, describe, split_options
 from .errors import ConfigurationError
 from .sinks import Target, name_of, opened_sink
+from .views import AsyncView
 
 
 class AsyncStreamClient(AsyncReaders):
@@ -48,6 +49,7 @@ class AsyncStreamClient(AsyncReaders):
             given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
             raise ConfigurationError(f"A client that is passed in is used as it is: it cannot take {given}.")
         self._transport = AsyncTransports(client, session, theirs)
+        self._about = about(client, theirs)
 
     def stream(
         self,
@@ -103,7 +105,8 @@ class AsyncStreamClient(AsyncReaders):
     ) -> StreamResult:
         """Stream a function's response into a file, as `StreamClient.stream_to_file`.
 
-        The target is written in a worker thread, chunk by chunk, so that no disk holds up the event loop.
+        The target is written in a worker thread, all that one read brought at a time, so that no disk holds
+        up the event loop.
 
         Raises:
             StreamifyError: See `streamify_client.errors`.
@@ -115,9 +118,12 @@ class AsyncStreamClient(AsyncReaders):
             self.stream(function, payload, **options) as stream,
         ):
             with meter(progress, name_of(target), stream.content_length) as advance:
-                async for chunk in stream.iter_text() if sink.text else stream.iter_bytes():
-                    await in_thread(sink.write, chunk)
-                    advance(chunk)
+                view: AsyncView[str] | AsyncView[bytes] = (
+                    stream.iter_text() if sink.text else stream.iter_bytes()
+                )
+                while data := await view.next_joined():
+                    await in_thread(sink.write, data)
+                    advance(data)
         return stream.result
 
     def map(
@@ -151,6 +157,9 @@ class AsyncStreamClient(AsyncReaders):
     async def aclose(self) -> None:
         """The same as `close`."""
         await self.close()
+
+    def __repr__(self) -> str:
+        return describe(self, self._about, self._options)
 
     async def __aenter__(self) -> Self:
         return self

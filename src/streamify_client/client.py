@@ -50,8 +50,9 @@ class StreamClient(Readers):
         session: A ``boto3.Session`` to make the client from.
         **options: boto3's arguments (``region_name``, ``endpoint_url``, ``verify``, ``config``...), for the
             client that is made, and defaults for every call: ``connect_timeout`` (10 s),
-            ``first_byte_timeout`` (900 s), ``idle_timeout`` (none), ``total_timeout`` (none), ``retries``
-            (0) and ``verified`` ("auto").
+            ``first_byte_timeout`` (1,800 s, as long as Lambda lets a function run), ``idle_timeout`` (none),
+            ``timeout`` (short for these two), ``total_timeout`` (none), ``retries`` (0) and ``verified``
+            ("auto").
 
     Raises:
         ConfigurationError: An argument is unknown or wrong.
@@ -73,6 +74,7 @@ class StreamClient(Readers):
         make_http = partial(make_http_transport, client, session, theirs)
         boto = None if client is None else BotoTransport(client, owned=False)
         self._transport = Transports(boto, make_boto, make_http)
+        self._about = about(client, theirs)
 
     def stream(
         self,
@@ -173,9 +175,9 @@ class StreamClient(Readers):
             self.stream(function, payload, **options) as stream,
             meter(progress, name_of(target), stream.content_length) as advance,
         ):
-            for chunk in stream.iter_text() if sink.text else stream.iter_bytes():
-                sink.write(chunk)
-                advance(chunk)
+            for data in stream.iter_text().joined() if sink.text else stream.iter_bytes().joined():
+                sink.write(data)
+                advance(data)
         return stream.result
 
     def map(
@@ -224,6 +226,9 @@ class StreamClient(Readers):
         """Close the boto3 client that was made here; one that was passed in stays open, without our hooks."""
         self._transport.close()
 
+    def __repr__(self) -> str:
+        return describe(self, self._about, self._options)
+
     def __enter__(self) -> Self:
         return self
 
@@ -231,6 +236,21 @@ class StreamClient(Readers):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def about(client: Any, options: Mapping[str, Any]) -> str:
+    """Say where a client's requests go; what else it was made with may be secret."""
+    meta = getattr(client, "meta", None)
+    if client is not None:
+        places = [getattr(meta, "region_name", None), getattr(meta, "endpoint_url", None)]
+        return ", ".join(["on a client that was passed in", *(str(place) for place in places if place)])
+    return ", ".join(str(options[name]) for name in ("region_name", "endpoint_url") if options.get(name))
+
+
+def describe(client: object, where: str, options: Options) -> str:
+    """Return the repr of a client."""
+    parts = [where, *(f"{name}={value!r}" for name, value in options.changed.items())]
+    return f"<{' '.join([type(client).__name__, ', '.join(part for part in parts if part)]).rstrip()}>"
 
 
 def split_options(options: ClientOptions) -> tuple[CallOptions, dict[str, Any]]:

@@ -62,8 +62,12 @@ class BytesDecoder:
         return []
 
     def unread(self, left: int = 0) -> bytes:
+        """Return the bytes of the chunks that were not handed out."""
+        return b"".join(self.unread_each(left))
+
+    def unread_each(self, left: int) -> list[bytes]:
         """Return the chunks that were not handed out."""
-        return b"".join(self._chunks[len(self._chunks) - left :])
+        return self._chunks[len(self._chunks) - left :]
 
 
 class PiecesDecoder:
@@ -160,11 +164,18 @@ class Progress(Generic[T]):
         """The error that stands behind the items handed out."""
         return None if self.decoder.error is None else self._decode_error(self.decoder.error)
 
-    def unread(self) -> bytes | None:
-        """Return the bytes that are part of no item handed out."""
-        if (rest := self.decoder.unread(length_hint(self.items))) is not None:
-            self.items = iter(())
-        return rest
+    def unread(self) -> list[bytes] | None:
+        """Return the bytes that are part of no item handed out, in chunks where the view has chunks."""
+        left = length_hint(self.items)
+        if (unread_each := getattr(self.decoder, "unread_each", None)) is not None:
+            rest: list[bytes] | None = unread_each(left)
+        else:
+            unread = self.decoder.unread(left)
+            rest = None if unread is None else [unread]
+        if rest is None:
+            return None
+        self.items = iter(())
+        return [chunk for chunk in rest if chunk]
 
     def _decode(self, chunks: list[bytes]) -> list[T]:
         if self._attempt != self._core.attempt:  # nothing of the attempts before was handed out
@@ -241,6 +252,7 @@ class ViewSlot:
 class Source(Protocol):
     """What a view reads from."""
 
+    core: StreamCore
     slot: ViewSlot
 
     async def refill(self, progress: Progress[Any]) -> bool:
@@ -260,6 +272,11 @@ def drive(step: Coroutine[Any, Any, R]) -> R:
     raise AssertionError("a blocking step was suspended")
 
 
+def _join(items: list[Any]) -> Any:
+    """Join some texts, or some bytes."""
+    return items[0] if len(items) == 1 else items[0][:0].join(items)
+
+
 class _ViewBase(Generic[T]):
     """Dropping a view (``break``, an exception) frees the connection at once, unless the stream is in a
     ``with`` block or was opened by hand, where another view may go on. A view holds what it reads from and
@@ -277,8 +294,9 @@ class _ViewBase(Generic[T]):
 
     def __repr__(self) -> str:
         kind = self._progress.kind
-        name = kind if isinstance(kind, str) else kind[0]  # type: ignore[index]
-        return f"<{type(self).__name__} of {name}>"
+        name = kind[0] if isinstance(kind, tuple) else kind
+        state = ", read to its end" if self._progress.done else ""
+        return f"<{type(self).__name__} of the {name} of {self._source.core.summary}{state}>"
 
     def __del__(self) -> None:
         if (progress := getattr(self, "_progress", None)) is not None:
@@ -308,6 +326,10 @@ class View(_ViewBase[T], Iterator[T]):
             elif not drive(self._source.refill(progress)):
                 return
 
+    def joined(self) -> Iterator[T]:
+        """Iterate over text or bytes, with all that one read brought as one item."""
+        return map(_join, self.batches())
+
 
 class AsyncView(_ViewBase[T], AsyncIterator[T]):
     """Iterates over a stream's items by asyncio. No async generator: the event loop frees those later, and
@@ -331,6 +353,10 @@ class AsyncView(_ViewBase[T], AsyncIterator[T]):
         while not (items := list(progress.items)) and await self._source.refill(progress):
             pass
         return items
+
+    async def next_joined(self) -> T | None:
+        """Return the text or the bytes that one read brought as one item; None at the end."""
+        return _join(items) if (items := await self.next_batch()) else None
 
     async def rest(self) -> list[T]:
         """Return all items that are left."""

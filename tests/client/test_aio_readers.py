@@ -201,7 +201,7 @@ async def test_a_file_gets_the_bytes(tmp_path: Path) -> None:
             with pytest.raises(FileExistsError):
                 await client.stream_to_file("fn", None, target, overwrite=False)
     assert (target.read_bytes(), text.getvalue(), result.bytes_received) == (BODY, BODY.decode(), len(BODY))
-    assert seen == [(2, None), (len(BODY), None)]
+    assert seen[-1] == (len(BODY), None)
     assert os.listdir(tmp_path) == ["file"]
     assert len(server.requests) == 2
 

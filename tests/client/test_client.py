@@ -93,7 +93,7 @@ def test_the_trace_context_of_an_active_span_is_passed_on(make_own_client: MakeC
         ({"retries": -1}, "retries"),
         ({"retries": True}, "retries"),
         ({"verified": "maybe"}, "verified"),
-        ({"timeout": 5}, "no option 'timeout'"),
+        ({"time_out": 5}, "no option 'time_out'"),
         ({"client_context": "{"}, "client_context"),
     ],
 )

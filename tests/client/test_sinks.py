@@ -106,7 +106,7 @@ def test_the_callback_learns_the_total_where_the_function_tells_it(
     with WireServer(whole(prelude, b"abc", b"def", headers=head)) as server:
         client = make_own_client(server.url)
         client.stream_to_file("fn", None, tmp_path / "x", progress=lambda *at: seen.append(at))
-    assert seen == [(3, 6), (6, 6)]
+    assert seen[-1] == (6, 6)
 
 
 def test_the_name_that_a_server_suggests_is_never_looked_at(

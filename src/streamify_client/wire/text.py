@@ -78,20 +78,25 @@ class TextDecoder:
         Args:
             left: How many of the last texts were not handed out.
         """
+        chunks = self.unread_each(left)
+        return None if chunks is None else b"".join(chunks)
+
+    def unread_each(self, left: int = 0) -> list[bytes] | None:
+        """As `unread`; the chunks keep their boundaries."""
         if not is_plain(self._encoding):
             return None
         if not left and not self.error:
-            return self._decoder.getstate()[0]
+            return [self._decoder.getstate()[0]]
         decoder, used = self._new_decoder(), self._texts - left
         decoder.setstate(self._before)
         for index, chunk in enumerate(self._chunks):
             if not used:
-                return decoder.getstate()[0] + b"".join(self._chunks[index:])
+                return [decoder.getstate()[0] + chunk, *self._chunks[index + 1 :]]
             try:
                 used -= bool(decoder.decode(chunk))
             except UnicodeDecodeError as error:  # what stands before that place was handed out
-                return error.object[error.start :] + b"".join(self._chunks[index + 1 :])
-        return decoder.getstate()[0]
+                return [error.object[error.start :], *self._chunks[index + 1 :]]
+        return [decoder.getstate()[0]]
 
     def _decode_each(self, chunks: list[bytes]) -> list[str]:
         texts = []
