@@ -8,6 +8,7 @@ from ._log_tail import find_failure
 from .errors import ConfigurationError, CorruptStreamError, FunctionError
 from .transport import ResponseHead
 from .wire.content import ContentDecoder, UnsupportedCodingError
+from .wire.errors import WireError
 from .wire.events import ErrorEvent, EventDecoder, ExceptionEvent, InvokeComplete
 from .wire.misplaced import MisplacedPreludeDetector
 from .wire.prelude import HTTP_INTEGRATION, PreludeDecoder
@@ -15,6 +16,7 @@ from .wire.report import FailureReportDetector
 from .wire.verified import CONTENT_TYPE, End, HandlerError, Head, VerifiedDecoder
 
 REMAPPED = "x-amzn-remapped-content-type"
+_LARGE_PIECE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class ResponseDecoder:
         """Take pieces in; return the chunks of the body that they complete."""
         events, chunks = self._events, pieces
         if events is not None:
-            chunks = events.receive(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            chunks = _payload(events, pieces)
             if events.last is not None or events.error is not None:
                 self._is_over = self.pending = True
         if self._has_stages:
@@ -241,6 +243,23 @@ class ResponseDecoder:
         for decoder in (self._prelude, self._verified, self._coding):
             if decoder is not None:
                 decoder.finish()
+
+
+def _payload(events: EventDecoder, pieces: list[bytes]) -> list[bytes]:
+    """Read frames out of pieces: small ones as one, large ones without another copy."""
+    if len(pieces) == 1:
+        return events.receive(pieces[0])
+    if sum(map(len, pieces)) < len(pieces) * _LARGE_PIECE:
+        return events.receive(b"".join(pieces))
+    chunks: list[bytes] = []
+    for piece in pieces:
+        try:
+            chunks += events.receive(piece)
+        except WireError:  # it stays there, behind the good chunks
+            if not chunks:
+                raise
+            break
+    return chunks
 
 
 def _check_success(complete: InvokeComplete, request_id: str) -> None:
