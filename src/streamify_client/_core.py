@@ -27,7 +27,7 @@ from .wire.errors import TruncatedInputError, WireError
 
 ERROR_BODY_SIZE = 4096
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
-_AT_ONCE = 0.002  # seconds: a read that takes no longer did not wait
+_AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
 
 logger = logging.getLogger("streamify_client")
 
