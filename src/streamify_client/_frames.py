@@ -4,12 +4,14 @@ For each format there is a function for the whole and a generator for chunks. Bo
 it, and neither ends normally unless the whole response came.
 """
 
+import inspect
 import io
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
@@ -78,8 +80,8 @@ class Reading:
 
 def csv(chunksize: int | None, options: Options) -> Reading:
     """Prepare `read_csv`."""
-    _require_pandas("read_csv")
-    ours, theirs = _split(options)
+    pandas = _require_pandas("read_csv")
+    ours, theirs = _split("read_csv", options, pandas.read_csv)
     if "encoding_errors" in theirs:
         ours["errors"] = theirs.pop("encoding_errors")
     if chunksize is None:
@@ -89,8 +91,8 @@ def csv(chunksize: int | None, options: Options) -> Reading:
 
 def json_lines(chunksize: int | None, options: Options) -> Reading:
     """Prepare `read_json_lines`."""
-    _require_pandas("read_json_lines")
-    ours, theirs = _split(options)
+    pandas = _require_pandas("read_json_lines")
+    ours, theirs = _split("read_json_lines", options, pandas.read_json)
     if chunksize is None:
         return Reading(ours, partial(_json_lines_whole, options=theirs))
     read = partial(_json_lines_chunks, chunksize=_rows(chunksize), options=theirs)
@@ -100,15 +102,15 @@ def json_lines(chunksize: int | None, options: Options) -> Reading:
 def arrow(batches: bool, options: Options) -> Reading:
     """Prepare `read_arrow`."""
     _require_pandas("read_arrow", "pyarrow")
-    ours, theirs = _split(options)
+    ours, theirs = _split("read_arrow", options, require("pyarrow", "read_arrow", "arrow").Table.to_pandas)
     read = _arrow_batches if batches else _arrow_whole
     return Reading(ours, partial(read, options=theirs), chunked=batches)
 
 
 def parquet(chunksize: int | None, spool_limit: int, options: Options) -> Reading:
     """Prepare `read_parquet`."""
-    _require_pandas("read_parquet", "pyarrow")
-    ours, theirs = _split(options)
+    pandas = _require_pandas("read_parquet", "pyarrow")
+    ours, theirs = _split("read_parquet", options, pandas.read_parquet)
     if chunksize is None:
         return Reading(ours, partial(_parquet_whole, limit=spool_limit, options=theirs))
     read = partial(_parquet_chunks, chunksize=_rows(chunksize), limit=spool_limit, options=theirs)
@@ -117,20 +119,43 @@ def parquet(chunksize: int | None, spool_limit: int, options: Options) -> Readin
 
 def polars(kind: str, options: Options) -> Reading:
     """Prepare `read_polars`."""
-    require("polars", "read_polars", "polars")
+    library = require("polars", "read_polars", "polars")
     if kind == "arrow":
         require("pyarrow", "read_polars", "polars")
     if kind not in _POLARS_FORMATS:
         known = ", ".join(repr(name) for name in _POLARS_FORMATS)
         raise ConfigurationError(f"read_polars knows the formats {known}, not {kind!r}.")
-    ours, theirs = _split(options)
+    reader = library.DataFrame if kind == "arrow" else _POLARS_READERS[kind](library)
+    ours, theirs = _split("read_polars", options, reader)
     return Reading(ours, partial(_polars_whole, kind=kind, options=theirs))
 
 
-def _split(options: Options) -> tuple[Options, Options]:
-    """Part the options of a stream from those of the library that reads."""
+def _split(wanted_by: str, options: Options, library: Callable[..., Any]) -> tuple[Options, Options]:
+    """Part the options of a stream from those of the library that reads.
+
+    Raises:
+        ConfigurationError: An option is neither's; or, where the library takes options of any name, it looks
+            like one of ours that is spelled wrong.
+    """
     ours = {name: value for name, value in options.items() if name in StreamOptions.__annotations__}
-    return ours, {name: value for name, value in options.items() if name not in ours}
+    theirs = {name: value for name, value in options.items() if name not in ours}
+    known = _parameters(library)
+    for name in theirs:
+        meant = get_close_matches(name, StreamOptions.__annotations__, 1, 0.8)
+        if name not in (known or {}) and (known is not None or meant):
+            hint = f": did you mean {meant[0]!r}?" if meant else ", and neither has the library that reads."
+            raise ConfigurationError(f"{wanted_by} has no option {name!r}{hint}")
+    return ours, theirs
+
+
+def _parameters(function: Callable[..., Any]) -> set[str] | None:
+    """Return the names of a function's parameters; None if it takes others, too, or does not tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return None
+    is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return None if is_open else {parameter.name for parameter in parameters}
 
 
 def _rows(chunksize: object) -> int:

@@ -177,6 +177,8 @@ async def test_wrong_arguments_are_refused_at_once() -> None:
         async with own_client(server.url) as client:
             with pytest.raises(ConfigurationError, match="chunksize"):
                 client.read_csv("fn", chunksize=0)
+            with pytest.raises(ConfigurationError, match="did you mean 'idle_timeout'"):
+                client.read_csv("fn", idle_timout=5)
             with pytest.raises(ConfigurationError, match="formats"):
                 client.read_polars("fn", format="xml")  # type: ignore[arg-type]
     assert server.requests == []

@@ -332,3 +332,19 @@ def test_a_missing_package_is_named_before_the_function_is_invoked(
             with pytest.raises(ConfigurationError, match=rf"{read} needs {missing}: .*streamify\[{extra}\]"):
                 getattr(client, read)("fn")
         assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "reader", ["read_csv", "read_json_lines", "read_arrow", "read_parquet", "read_polars"]
+)
+def test_an_option_that_is_spelled_wrong_is_refused_before_anything_is_sent(
+    make_own_client: MakeClient, reader: str
+) -> None:
+    with WireServer(whole(b"")) as server:
+        client = make_own_client(server.url)
+        with pytest.raises(ConfigurationError, match=f"{reader} has no option 'idle_timout': did you mean"):
+            getattr(client, reader)("fn", idle_timout=5)
+        if reader != "read_parquet":  # pandas takes options of any name there, for its engines
+            with pytest.raises(ConfigurationError, match="neither has the library"):
+                getattr(client, reader)("fn", colour="red")
+    assert server.requests == []
