@@ -50,15 +50,15 @@ class Frames(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """What stands before a frame's payload, its lengths checked and its headers parsed."""
+    """What stands before a frame's payload, its lengths checked; its headers wait for its checksum."""
 
     raw: bytes
     total: int
     checksum: int  # of `raw`: that of the frame goes on from here
-    headers: Mapping[str, HeaderValue]
+    block: bytes  # the headers; heads with the same headers share it
 
 
-_NO_HEAD = _Head(b"", 0, 0, {})
+_NO_HEAD = _Head(b"", 0, 0, b"")
 
 
 class FrameDecoder:
@@ -77,6 +77,7 @@ class FrameDecoder:
         self._needed = _PRELUDE.size  # how much of it has to be there before more can be said
         self._head_size = 0  # of that frame, once its lengths are known
         self._block = b""
+        self._parsed = b""
         self._headers: Mapping[str, HeaderValue] = MappingProxyType({})
         self._heads: dict[bytes, _Head] = {}
         self._last: _Head | None = None
@@ -131,23 +132,24 @@ class FrameDecoder:
         """
         crc32, unpack, size, origin = self._crc32, _CHECKSUM.unpack_from, len(data), self._start - position
         head = self._last
-        raw, total, begun, headers = head or _NO_HEAD
-        before, payloads = (found[-1].headers, found[-1].payloads) if found else (None, [])
+        raw, total, begun, block = head or _NO_HEAD
+        before, payloads = (block, found[-1].payloads) if found else (None, [])
         try:
             while position < size:
                 if head is None or not data.startswith(raw, position):
                     head = self._head_at(data, position, origin + position)
                     if head is None:
                         break
-                    raw, total, begun, headers = head
+                    raw, total, begun, block = head
                 end = position + total
                 if end > size:
                     break
                 payload = data[position + len(raw) : end - 4]
                 if crc32(payload, begun) != unpack(data, end - 4)[0]:
                     raise CorruptInputError("the checksum of a frame is wrong", origin + position)
-                if headers is not before:
-                    before, payloads = headers, []
+                if block is not before:
+                    before, payloads = block, []
+                    headers = self._read_headers(block, origin + position)
                     found.append(Frames(headers, payloads, origin + position, len(raw) + 4))
                 payloads.append(payload)
                 position = end
@@ -175,12 +177,13 @@ class FrameDecoder:
             if self._needed == _PRELUDE.size:
                 self._needed, self._head_size = self._lengths_at(rest, 0, self._start)
         raw = bytes(rest[: self._head_size])
-        head = self._heads.get(raw) or self._learn(raw, self._needed, self._start)
+        head = self._heads.get(raw) or self._learn(raw, self._needed)
         with memoryview(rest) as view:
             payload = bytes(view[self._head_size : -4])
         if self._crc32(payload, head.checksum) != _CHECKSUM.unpack_from(rest, self._needed - 4)[0]:
             raise CorruptInputError("the checksum of a frame is wrong", self._start)
-        found.append(Frames(head.headers, [payload], self._start, self._head_size + 4))
+        headers = self._read_headers(head.block, self._start)
+        found.append(Frames(headers, [payload], self._start, self._head_size + 4))
         self._start += self._needed
         self._rest = bytearray()
         self._last = head
@@ -195,10 +198,13 @@ class FrameDecoder:
             return None
         total, size = self._lengths_at(data, position, offset)
         raw = data[position : position + size]
-        return self._learn(raw, total, offset) if len(raw) == size else None
+        return self._learn(raw, total) if len(raw) == size else None
 
-    def _learn(self, raw: bytes, total: int, offset: int) -> _Head:
-        head = _Head(raw, total, self._crc32(raw, 0), self._read_headers(raw[_PRELUDE.size :], offset))
+    def _learn(self, raw: bytes, total: int) -> _Head:
+        block = raw[_PRELUDE.size :]
+        if block != self._block:
+            self._block = block
+        head = _Head(raw, total, self._crc32(raw, 0), self._block)
         if len(self._heads) >= _KNOWN_HEADS:
             self._heads.clear()
         if len(raw) <= _KNOWN_SIZE:
@@ -229,12 +235,12 @@ class FrameDecoder:
         return total, _PRELUDE.size + headers_length
 
     def _read_headers(self, block: bytes, offset: int) -> Mapping[str, HeaderValue]:
-        if block != self._block:
+        if block != self._parsed:  # nearly all frames of a stream have the same headers
             try:
                 self._headers = MappingProxyType(parse_headers(block))
             except WireError as error:
                 raise CorruptInputError(error.message, offset + _PRELUDE.size + (error.offset or 0)) from None
-            self._block = block
+            self._parsed = block
         return self._headers
 
 
