@@ -199,7 +199,7 @@ def test_options_go_to_the_stream_or_to_the_library(make_own_client: MakeClient)
         with pytest.raises(DecodeError) as caught:
             client.read_csv("fn", sep=";")
         assert (caught.value.offset, caught.value.function) == (6, "fn")
-        with pytest.raises(TypeError, match="nonsense"):
+        with pytest.raises(ConfigurationError, match="nonsense"):
             client.read_csv("fn", nonsense=1)
 
 
