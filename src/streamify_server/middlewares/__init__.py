@@ -23,29 +23,25 @@ if TYPE_CHECKING:
     from .warming import warmup
 
 # No module may have the name of what it holds: importing it would put the module in that name's place here.
-_MODULES = {
-    "FilePart": "multipart_body_parser",
-    "error_logger": "errors",
-    "event_normalizer": "event_records",
-    "http_content_encoding": "content_encoding",
-    "http_content_negotiation": "content_negotiation",
-    "http_cors": "cors",
-    "http_error_handler": "errors",
-    "http_event_normalizer": "normalizers",
-    "http_header_normalizer": "normalizers",
-    "http_json_body_parser": "parsers",
-    "http_jwt": "tokens",
-    "http_multipart_body_parser": "multipart_body_parser",
-    "http_partial_response": "partial_response",
-    "http_response_serializer": "response_serializer",
-    "http_router": "router",
-    "http_security_headers": "security_headers",
-    "http_urlencode_body_parser": "parsers",
-    "http_urlencode_path_parser": "parsers",
-    "input_output_logger": "input_output_log",
-    "validator": "validation",
-    "warmup": "warming",
+_NAMES = {
+    "content_encoding": "http_content_encoding",
+    "content_negotiation": "http_content_negotiation",
+    "cors": "http_cors",
+    "errors": "error_logger http_error_handler",
+    "event_records": "event_normalizer",
+    "input_output_log": "input_output_logger",
+    "multipart_body_parser": "FilePart http_multipart_body_parser",
+    "normalizers": "http_event_normalizer http_header_normalizer",
+    "parsers": "http_json_body_parser http_urlencode_body_parser http_urlencode_path_parser",
+    "partial_response": "http_partial_response",
+    "response_serializer": "http_response_serializer",
+    "router": "http_router",
+    "security_headers": "http_security_headers",
+    "tokens": "http_jwt",
+    "validation": "validator",
+    "warming": "warmup",
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "FilePart",

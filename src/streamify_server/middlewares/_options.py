@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from streamify_server._style import is_coroutine_function
@@ -59,7 +59,7 @@ def _fits(value: Any, kind: str) -> bool:
         right = isinstance(value, int if kind == "int" else int | float) and not isinstance(value, bool)
         return right and 0 <= value < float("inf")
     if kind == "Sequence":
-        return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+        return isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
     return isinstance(value, {"bool": bool, "str": str, "Mapping": Mapping}[kind])
 
 

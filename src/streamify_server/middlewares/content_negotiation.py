@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from streamify_server._events import header_of
 from streamify_server.errors import HttpError
@@ -66,30 +66,29 @@ class http_content_negotiation:
         default_to_first_media_type: bool = False,
         fail_on_mismatch: bool = True,
     ) -> None:
-        given = locals()
-        check_options(given)
-        aspects = [_Aspect(name, field, best, given) for name, field, best in _ASPECTS]
-        self._aspects = [aspect for aspect in aspects if aspect.parse]
-        self._fail_on_mismatch = fail_on_mismatch
+        self._options: dict[str, Any] = locals()
+        check_options(self._options)
+        if unknown := set(available_encodings or ()) - set(_CODINGS):
+            raise ValueError(f"available_encodings takes {', '.join(_CODINGS)}, not {unknown.pop()!r}.")
 
     def before(self, request: Request) -> None:
         """Negotiate, or refuse with 406."""
         event = request.event
         if not isinstance(event, Mapping) or not (event.get("headers") or event.get("multiValueHeaders")):
             return
-        for aspect in self._aspects:
-            header = header_of(event, aspect.field)
-            found = aspect.best(header, aspect.available)
-            chosen = found[0] if found else None
-            if chosen is None and aspect.available:
-                if aspect.default_to_first:
-                    chosen = aspect.available[0]
-                elif self._fail_on_mismatch:
-                    kind = aspect.name.replace("_", " ")
-                    message = f"No acceptable {kind}; there is {', '.join(aspect.available)}"
-                    raise HttpError(406, message) from ValueError(f"{aspect.field}: {header}")
-            _tell(request, f"preferred_{aspect.name}s", found)
-            _tell(request, f"preferred_{aspect.name}", chosen)
+        for name, field, best in _ASPECTS:
+            if self._options[f"parse_{name}s"]:
+                header, available = header_of(event, field), self._options[f"available_{name}s"]
+                found = best(header, available)
+                chosen = found[0] if found else self._instead(name, available)
+                if chosen is None and available and self._options["fail_on_mismatch"]:
+                    message = f"No acceptable {name.replace('_', ' ')}; there is {', '.join(available)}"
+                    raise HttpError(406, message) from ValueError(f"{field}: {header}")
+                _tell(request, f"preferred_{name}s", found)
+                _tell(request, f"preferred_{name}", chosen)
+
+    def _instead(self, name: str, available: Sequence[str] | None) -> str | None:
+        return next(iter(available or ()), None) if self._options[f"default_to_first_{name}"] else None
 
 
 _ASPECTS: tuple[tuple[str, str, _Best], ...] = (
@@ -98,24 +97,6 @@ _ASPECTS: tuple[tuple[str, str, _Best], ...] = (
     ("language", "accept-language", _negotiate.languages),
     ("media_type", "accept", _negotiate.media_types),
 )
-
-
-class _Aspect:
-    """One dimension of negotiation."""
-
-    __slots__ = ("available", "best", "default_to_first", "field", "name", "parse")
-
-    def __init__(self, name: str, field: str, best: _Best, options: Mapping[str, object]) -> None:
-        parse, default_to_first = options[f"parse_{name}s"], options[f"default_to_first_{name}"]
-        available = options[f"available_{name}s"]
-        self.available = None if available is None else list(cast(Sequence[str], available))
-        if name == "encoding" and (unknown := set(self.available or ()) - set(_CODINGS)):
-            raise ValueError(f"available_encodings takes {', '.join(_CODINGS)}, not {unknown.pop()!r}.")
-        self.name = name
-        self.field = field
-        self.best = best
-        self.parse = bool(parse)
-        self.default_to_first = bool(default_to_first)
 
 
 def _tell(request: Request, name: str, value: object) -> None:

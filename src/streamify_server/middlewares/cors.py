@@ -79,7 +79,13 @@ class http_cors:
         self._get_origin = get_origin
         self._origin = origin if origin in (None, "*") else _in_ascii(origin or "")
         self._origins = _Origins(origins)
-        self._fixed = Headers(_given(headers, methods, expose_headers, max_age))
+        fixed = {
+            "Access-Control-Allow-Headers": headers,
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Expose-Headers": expose_headers,
+            "Access-Control-Max-Age": max_age,
+        }
+        self._fixed = Headers({name: value for name, value in fixed.items() if value is not None})
         self._request_headers = {name.lower() for name in request_headers or ()}
         self._request_methods = {name.upper() for name in request_methods or ()}
         self._cache_control = cache_control
@@ -189,15 +195,3 @@ def _in_ascii(origin: str) -> str:
     name, colon, port = host.partition(":")
     labels = [label if label.isascii() else label.encode("idna").decode() for label in name.split(".")]
     return scheme + separator + ".".join(labels) + colon + port
-
-
-def _given(
-    headers: str | None, methods: str | None, expose_headers: str | None, max_age: int | str | None
-) -> dict[str, str]:
-    fields = {
-        "Access-Control-Allow-Headers": headers,
-        "Access-Control-Allow-Methods": methods,
-        "Access-Control-Expose-Headers": expose_headers,
-        "Access-Control-Max-Age": None if max_age is None else str(max_age),
-    }
-    return {name: value for name, value in fields.items() if value is not None}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamify_server.response import HttpResponse
 
 from ._options import check, check_options
-from ._redact import path_tree, redacted
 
 if TYPE_CHECKING:
     from streamify_server.onion import Request
@@ -27,6 +26,10 @@ _LAMBDA_CONTEXT = (
     "client_context",
 )
 _EXECUTION_CONTEXT = ("tenant_id",)
+# What is under a name, in lower case: None takes all of it away.
+PathTree = dict[str, "PathTree | None"]
+
+WITHHELD = "[withheld]"
 
 
 class input_output_logger:
@@ -189,3 +192,52 @@ def _logger(logger: Any) -> Callable[[dict[str, Any]], Any] | None:
 
 def _print(message: dict[str, Any]) -> None:
     print(json.dumps(message, default=str), flush=True)
+
+
+def path_tree(paths: Iterable[str | Sequence[str]]) -> PathTree:
+    """The paths, text with dots or lists of names, as a tree; one that is the beginning of another wins."""
+    tree: PathTree = {}
+    split = [path.split(".") if isinstance(path, str) else path for path in paths]
+    for path in sorted(split, key=len):
+        *names, last = [name.lower() for name in path]
+        branch: PathTree | None = tree
+        for name in names:
+            branch = branch.setdefault(name, {}) if branch is not None else None
+        if branch is not None:
+            branch[last] = None
+    return tree
+
+
+def redacted(value: Any, tree: PathTree | None, mask: str | None) -> Any:
+    """A copy without what the tree names, masked or left out; `value` stays as it was.
+
+    Names match whatever their case, as those of header fields do. JSON text is looked into; other text that
+    the tree leads into is withheld, because nobody can tell what stands in it.
+    """
+    if tree is None:
+        return WITHHELD if mask is None else mask
+    if not tree:
+        return value
+    if isinstance(value, str):
+        return _redacted_text(value, tree, mask)
+    if isinstance(value, list | tuple):
+        items = tree.get("[]", {})
+        return [redacted(item, items, mask) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    kept = {}
+    for key, member in value.items():
+        inner = tree.get(str(key).lower(), {})
+        if inner is not None or mask is not None:
+            kept[key] = redacted(member, inner, mask)
+    return kept
+
+
+def _redacted_text(text: str, tree: PathTree, mask: str | None) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict | list):
+        return WITHHELD if mask is None else mask
+    return json.dumps(redacted(value, tree, mask))

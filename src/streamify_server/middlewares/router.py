@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamify_server._events import method_of, path_of
 from streamify_server._handling import call_inside
@@ -65,7 +65,7 @@ class http_router:
         """Hand the request on."""
         method, path = method_of(event), path_of(event)
         if not method or not path:
-            raise HttpError(400, "The event is no HTTP request: it has no method or no path")
+            raise HttpError(400, "The event is not an HTTP request: it has no method or no path")
         found = self._table.match(method, path)
         if found is None:
             return self._not_found(method, path)
@@ -94,30 +94,11 @@ def _parts(route: Route) -> tuple[str, str, Handler]:
     return route
 
 
-class Match:
+class Match(NamedTuple):
     """Where a request goes: the handler, and what the variables of its path stand for."""
 
-    __slots__ = ("handler", "parameters")
-
-    def __init__(self, handler: Callable[..., Any], parameters: dict[str, str]) -> None:
-        self.handler = handler
-        self.parameters = parameters
-
-
-class _Dynamic:
-    __slots__ = ("handler", "names", "pattern")
-
-    def __init__(self, path: str, handler: Callable[..., Any]) -> None:
-        self.names, self.pattern = _compiled(path)
-        self.handler = handler
-
-    def match(self, path: str) -> Match | None:
-        found = self.pattern.fullmatch(path)
-        if found is None:
-            return None
-        return Match(
-            self.handler, dict(zip(self.names, (text or "" for text in found.groups()), strict=True))
-        )
+    handler: Handler
+    parameters: dict[str, str]
 
 
 class RouteTable:
@@ -126,10 +107,12 @@ class RouteTable:
     """
 
     def __init__(self) -> None:
-        self._fixed: dict[tuple[str, str], Callable[..., Any]] = {}
-        self._dynamic: dict[str, list[_Dynamic]] = {method: [] for method in (*METHODS, "ANY")}
+        self._fixed: dict[tuple[str, str], Handler] = {}
+        self._dynamic: dict[str, list[tuple[list[str], re.Pattern[str], Handler]]] = {
+            method: [] for method in (*METHODS, "ANY")
+        }
 
-    def add(self, method: str, path: str, handler: Callable[..., Any]) -> None:
+    def add(self, method: str, path: str, handler: Handler) -> None:
         """Add one route.
 
         Raises:
@@ -143,7 +126,7 @@ class RouteTable:
         if not callable(handler):
             raise TypeError(f"The handler of {method} {path} must be a function, not {handler!r}.")
         if "{" in path or "}" in path:
-            self._dynamic[method].append(_Dynamic(_trimmed(path), handler))
+            self._dynamic[method].append((*_compiled(_trimmed(path)), handler))
             return
         if (method, _trimmed(path)) in self._fixed:
             raise ValueError(f"There are two routes for {method} {path}.")
@@ -156,9 +139,10 @@ class RouteTable:
         for key in (method, "ANY"):
             if (handler := self._fixed.get((key, _trimmed(path)))) is not None:
                 return Match(handler, {})
-        for route in self._dynamic[method] + self._dynamic["ANY"]:
-            if (found := route.match(path)) is not None:
-                return found
+        for names, pattern, handler in self._dynamic[method] + self._dynamic["ANY"]:
+            if (found := pattern.fullmatch(path)) is not None:
+                values = (text or "" for text in found.groups())
+                return Match(handler, dict(zip(names, values, strict=True)))
         return None
 
     def allowed(self, path: str) -> list[str]:

@@ -50,7 +50,7 @@ WRONG: list[tuple[Any, str, list[Any]]] = [
     (http_cors, "credentials", ["true", 1]),
     (http_cors, "disable_before_preflight_response", ["no"]),
     (http_cors, "origin", [["https://a"], 3, "https://a\r\nx: y"]),
-    (http_cors, "origins", ["https://a", [3]]),
+    (http_cors, "origins", ["https://a", [3], iter(["https://a"])]),
     (http_cors, "get_origin", ["https://a", async_function, AsyncCallable()]),
     (http_cors, "headers", [["a"], "a\r\nb: c"]),
     (http_cors, "methods", [["GET"]]),
@@ -128,7 +128,7 @@ def test_a_misspelt_option_is_refused(name: str) -> None:
         (http_content_encoding, {"br": None, "gzip": {"level": 1}, "override_preferred_encoding": ("gzip",)}),
         (http_urlencode_path_parser, {}),
         (input_output_logger, {"logger": logging.getLogger("x"), "omit_paths": [("event", "a.b")]}),
-        (http_response_serializer, {"serializers": iter([("x", str)])}),
+        (http_response_serializer, {"serializers": [("x", str)]}),
         (warmup, {"is_warming_up": None}),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamify_server.middlewares._redact import WITHHELD, path_tree, redacted
+from streamify_server.middlewares.input_output_log import WITHHELD, path_tree, redacted
 
 EVENT = {
     "headers": {"Authorization": "s", "x": "1"},

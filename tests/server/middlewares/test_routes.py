@@ -1,5 +1,8 @@
 """Routes by table."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,8 +27,12 @@ ROUTES = [
 def table() -> RouteTable:
     table = RouteTable()
     for method, path in ROUTES:
-        table.add(method, path, lambda event, context, name=f"{method} {path}": name)
+        table.add(method, path, _named(f"{method} {path}"))
     return table
+
+
+def _named(name: str) -> Callable[[Any, Any], str]:
+    return lambda event, context: name
 
 
 @pytest.mark.parametrize(
