@@ -16,8 +16,18 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP)  ## Build .venv with everything that the targets need
 
-demo: $(STAMP)   ## Stream a text and a data set through a local Lambda
-	$(BIN)/streamify demo
+# What `make install` has made already serves the demo too.
+DEMO := $(if $(wildcard $(STAMP)),$(VENV),.venv-demo)
+
+$(DEMO)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Streamify needs Python 3.11 or newer: make demo PYTHON=python3.13")'
+	@echo "Installing what the demo needs into $(DEMO) (about 90 MB) ..."
+	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@touch $@
+
+demo: $(DEMO)/.installed  ## Stream a text and a data set through a local Lambda
+	@$(DEMO)/bin/streamify demo
 
 test: $(STAMP)   ## Run the suite
 	$(BIN)/python -m pytest -m 'not interop and not slow and not recipes' -n 2 --dist loadfile
@@ -80,4 +90,4 @@ format: $(STAMP)  ## Format, and fix what ruff can fix
 	$(BIN)/ruff format .
 
 clean:           ## Remove what the targets made
-	rm -rf $(VENV) node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-demo node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

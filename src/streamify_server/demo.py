@@ -1,5 +1,8 @@
 """`streamify demo`: both halves and LocalLambda, on real examples, in about five seconds."""
 
+import importlib.util
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,18 +28,41 @@ def run_demo() -> None:
         from streamify_client import StreamClient
     except ModuleNotFoundError as missing:
         raise click.ClickException(f"the demo needs {missing.name}: pip install 'streamify[demo]'") from None
+    examples = _examples()
+    click.echo("Starting LocalLambda, a Lambda that streams, on this machine ...")
     with LocalLambda() as aws, tempfile.TemporaryDirectory(prefix="streamify-demo-") as folder:
-        aws.add_function("tokens", handler="tokens.handler", code=_examples(), timeout=60)
-        aws.add_function("airports", handler="airports.handler", code=_examples(), timeout=60)
+        aws.add_function("tokens", handler="tokens.handler", code=examples, timeout=60)
+        aws.add_function("airports", handler="airports.handler", code=examples, timeout=60)
+        click.echo(f"It serves two Python functions of {_short(examples)} at {aws.endpoint_url}.\n")
         client = StreamClient(**aws.client_kwargs)
         try:
             _stream_text(client)
             _stream_file(client, Path(folder) / "airports.csv")
         finally:
             client.close()
+    _say_what_next(examples)
+
+
+def _say_what_next(examples: Path) -> None:
+    command = "streamify" if shutil.which("streamify") else _short(Path(sys.argv[0]))
+    reload = "" if importlib.util.find_spec("watchfiles") else " --no-reload"
+    click.secho("\nWhat to try next", bold=True)
+    click.echo("  Serve the function yourself, with a URL and a page that shows each chunk as it leaves:")
+    click.secho(f"    {command} dev tokens.handler --code {_short(examples)}{reload}", fg="cyan")
+    click.echo("  Then, in another terminal, watch it stream:")
+    click.secho("    curl -N http://127.0.0.1:8701/ -d '{\"delay\": 0.05}'", fg="cyan")
+    if (examples.parent / "docs" / "server.md").is_file():
+        click.echo("  Write a function: docs/server.md. Read one: docs/client.md. Deploy it: docs/deploy.md.")
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
 
 
 def _stream_text(client: "StreamClient") -> None:
+    click.secho("1. A text, token by token, as a language model sends it", bold=True)
     click.secho('for chunk in client.stream("tokens", {...}): print(chunk, end="")\n', fg="cyan")
     with client.stream("tokens", {"delay": TOKEN_DELAY}) as stream:
         for chunk in stream.iter_text():
@@ -50,6 +76,7 @@ def _stream_text(client: "StreamClient") -> None:
 
 
 def _stream_file(client: "StreamClient", path: Path) -> None:
+    click.secho("2. A data set, written to a file as it arrives", bold=True)
     click.secho('client.stream_to_file("airports", None, "airports.csv", progress=True)\n', fg="cyan")
     result = client.stream_to_file("airports", None, path, progress=True)
     click.echo(f"rows                {_count_rows(path):>12,}")
