@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
 
 from . import _verified
-from ._body import BINARY
+from ._chunks import BINARY
 from ._events import ALWAYS_BUFFERED, FUNCTION_URL, REST_API, kind_of, method_of
 from .response import PRELUDE_CONTENT_TYPE, HttpResponse, prelude
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .posting import Poster, Sink
 
 RESPOND = ("auto", "stream", "buffered")
 
@@ -61,21 +65,18 @@ class Answer:
             self._put_on_the_wire(head)
         return head
 
-    def body(self, head: Head, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """The body as it is posted."""
+    def open(self, poster: Poster, head: Head) -> tuple[Sink, bytes]:
+        """Begin the response: the sink for its body, and what is sent in place of an empty body."""
+        sink = poster.open(head.wire_type, head.prelude)
         if head.verified:
-            return _verified.framed(head.content_type, head.content_encoding, chunks)
-        return self._or_else(chunks)
+            return _verified.VerifiedSink(sink, head.content_type, head.content_encoding), b""
+        return sink, self._empty_body
 
     def failure(self) -> Head | None:
         """The head of a response that fails before its first byte; None if the caller offered nothing."""
         if not self._offered or not _verified.may_carry(self._method, None):
             return None
         return self.head(HttpResponse(_FAILED_STATUS) if self.kind else None, None)
-
-    def farewell(self, head: Head | None, error: BaseException) -> bytes:
-        """What is still to be said in a body that ends with this error."""
-        return _verified.error_frame(error) if head is not None and head.verified else b""
 
     def _put_on_the_wire(self, head: Head) -> None:
         head.verified = self._offered and _verified.may_carry(self._method, head.response)
@@ -84,14 +85,6 @@ class Answer:
             shown = _verified.outer(head.response) if head.verified else head.response
             head.prelude = prelude(shown, multi_value=self.kind == REST_API)
             head.wire_type = PRELUDE_CONTENT_TYPE
-
-    def _or_else(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        empty = True
-        for chunk in chunks:
-            empty = False
-            yield chunk
-        if empty and self._empty_body:
-            yield self._empty_body
 
 
 def _wants_stream(respond: str, kind: str | None) -> bool:

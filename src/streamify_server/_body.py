@@ -1,25 +1,39 @@
-"""Every kind of body as one stream of chunks of bytes."""
+"""Every kind of body as something that is written chunk by chunk."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, Iterable, Mapping
 
-TEXT = "text/plain; charset=utf-8"
-BINARY = "application/octet-stream"
-STRING_SLICE = 16 * 1024  # characters of a whole string that make one chunk
-BYTES_SLICE = 64 * 1024  # bytes of a whole body, or of a file, that make one chunk
-CHUNK_LIMIT = 1024 * 1024  # a chunk that a producer yields travels whole up to here
+from ._chunks import BINARY, BYTES_SLICE, STRING_SLICE, TEXT, a, flat, instead, slices
+from ._producing import pump, pump_async, reads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any
+
+    from ._output import Output
 
 
 class TypedBody:
-    """A body that knows its content type, as the `sse`, `ndjson` and `csv_rows` helpers make them."""
+    """A body that knows its content type, as the `sse`, `ndjson` and `csv_rows` helpers make them.
 
-    __slots__ = ("body", "content_type")
+    Args:
+        body: The body.
+        content_type: Its content type.
+        keepalive: Seconds of silence after which `filler` is sent; None sends none.
+        filler: What is sent then.
+    """
 
-    def __init__(self, body: Any, content_type: str) -> None:
+    __slots__ = ("body", "content_type", "filler", "keepalive")
+
+    def __init__(
+        self, body: Any, content_type: str, *, keepalive: float | None = None, filler: bytes = b""
+    ) -> None:
         self.body: Any = body
         self.content_type: str = content_type
+        self.keepalive: float | None = keepalive
+        self.filler: bytes = filler
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.body)
@@ -30,20 +44,28 @@ class TypedBody:
 
 
 class Body:
-    """One body, opened for reading: exactly one of `chunks` and `async_chunks` is there."""
+    """One body, opened: `push` writes it to an output, and is awaited if it returns something to await.
 
-    __slots__ = ("_closers", "async_chunks", "chunks", "content_type")
+    Exactly one of `chunks` and `async_chunks` is there for a body that can be read chunk by chunk.
+    """
+
+    __slots__ = ("_closers", "async_chunks", "chunks", "content_type", "filler", "keepalive", "push")
 
     def __init__(
         self,
-        chunks: Iterator[Any] | None,
-        async_chunks: AsyncIterator[Any] | None,
-        content_type: str | None,
-        closers: tuple[Callable[[], Any], ...],
+        push: Callable[[Output], Any],
+        closers: tuple[Callable[[], Any], ...] = (),
+        *,
+        chunks: Iterator[Any] | None = None,
+        async_chunks: AsyncIterator[Any] | None = None,
+        content_type: str | None = None,
     ) -> None:
+        self.push = push
         self.chunks = chunks
         self.async_chunks = async_chunks
         self.content_type = content_type
+        self.keepalive: float | None = None
+        self.filler = b""
         self._closers = list(closers)
 
     def closers(self) -> list[Callable[[], Any]]:
@@ -61,60 +83,34 @@ def open_body(body: Any) -> Body:
     if isinstance(body, TypedBody):
         opened = open_body(body.body)
         opened.content_type = body.content_type
+        opened.keepalive, opened.filler = body.keepalive, body.filler
         return opened
+    if (push := getattr(body, "_streamify_push", None)) is not None:
+        return Body(push, _closers(body))
     if body is None:
-        return Body(iter(()), None, None, ())
+        return _of_chunks(iter(()))
     if isinstance(body, str):
-        return Body(_slices(body, STRING_SLICE), None, TEXT, ())
+        return _of_chunks(slices(body, STRING_SLICE), content_type=TEXT)
     if isinstance(body, bytes | bytearray | memoryview):
-        return Body(_slices(_flat(body), BYTES_SLICE), None, BINARY, ())
+        return _of_chunks(slices(flat(body), BYTES_SLICE), content_type=BINARY)
     if hasattr(body, "read") and not hasattr(type(body), "__aiter__"):
-        return Body(_reads(body), None, None, _closers(body))
+        return _of_chunks(reads(body), _closers(body))
     if isinstance(body, AsyncIterable):
-        found = body.__aiter__()
-        return Body(None, found, None, _closers(found, body))
+        return _of_async_chunks(body.__aiter__(), body)
     if isinstance(body, Iterable) and not isinstance(body, Mapping | set | frozenset):
         iterator = iter(body)
-        return Body(iterator, None, None, _closers(iterator, body))
-    raise TypeError(f"A streaming handler cannot send {_a(body)}; {_instead(body)}")
+        return _of_chunks(iterator, _closers(iterator, body))
+    raise TypeError(f"A streaming handler cannot send {a(body)}; {instead(body)}")
 
 
-def pieces(chunk: Any) -> Iterator[bytes]:
-    """One chunk of a producer as bytes: none if it is empty, several if it is very big.
-
-    Raises:
-        TypeError: The chunk is neither text nor bytes nor None.
-    """
-    if isinstance(chunk, str):
-        if len(chunk) * 4 <= CHUNK_LIMIT:
-            return iter((chunk.encode(),) if chunk else ())
-        return (piece.encode() for piece in _slices(chunk, CHUNK_LIMIT // 4))
-    if isinstance(chunk, bytes | bytearray | memoryview):
-        flat = _flat(chunk)
-        if len(flat) <= CHUNK_LIMIT:
-            return iter((bytes(flat),) if len(flat) else ())
-        return (bytes(piece) for piece in _slices(flat, CHUNK_LIMIT))
-    if chunk is None:
-        return iter(())
-    raise TypeError(f"A streaming handler cannot send {_a(chunk)} as a chunk; {_instead(chunk)}")
+def _of_chunks(
+    chunks: Iterator[Any], closers: tuple[Callable[[], Any], ...] = (), content_type: str | None = None
+) -> Body:
+    return Body(lambda out: pump(chunks, out), closers, chunks=chunks, content_type=content_type)
 
 
-def _flat(data: bytes | bytearray | memoryview) -> bytes | memoryview:
-    if isinstance(data, bytes):
-        return data
-    view = memoryview(data)
-    return view.cast("B") if view.contiguous and view.c_contiguous else view.tobytes()
-
-
-def _slices(whole: Any, size: int) -> Iterator[Any]:
-    return (whole[start : start + size] for start in range(0, len(whole), size))
-
-
-def _reads(file: Any) -> Iterator[Any]:
-    # read1 gives what is there; read would wait for a full buffer on a pipe or a socket.
-    read = getattr(file, "read1", None) or file.read
-    while chunk := read(BYTES_SLICE):
-        yield chunk
+def _of_async_chunks(chunks: AsyncIterator[Any], body: Any) -> Body:
+    return Body(lambda out: pump_async(chunks, out), _closers(chunks, body), async_chunks=chunks)
 
 
 def closers_unopened(body: Any) -> tuple[Callable[[], Any], ...]:
@@ -122,7 +118,7 @@ def closers_unopened(body: Any) -> tuple[Callable[[], Any], ...]:
     if isinstance(body, TypedBody):
         return closers_unopened(body.body)
     produces = hasattr(body, "read") or any(
-        hasattr(type(body), name) for name in ("__iter__", "__aiter__", "__await__")
+        hasattr(type(body), name) for name in ("__iter__", "__aiter__", "__await__", "_streamify_push")
     )
     return _closers(body) if produces else ()
 
@@ -134,17 +130,3 @@ def _closers(*producers: Any) -> tuple[Callable[[], Any], ...]:
         if callable(close) and close not in found:
             found.append(close)
     return tuple(found)
-
-
-def _a(thing: Any) -> str:
-    name = type(thing).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _instead(thing: Any) -> str:
-    if isinstance(thing, Mapping | list | tuple | set | frozenset | int | float | bool):
-        return (
-            "encode it first, for example with json.dumps(value), or give it a statusCode if it is meant as "
-            "an HTTP response."
-        )
-    return "return or yield str or bytes (json.dumps(value) makes text of plain data)."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._events import ALB, HTTP_API_1, LATTICE, REST_API, WEBSOCKET_API
 from .response import HttpResponse, end_to_end, metadata_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
@@ -21,6 +23,43 @@ _TEXTUAL = (
 
 class ResponseTooLargeError(ValueError):
     """A response that has to be sent in one piece is bigger than the platform takes."""
+
+
+class Collecting:
+    """A sink that keeps the body, to be returned in one piece."""
+
+    full = False
+
+    def __init__(
+        self, response: HttpResponse | None, content_type: str | None, event: Any, kind: str | None
+    ) -> None:
+        self._response = response
+        self._content_type = content_type
+        self._event = event
+        self._kind = kind
+        self._body = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Keep a chunk.
+
+        Raises:
+            ResponseTooLargeError: The platform would not take the response.
+        """
+        self._body += data
+        check_size(len(self._body), self._kind)
+
+    async def drained(self) -> None:
+        """There is always room."""
+
+    def end(self) -> None:
+        """Nothing is to be done."""
+
+    def fail(self, error: BaseException, last: bytes = b"") -> None:
+        """The error is raised by the call itself."""
+
+    def value(self) -> Any:
+        """Bytes for a bare response; the proxy response, a dict, for HTTP."""
+        return whole(self._response, self._content_type, bytes(self._body), self._event, self._kind)
 
 
 def check_size(length: int, kind: str | None) -> None:

@@ -1,4 +1,9 @@
-"""The process's event loop: one, in its own thread, so that async clients survive between invocations."""
+"""The process's event loop: one, on the thread that calls the handler, kept between invocations.
+
+It runs while something is awaited, and then no longer: sync code never sees a running loop, and background
+tasks pause between invocations. Where a loop is running on the calling thread already, or another thread
+uses this one, tasks run on a second loop in a thread of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,165 +13,250 @@ import contextvars
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-_ITEM, _CALL, _ERROR, _END = "item", "call", "error", "end"
+from ._producing import call
+
+_WIND_DOWN_SECONDS = 1.0
+
+Outcome = tuple[Any, BaseException | None]
 
 _lock = threading.Lock()
-_running: tuple[int, asyncio.AbstractEventLoop, threading.Thread] | None = None
 
 
-def process_loop() -> asyncio.AbstractEventLoop:
-    """The running event loop of this process, started on first use."""
-    global _running
+class _Loop:
+    """A loop of this process, and the thread that uses it."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()  # threads, and loops with them, do not survive a fork
+        self.loop = asyncio.new_event_loop()
+        self.owner: int | None = None
+        self.uses = 0
+
+
+_here: _Loop | None = None
+_beside: _Loop | None = None
+
+
+def _claimed() -> _Loop | None:
+    """The process's loop for this thread; None if a loop is running here, or another thread uses it."""
+    global _here
+    if asyncio._get_running_loop() is not None:
+        return None
+    thread = threading.get_ident()
     with _lock:
-        if _running is None or _running[0] != os.getpid():  # threads do not survive a fork
-            loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=_run, args=(loop,), name="streamify-loop", daemon=True)
+        if _here is None or _here.process != os.getpid():
+            _here = _Loop()
+            atexit.register(_close, _here)
+        if _here.owner not in (None, thread):
+            return None
+        _here.owner = thread
+        _here.uses += 1
+        return _here
+
+
+def _release(claimed: _Loop) -> None:
+    with _lock:
+        claimed.uses -= 1
+        if not claimed.uses:
+            claimed.owner = None
+
+
+def _loop_beside() -> asyncio.AbstractEventLoop:
+    """The loop in a thread of its own, started on first use."""
+    global _beside
+    with _lock:
+        if _beside is None or _beside.process != os.getpid():
+            _beside = _Loop()
+            thread = threading.Thread(target=_beside.loop.run_forever, name="streamify-loop", daemon=True)
             thread.start()
-            _running = (os.getpid(), loop, thread)
-            atexit.register(_stop, loop, thread, os.getpid())
-        return _running[1]
+            atexit.register(_stop, _beside, thread)
+        return _beside.loop
 
 
-def run(awaitable: Any) -> Any:
-    """Await something on the process's loop, from another thread."""
-
-    async def wait() -> Any:
-        return await awaitable
-
-    return asyncio.run_coroutine_threadsafe(wait(), process_loop()).result()
-
-
-def in_process_loop() -> bool:
-    """Whether this code runs on the thread of the process's event loop."""
-    return _running is not None and threading.current_thread() is _running[2]
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    loop.run_forever()
-
-
-def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread, owner: int) -> None:
-    if os.getpid() != owner or not thread.is_alive():
+def _close(used: _Loop) -> None:
+    if os.getpid() != used.process or used.loop.is_running() or used.loop.is_closed():
         return
-    asyncio.run_coroutine_threadsafe(_wind_down(), loop)
-    thread.join(1.0)
+    used.loop.run_until_complete(_wind_down())
+    used.loop.close()
+
+
+def _stop(used: _Loop, thread: threading.Thread) -> None:
+    if os.getpid() != used.process or not thread.is_alive():
+        return
+
+    async def stop() -> None:
+        await _wind_down()
+        used.loop.stop()
+
+    asyncio.run_coroutine_threadsafe(stop(), used.loop)
+    thread.join(_WIND_DOWN_SECONDS)
     if not thread.is_alive():
-        loop.close()
+        used.loop.close()
 
 
 async def _wind_down() -> None:
-    """Let what is still pending run its `finally`, and stop the loop."""
+    """Let what is still pending run its `finally`."""
     pending = asyncio.all_tasks() - {asyncio.current_task()}
     for task in pending:
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    asyncio.get_running_loop().stop()
+    if pending:
+        await asyncio.wait(pending, timeout=_WIND_DOWN_SECONDS)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
-class LoopTask:
-    """A coroutine that goes on as a task on the process's loop, resumed step by step from another thread."""
+class _Request:
+    """A call to be made outside the loop."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._loop = process_loop()
-        self._context = contextvars.copy_context()
-        self._outbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._demand: asyncio.Future[tuple[Any, BaseException | None]] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._coroutine = coroutine
-        self.ended = False
+    __slots__ = ("args", "context", "function", "future")
 
-    # Called on the asking thread.
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: contextvars.Context,
+        future: asyncio.Future[Outcome],
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.context = context
+        self.future = future
 
-    def start(self) -> None:
-        """Let the coroutine go on in the loop's thread."""
-        self._loop.call_soon_threadsafe(self._start, self._coroutine)
-
-    def resume(self, error: BaseException | None) -> Any:
-        """Let the task go on after its last item; its next item, or StopIteration, or its error."""
-        self._answer(None, error)
-        return self.receive()
-
-    def receive(self) -> Any:
-        """The task's next item, or StopIteration, or its error; calls that it asks for are made here."""
-        while True:
-            kind, value = self._outbox.get()
-            if kind is _ITEM:
-                return value
-            self.ended = kind is not _CALL
-            if kind is _END:
-                raise StopIteration
-            if kind is _ERROR:
-                raise value
-            self._answer(*self._made(*value))
-
-    def cancel(self) -> None:
-        """Cancel what the task awaits."""
-        self._loop.call_soon_threadsafe(self._cancel)
-
-    def _made(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    def made(self) -> Outcome:
         try:
-            return self._context.run(function, *args), None
-        except (SystemExit, KeyboardInterrupt):
-            self.cancel()
-            raise
+            return self.context.run(call, self.function, *self.args), None
         except BaseException as error:
             return None, error
 
-    def _answer(self, value: Any, error: BaseException | None) -> None:
-        self._loop.call_soon_threadsafe(self._satisfy, value, error)
+    def answer(self, outcome: Outcome) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
 
-    # Called on the loop's thread.
 
-    async def hand_over(self, item: Any) -> None:
-        """Give an item to the asking thread, and wait until it asks again."""
-        await self._exchange(_ITEM, item)
+class LoopTask:
+    """A coroutine that has begun, and goes on as a task on a loop until it ends."""
 
-    async def call_outside(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call on the asking thread, in this task's context."""
-        return await self._exchange(_CALL, (function, args))
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._claimed = _claimed()
+        self.loop = _loop_beside() if self._claimed is None else self._claimed.loop
+        self._context = contextvars.copy_context()
+        self._coroutine = coroutine
+        self._requests: deque[_Request] = deque()
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # for a loop in another thread
+        self._task: asyncio.Task[None] | None = None
+        self._over = False
+        self._value: Any = None
+        self._error: BaseException | None = None
 
-    async def _exchange(self, kind: str, value: Any) -> Any:
-        self._demand = self._loop.create_future()
-        # Once this task has paused: until then its context is entered, and a call outside could not enter it.
-        self._loop.call_soon(self._outbox.put, (kind, value))
-        result, error = await self._demand
+    # On the thread that asks.
+
+    def run(self) -> Any:
+        """Run to the end; what the coroutine returns, or its error."""
+        if self._claimed is None:
+            self.loop.call_soon_threadsafe(self._start)
+            self._serve_beside()
+        else:
+            try:
+                self._start()
+                self._serve_here(self._claimed.loop)
+            finally:
+                _release(self._claimed)
+        error, self._error = self._error, None
         if error is not None:
             raise error
+        return self._value
+
+    def _serve_here(self, loop: asyncio.AbstractEventLoop) -> None:
+        interrupted: BaseException | None = None
+        while not self._over:
+            try:
+                loop.run_forever()
+            except BaseException as error:  # KeyboardInterrupt, or SystemExit of another task
+                interrupted = error
+                self._cancel()
+            while self._requests:
+                request = self._requests.popleft()
+                request.answer(request.made())
+        if interrupted is not None and self._error is None:
+            raise interrupted
+
+    def _serve_beside(self) -> None:
+        while True:
+            self._asked.get()
+            if self._over:
+                return
+            request = self._requests[0]  # stays there while it is made
+            outcome = request.made()
+            self._requests.popleft()
+            self.loop.call_soon_threadsafe(request.answer, outcome)
+
+    # From any thread.
+
+    def cancel(self, done: Callable[[], object]) -> None:
+        """Cancel what is awaited; `done` is called once the loop has come to it."""
+
+        def cancel() -> None:
+            done()
+            self._cancel()
+
+        self.loop.call_soon_threadsafe(cancel)
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether the loop runs, and no function of the application is called outside it."""
+        return not self._requests and self.loop.is_running()
+
+    # On the loop's thread.
+
+    async def outside(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call a function on the thread that asks, in this task's context, while no loop runs there."""
+        future: asyncio.Future[Outcome] = self.loop.create_future()
+        own = asyncio.current_task() is self._task
+        request = _Request(function, args, self._context if own else contextvars.copy_context(), future)
+        # Once this task has paused: until then its context is entered, and a call outside could not enter it.
+        self.loop.call_soon(self._ask, request)
+        result, error = await future
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
         return result
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._task = self._loop.create_task(_Contained(coroutine, self._outbox).run(), context=self._context)
+    def _ask(self, request: _Request) -> None:
+        self._requests.append(request)
+        self._leave()
 
-    def _satisfy(self, value: Any, error: BaseException | None) -> None:
-        if self._demand is not None and not self._demand.done():
-            self._demand.set_result((value, error))
+    def _leave(self) -> None:
+        if self._claimed is None:
+            self._asked.put(None)
+        else:
+            self.loop.stop()
+
+    def _start(self) -> None:
+        self._task = self.loop.create_task(self._contained(), context=self._context)
 
     def _cancel(self) -> None:
-        if self._task is not None:
+        if self._task is not None and not self._over:
             self._task.cancel()
 
-
-class _Contained:
-    """Keeps what comes out of a coroutine, SystemExit too, from the loop; the asking thread gets it."""
-
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, None], outbox: queue.SimpleQueue[tuple[str, Any]]
-    ) -> None:
-        self._coroutine = coroutine
-        self._outbox = outbox
-
-    async def run(self) -> None:
+    async def _contained(self) -> None:
+        """Keep what comes out of the coroutine, SystemExit too, from the loop."""
         try:
-            await self
+            self._value = await _Begun(self._coroutine)
         except BaseException as error:
-            self._outbox.put((_ERROR, error))
-        else:
-            self._outbox.put((_END, None))
+            self._error = error
+        self._over = True
+        self._leave()
 
-    def __await__(self) -> Generator[Any, Any, None]:
-        # Awaiting the coroutine itself is refused because it has begun; going through its iterator is not.
+
+class _Begun:
+    """Awaits a coroutine that has begun, which asyncio refuses; going through its iterator is not refused."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
         return (yield from self._coroutine.__await__())

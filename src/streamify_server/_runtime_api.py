@@ -5,13 +5,11 @@ http.client knows no trailers and imports ssl, so requests are written by hand; 
 
 from __future__ import annotations
 
-import select
 import socket
-import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Protocol
 
     class Receiving(Protocol):
@@ -81,16 +79,15 @@ class RuntimeApi:
         if not 200 <= answer.status < 300:
             raise RuntimeApiError(path, answer.status, answer.body)
 
-    def stream(self, request_id: str, headers: Mapping[str, str]) -> StreamedPost:
-        """Begin a streamed response."""
-        path = f"{_VERSION}/invocation/{request_id}/response"
+    def begin(self, path: str, headers: Mapping[str, str]) -> socket.socket:
+        """Send the head of a post below the invocations; the connection, for its body."""
         connection = self._connect()
         try:
-            connection.sendall(self._head("POST", path, headers))
+            connection.sendall(self._head("POST", f"{_VERSION}/invocation/{path}", headers))
         except BaseException:
             connection.close()
             raise
-        return StreamedPost(connection, path)
+        return connection
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         with self._connect() as connection:
@@ -110,105 +107,15 @@ class RuntimeApi:
         return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
-class StreamedPost:
-    """A streamed response under way: chunks, then the terminator with or without an error.
-
-    Any thread may end it; what comes later from another is refused.
-    """
-
-    def __init__(self, connection: socket.socket, path: str) -> None:
-        self._connection = connection
-        self._path = path
-        self._lock = threading.Lock()
-        self.ended: bool = False
-        connection.setblocking(False)
-
-    def chunk(self, data: bytes) -> None:
-        """Send one chunk, and wait until the platform has taken it.
-
-        Raises:
-            RuntimeApiError: The Runtime API has answered already: it wants no more.
-            OSError: The connection is lost.
-        """
-        with self._lock:
-            if self.ended:
-                raise ConnectionAbortedError("the response has been ended")
-            self._send(chunk(data))
-
-    def end(
-        self, trailers: Mapping[str, str] | None = None, *, farewell: bytes = b"", patience: float = -1
-    ) -> bool:
-        """Send the terminator and see what the Runtime API says.
-
-        Args:
-            trailers: Header fields after the last chunk.
-            farewell: A last chunk; may be empty.
-            patience: Seconds to wait for a chunk that another thread is sending; negative waits for ever.
-
-        Returns:
-            False if the response had been ended before, or if a chunk under way did not leave in time.
-        """
-        if not self._lock.acquire(timeout=patience):
-            return False
-        try:
-            if self.ended:
-                return False
-            self.ended = True
-            self._send(last_chunk(trailers or {}, farewell))
-            self._connection.setblocking(True)
-            answer = read_answer(self._connection)
-        finally:
-            self._lock.release()
-        if answer.status != 202:
-            raise RuntimeApiError(self._path, answer.status, answer.body)
-        return True
-
-    def close(self) -> None:
-        """Close the connection; without an end before it, the platform sees a truncated response."""
-        self._connection.close()
-
-    def _send(self, data: bytes) -> None:
-        # An answer before the end is a refusal (413, 410). Whoever does not look fills the buffers and waits
-        # for ever.
-        left = memoryview(data)
-        while left:
-            if _ready(self._connection, writing=False):
-                self._refused()
-            try:
-                left = left[self._connection.send(left) :]
-            except BlockingIOError:
-                _ready(self._connection, writing=True)
-            except ConnectionError:
-                self._refused()
-                raise
-
-    def _refused(self) -> None:
-        """Raise what the early answer says."""
-        self._connection.setblocking(True)
-        answer = read_answer(self._connection)
-        raise RuntimeApiError(self._path, answer.status, answer.body)
-
-
-def _ready(connection: socket.socket, *, writing: bool) -> bool:
-    """Whether there is something to read; `writing` waits until there is, or until there is room to write."""
-    if not hasattr(select, "poll"):  # Windows
-        return bool(
-            select.select([connection], [connection] if writing else [], [], None if writing else 0)[0]
-        )
-    poll = select.poll()
-    poll.register(connection, select.POLLIN | select.POLLOUT if writing else select.POLLIN)
-    return any(event & ~select.POLLOUT for _, event in poll.poll(None if writing else 0))
-
-
 def chunk(data: bytes) -> bytes:
     """One chunk of a body in chunked transfer coding (RFC 9112, 7.1); an empty one would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def last_chunk(trailers: Mapping[str, str], farewell: bytes = b"") -> bytes:
-    """The end of such a body, with a last chunk in front if there is a farewell."""
+def last_chunk(trailers: Mapping[str, str], last: bytes = b"") -> bytes:
+    """The end of such a body, behind one more chunk if that is not empty."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
-    return (chunk(farewell) if farewell else b"") + f"0\r\n{lines}\r\n".encode()
+    return (chunk(last) if last else b"") + f"0\r\n{lines}\r\n".encode()
 
 
 def read_answer(connection: Receiving) -> Answer:

@@ -8,18 +8,22 @@ offer is taken out before a handler sees it. The frames are those of Amazon's ev
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from ._trailers import error_json
 from .response import Headers, HttpResponse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .posting import Sink
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
 OFFER = "verified/1"
 OFFER_KEY = "streamify"
 OFFER_HEADER = "streamify-accept"
-
-_DATA_HEADERS = ((":event-type", "data"),)
 
 
 def take_offer(event: Any, context: Any) -> tuple[Any, bool]:
@@ -60,34 +64,50 @@ def outer(response: HttpResponse) -> HttpResponse:
     return HttpResponse(response.status, headers, None, response.cookies)
 
 
-def framed(
-    content_type: str | None, content_encoding: str | None, chunks: Iterator[bytes]
-) -> Iterator[bytes]:
-    """Head, chunks and end as frames; or an error frame, and the error."""
-    from .frames import encode_frame  # with a codec for its checksums, which only a caller who asked needs
+class VerifiedSink:
+    """Frames around each chunk of a sink, and the frame that says how the body ended."""
 
-    yield _frame("head", {"contentType": content_type, "contentEncoding": content_encoding})
-    total = count = 0
-    try:
-        for chunk in chunks:
-            total += len(chunk)
-            count += 1
-            yield encode_frame(_DATA_HEADERS, chunk)
-    except Exception as error:
-        yield error_frame(error)
-        raise
-    yield _frame("end", {"bytes": total, "chunks": count})
+    def __init__(self, sink: Sink, content_type: str | None, content_encoding: str | None) -> None:
+        # With a codec for its checksums, which only a caller who asked needs.
+        from .frames import encode_frame, one_header
 
+        self._sink = sink
+        self._encode = encode_frame
+        self._frame = one_header(":event-type", "data")
+        self._bytes = self._chunks = 0
+        sink.write(self._control("head", {"contentType": content_type, "contentEncoding": content_encoding}))
 
-def error_frame(error: BaseException) -> bytes:
-    """The frame that ends a stream with this error."""
-    return _frame("error", error_json(error))
+    def write(self, data: bytes) -> None:
+        """Send one frame of data."""
+        self._sink.write(self._frame(data))
+        self._bytes += len(data)
+        self._chunks += 1
 
+    @property
+    def full(self) -> bool:
+        """As the sink says."""
+        return self._sink.full
 
-def _frame(kind: str, content: Mapping[str, Any]) -> bytes:
-    from .frames import encode_frame
+    async def drained(self) -> None:
+        """Wait as the sink does."""
+        await self._sink.drained()
 
-    return encode_frame(((":event-type", kind),), json.dumps(content).encode())
+    def end(self) -> None:
+        """Say that the body is whole."""
+        self._sink.write(self._control("end", {"bytes": self._bytes, "chunks": self._chunks}))
+        self._sink.end()
+
+    def fail(self, error: BaseException, last: bytes = b"") -> None:
+        """Say how it failed."""
+        self._sink.fail(error, self._control("error", error_json(error)))
+
+    def expire(self, patience: float) -> None:
+        """Wake a write that is blocked, if the sink can."""
+        if (expire := getattr(self._sink, "expire", None)) is not None:
+            expire(patience)
+
+    def _control(self, kind: str, content: Mapping[str, Any]) -> bytes:
+        return self._encode(((":event-type", kind),), json.dumps(content).encode())
 
 
 def _from_context(context: Any) -> bool:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
-from ._production import Production, Stopped
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from ._call import Call
+
+# How long the event loop may take to come to a cancellation before what blocks it is interrupted, in seconds.
+_LOOP_TURNS_WITHIN = 0.05
+_ALARM_EVERY = 0.02  # seconds between attempts to find the application's code running
+_AGAIN_EVERY = 0.25  # seconds between attempts once the caller has been told
+
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_HERE = os.path.dirname(__file__) + os.sep
+# Where this package runs the application's code, or waits for it.
+_INTERRUPTIBLE = (
+    "_producing.py",
+    "formats.py",
+    "_rows.py",
+    "writer.py",
+    "examples" + os.sep,
+    "middlewares" + os.sep,
+)
 
 
 class DeadlineExceededError(TimeoutError):
@@ -16,31 +36,23 @@ class DeadlineExceededError(TimeoutError):
 
 
 class Deadline:
-    """Stops a production in time; a context manager around its use.
+    """Stops a call in time; a context manager around its use.
 
-    A thread waits for the deadline. Then what is awaited is cancelled; sync code on the main thread is
+    A thread waits for the deadline. Then no chunk is accepted any more and a blocked send is woken; what is
+    awaited is cancelled; sync code on the main thread, and what keeps the event loop from turning, is
     interrupted by SIGALRM, unless the application uses that signal; and if nothing has come of it after half
-    of the margin, `give_up` is called on that thread, so that the caller is told while the producer is still
-    stuck.
+    of the margin, the caller is told from that thread, while the producer is still stuck.
 
     Args:
-        production: What is to be stopped.
+        call: What is to be stopped.
         remaining: Seconds until Lambda kills the function.
-        margin: Seconds before that at which the production is stopped.
-        give_up: Ends the response with an error from another thread.
+        margin: Seconds before that at which the call is stopped.
     """
 
-    def __init__(
-        self,
-        production: Production,
-        remaining: float,
-        margin: float,
-        give_up: Callable[[BaseException], object],
-    ) -> None:
-        self._production = production
+    def __init__(self, call: Call, remaining: float, margin: float) -> None:
+        self._call = call
         self._at = time.monotonic() + remaining - margin
         self._patience = margin / 2
-        self._give_up = give_up
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="streamify-deadline", daemon=True)
         self._asking_thread = threading.get_ident()
@@ -59,19 +71,47 @@ class Deadline:
         self._watcher.join()  # it may be telling the caller
         self._disarm_signal()
 
+    # On the watcher's thread.
+
     def _watch(self) -> None:
         if self._over.wait(max(0.0, self._at - time.monotonic())):
             return
-        self._stop()
-        if not self._over.wait(self._patience):
-            self._give_up(self._error)
+        self._call.interrupt(self._error, self._patience)
+        gives_up = time.monotonic() + self._patience
+        self._stop(gives_up)
+        if self._over.wait(max(0.0, gives_up - time.monotonic())):
+            return
+        self._call.give_up(self._error)
+        # What has swallowed the interruption is interrupted again, so that the process can serve the next
+        # invocation; what cleans up is not.
+        while not self._over.wait(_AGAIN_EVERY):
+            if self._call.interruption.error is not None:
+                self._call.interruption.raised = False
+                self._stop(time.monotonic() + _LOOP_TURNS_WITHIN * 2)
 
-    def _stop(self) -> None:
-        self._production.interrupt = self._error
-        if not self._production.in_user_code:
-            self._production.cancel()
-        elif self._signal is not None and self._is_ours():
+    def _stop(self, until: float) -> None:
+        """Cancel what is awaited; interrupt what runs, until it has been found running."""
+        if self._cancelled():
+            return
+        while time.monotonic() < until and not self._call.interruption.raised:
+            self._alarm()
+            if self._over.wait(_ALARM_EVERY):
+                return
+
+    def _cancelled(self) -> bool:
+        """Whether the event loop was running and has come to a cancellation."""
+        task = self._call.driver.task
+        if task is None or not task.awaiting:
+            return False
+        turned = threading.Event()
+        task.cancel(turned.set)
+        return turned.wait(_LOOP_TURNS_WITHIN)
+
+    def _alarm(self) -> None:
+        if self._signal is not None and self._is_ours():
             self._signal.pthread_kill(self._asking_thread, self._signal.SIGALRM)
+
+    # On the thread that asks.
 
     def _arm_signal(self) -> None:
         import signal
@@ -89,10 +129,25 @@ class Deadline:
     def _is_ours(self) -> bool:
         return bool(self._signal.getsignal(self._signal.SIGALRM) == self._interrupt)
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        # Only the application's code is interrupted, never the middle of a chunk that is being sent.
-        if self._production.in_user_code and self._production.interrupt is not None:
-            raise Stopped(self._error)
+    def _interrupt(self, _number: int, frame: FrameType | None) -> None:
+        interruption = self._call.interruption
+        if interruption.error is not None and not interruption.raised and in_user_code(frame):
+            raise interruption.stopped()
+
+
+def in_user_code(frame: FrameType | None) -> bool:
+    """Whether this frame is the application's, or serves it: code that may be torn out of what it does.
+
+    What is left of the standard library is passed by: it serves whoever called it.
+    """
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(_HERE):
+            return name[len(_HERE) :].startswith(_INTERRUPTIBLE)
+        if not name.startswith(("<frozen ", _LIBRARY)) or "-packages" in name:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def remaining_seconds(context: Any) -> float | None:

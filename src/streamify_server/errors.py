@@ -1,8 +1,14 @@
-"""The error that is an HTTP answer."""
+"""Errors that handlers raise or meet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StreamClosedError(BrokenPipeError):
+    """The response has ended, or its caller has gone: nothing more can be written."""
 
 
 class HttpError(Exception):

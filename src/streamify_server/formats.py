@@ -7,24 +7,33 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any
 
 from ._body import TypedBody
+from ._rows import Rows
 
 _SSE_FIELDS = ("comment", "event", "id", "retry", "data")
+_KEEPALIVE = b": keepalive\n\n"
+
+Default = Callable[[Any], Any]
 
 
-def sse(events: Iterable[Any] | AsyncIterable[Any], *, keepalive: float | None = 15.0) -> TypedBody:
+def sse(
+    events: Iterable[Any] | AsyncIterable[Any],
+    *,
+    keepalive: float | None = 15.0,
+    default: Default | None = None,
+) -> TypedBody:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
     Args:
-        events: Strings, each the data of an event; or dicts with some of `data`, `event`, `id`, `retry`
-            (milliseconds) and `comment`. Data that is not a string is encoded as JSON.
+        events: Strings, each the data of an event; dicts with some of `data`, `event`, `id`, `retry`
+            (milliseconds) and `comment`; or other values, each the data of an event. Data that is not a
+            string is encoded as JSON; dataclasses and pydantic models are taken as well.
         keepalive: After this many seconds without an event a comment is sent, so that nothing on the way
-        takes the
-            connection for dead: CloudFront waits 30 s, an API Gateway 5 minutes. None sends none.
+            takes the connection for dead: CloudFront waits 30 s, an API Gateway 5 minutes. None sends none.
+        default: For data that JSON does not know, as in `json.dumps`.
 
     Raises:
         ValueError: `keepalive` is not positive; in mid-stream: an event has an unknown key, or a line break
-        where
-            none can be.
+            where none can be.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -41,24 +50,19 @@ def sse(events: Iterable[Any] | AsyncIterable[Any], *, keepalive: float | None =
     """
     if keepalive is not None and not keepalive > 0:
         raise ValueError(f"keepalive takes a number of seconds above 0, or None, not {keepalive!r}.")
-    encoded = _mapped(_sse_event, events)
-    if keepalive is not None:
-        from ._keepalive import with_pauses, with_pauses_async
-
-        comment = ": keepalive\n\n"
-        if isinstance(encoded, AsyncIterator):
-            return TypedBody(with_pauses_async(encoded, keepalive, comment), "text/event-stream")
-        return TypedBody(with_pauses(encoded, keepalive, comment), "text/event-stream")
-    return TypedBody(encoded, "text/event-stream")
+    encode = json.JSONEncoder(default=_default(default), ensure_ascii=False).encode
+    mapped = _MappedAsync if isinstance(events, AsyncIterable) else _Mapped
+    body = mapped(lambda event: _sse_event(event, encode), events)
+    return TypedBody(body, "text/event-stream", keepalive=keepalive, filler=_KEEPALIVE)
 
 
-def ndjson(
-    rows: Iterable[Any] | AsyncIterable[Any], *, default: Callable[[Any], Any] | None = None
-) -> TypedBody:
+def ndjson(rows: Iterable[Any] | AsyncIterable[Any], *, default: Default | None = None) -> TypedBody:
     """JSON Lines: one JSON text and a line feed for each row.
 
+    Rows that come fast leave together; a row waits a moment for others at most.
+
     Args:
-        rows: What `json.dumps` takes.
+        rows: What `json.dumps` takes, dataclasses and pydantic models.
         default: For objects that JSON does not know, as in `json.dumps`; `default=str` is a good start.
 
     Example:
@@ -69,10 +73,12 @@ def ndjson(
         b'{"n": 0}\\n{"n": 1}\\n'
     """
 
-    def line(row: Any) -> str:
-        return json.dumps(row, default=default, ensure_ascii=False, allow_nan=False) + "\n"
+    encode = json.JSONEncoder(default=_default(default), ensure_ascii=False, allow_nan=False).encode
 
-    return TypedBody(_mapped(line, rows), "application/x-ndjson")
+    def encoder(write: Callable[[str], object]) -> Callable[[Any], object]:
+        return lambda row: write(encode(row) + "\n")
+
+    return TypedBody(Rows(rows, encoder), "application/x-ndjson")
 
 
 def csv_rows(
@@ -82,6 +88,8 @@ def csv_rows(
     **format_parameters: Any,
 ) -> TypedBody:
     """Comma-separated values (RFC 4180), a line for each row.
+
+    Rows that come fast leave together; a row waits a moment for others at most.
 
     Args:
         rows: Sequences of values; with `header`, dicts with those keys as well.
@@ -98,66 +106,88 @@ def csv_rows(
         b'a,b\\r\\n1,"x,y"\\r\\n'
     """
     import csv
-    import io
 
     names = None if header is None else list(header)
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, **format_parameters)
 
-    def line(row: Any) -> str:
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow([row.get(name, "") for name in names or row] if isinstance(row, Mapping) else row)
-        return buffer.getvalue()
+    def encoder(write: Callable[[str], object]) -> Callable[[Any], object]:
+        writer = csv.writer(_Writable(write), **format_parameters)
 
-    content_type = "text/csv; charset=utf-8"
-    first = [] if names is None else [line(names)]
-    return TypedBody(_mapped(line, rows, first), content_type)
+        def write_row(row: Any) -> None:
+            if isinstance(row, Mapping):
+                row = [row.get(name, "") for name in names or row]
+            writer.writerow(row)
 
+        return write_row
 
-def _mapped(
-    encode: Callable[[Any], str], items: Iterable[Any] | AsyncIterable[Any], first: Iterable[str] = ()
-) -> Iterator[str] | AsyncIterator[str]:
-    return (
-        _each_async(encode, items, first) if isinstance(items, AsyncIterable) else _each(encode, items, first)
-    )
+    return TypedBody(Rows(rows, encoder, names), "text/csv; charset=utf-8")
 
 
-def _each(encode: Callable[[Any], str], items: Iterable[Any], first: Iterable[str]) -> Iterator[str]:
-    try:
-        yield from first
-        for item in items:
-            yield encode(item)
-    finally:
-        if callable(close := getattr(items, "close", None)):
-            close()
+class _Writable:
+    """What csv.writer takes for a file."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self.write = write
 
 
-async def _each_async(
-    encode: Callable[[Any], str], items: AsyncIterable[Any], first: Iterable[str]
-) -> AsyncIterator[str]:
-    try:
-        for line in first:
-            yield line
-        async for item in items:
-            yield encode(item)
-    finally:
-        if callable(close := getattr(items, "aclose", None)):
+class _Mapped:
+    """What a function makes of each item."""
+
+    def __init__(self, function: Callable[[Any], str], items: Any) -> None:
+        self._function = function
+        self._items = items
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._function, self._items)
+
+    def close(self) -> Any:
+        """Close the items."""
+        return close() if callable(close := getattr(self._items, "close", None)) else None
+
+
+class _MappedAsync:
+    def __init__(self, function: Callable[[Any], str], items: Any) -> None:
+        self._function = function
+        self._items = items
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        async for item in self._items:
+            yield self._function(item)
+
+    async def aclose(self) -> None:
+        """Close the items."""
+        if callable(close := getattr(self._items, "aclose", None)):
             await close()
 
 
-def _sse_event(event: Any) -> str:
+def _default(default: Default | None) -> Default:
+    """For what JSON does not know: dataclasses and pydantic models, and then what the caller says."""
+
+    def encode(value: Any) -> Any:
+        kind = type(value)
+        if hasattr(kind, "__dataclass_fields__"):
+            return {name: getattr(value, name) for name in kind.__dataclass_fields__}
+        if hasattr(kind, "model_dump"):
+            return value.model_dump(mode="json")
+        if default is not None:
+            return default(value)
+        raise TypeError(f"Object of type {kind.__name__} is not JSON serializable; give a default=")
+
+    return encode
+
+
+def _sse_event(event: Any, encode: Callable[[Any], str]) -> str:
+    if type(event) is str and "\n" not in event and "\r" not in event:
+        return f"data: {event}\n\n"
     fields = event if isinstance(event, Mapping) else {"data": event}
     unknown = [key for key in fields if key not in _SSE_FIELDS]
     if unknown or not fields:
         raise ValueError(f"An event has some of the keys {', '.join(_SSE_FIELDS)}, not {list(fields)!r}.")
-    return (
-        "".join(_sse_field(name, fields[name]) for name in _SSE_FIELDS if fields.get(name) is not None) + "\n"
-    )
+    said = [name for name in _SSE_FIELDS if name in fields and (name == "data" or fields[name] is not None)]
+    return "".join(_sse_field(name, fields[name], encode) for name in said) + "\n"
 
 
-def _sse_field(name: str, value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _sse_field(name: str, value: Any, encode: Callable[[Any], str]) -> str:
+    text = value if isinstance(value, str) else encode(value)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if name == "data":
         return "".join(f"data: {line}\n" for line in lines)

@@ -1,7 +1,7 @@
 """Amazon event-stream frames, encoded: what Lambda sends, and what verified streams are made of."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 try:
     from isal.isal_zlib import crc32
@@ -9,6 +9,7 @@ except ImportError:
     from zlib import crc32
 
 _STRING = 7
+_HEADS_KEPT = 1024  # heads of frames by the length of their payload
 
 
 def encode_frame(headers: Iterable[tuple[str, str]], payload: bytes | bytearray | memoryview) -> bytes:
@@ -32,6 +33,34 @@ def encode_frame(headers: Iterable[tuple[str, str]], payload: bytes | bytearray 
     prelude = struct.pack(">II", 16 + len(encoded) + len(payload), len(encoded))
     head = prelude + struct.pack(">I", crc32(prelude)) + encoded
     return b"".join((head, payload, struct.pack(">I", crc32(payload, crc32(head)))))
+
+
+def one_header(name: str, value: str) -> Callable[[bytes], bytes]:
+    """An encoder for many frames whose only header is this one.
+
+    >>> one_header("a", "b")(b"data") == encode_frame([("a", "b")], b"data")
+    True
+    """
+    encoded = _encode_header(name, value)
+    size = len(encoded)
+    overhead = 16 + size
+    heads: dict[int, tuple[bytes, int]] = {}
+    pack = struct.Struct(">I").pack
+
+    def head_of(length: int) -> tuple[bytes, int]:
+        prelude = struct.pack(">II", overhead + length, size)
+        head = prelude + pack(crc32(prelude)) + encoded
+        if len(heads) >= _HEADS_KEPT:
+            heads.clear()
+        heads[length] = found = head, crc32(head)
+        return found
+
+    def frame(payload: bytes) -> bytes:
+        length = len(payload)
+        head, checksum = heads.get(length) or head_of(length)
+        return b"%b%b%b" % (head, payload, pack(crc32(payload, checksum)))
+
+    return frame
 
 
 def _encode_header(name: str, value: str) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 
 from ._answer import RESPOND
-from ._handling import Handling, Inside, Options
+from ._call import Options, answer
 from ._style import takes_stream
 from ._trace import of_application
 from .onion import Onion, checked_hooks
@@ -127,12 +127,12 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
     @functools.wraps(function)
     def handle(event: Any, context: Any) -> Any:
         try:
-            return Handling(onion, options, event, context).run()
+            return answer(onion, options, event, context)
         except Exception as error:
-            raise error.with_traceback(of_application(error.__traceback__)) from error.__cause__
+            error.__traceback__ = of_application(error.__traceback__)
+            raise
 
     handler = cast(Any, handle)
-    handler._inside = Inside(handler, onion, options)
 
     def registering(register: Callable[..., None], *names: Any) -> Callable[[Any], StreamingHandler]:
         def method(value: Any) -> StreamingHandler:
@@ -152,9 +152,11 @@ def _prefetch(onion: Onion) -> None:
     hook = onion.hook("before_prefetch")
     fetching = None if hook is None else hook()
     if hasattr(type(fetching), "__await__"):
-        from ._loop import run
+        from ._driver import Driver
+        from ._interruption import Interruption
 
-        run(fetching)
+        driver = Driver(Interruption())
+        driver.run(driver.settle(fetching))
 
 
 def _as_handler(function: Function, writer: bool | None) -> Function:

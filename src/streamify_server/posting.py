@@ -1,53 +1,97 @@
-"""The seam for transport: here is an iterator of bytes, post it.
+"""The seam for transport: a response is opened, written to, and ended.
 
-Today the runtime of this package posts over the Runtime API. Whatever else can send a stream (AWS's own
-Python streaming, a test) is a `Poster` too, and takes over inside `posting_through`:
+The runtime of this package posts to the Runtime API. Whatever else can send a stream (AWS's own Python
+streaming, a test) is a `Poster` too, and takes over inside `posting_through`:
 
     >>> from streamify_server import streaming_handler
     >>> from streamify_server.posting import posting_through
-    >>> class Printer:
-    ...     def post(self, content_type, prelude, body):
-    ...         print(content_type, [*body])
-    ...     def fail(self, error, farewell):
+    >>> class Printing:
+    ...     full = False
+    ...     def open(self, content_type, prelude):
+    ...         print(content_type)
+    ...         return self
+    ...     def write(self, data):
+    ...         print(data)
+    ...     async def drained(self):
     ...         pass
+    ...     def end(self):
+    ...         print("end")
+    ...     def fail(self, error, last=b""):
+    ...         print("failed", error)
     >>> @streaming_handler
     ... def handler(event, context):
     ...     yield "hello"
-    >>> with posting_through(Printer()):
+    >>> with posting_through(Printing()):
     ...     handler({}, None)
-    text/plain; charset=utf-8 [b'hello']
+    text/plain; charset=utf-8
+    b'hello'
+    end
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+else:
+    Protocol = object  # importing typing costs every cold start
+
+
+class Sink(Protocol):
+    """Takes the body of one response.
+
+    The engine makes one call at a time, except that `fail` may come from any thread. The first of `end` and
+    `fail` decides how the response ends; the other then does nothing, and a `write` raises
+    StreamClosedError.
+    """
+
+    def write(self, data: bytes, /) -> None:
+        """Send a chunk of at least one byte, at once or together with those that follow at once.
+
+        Called while `full` is true, it waits until there is room.
+
+        Raises:
+            StreamClosedError: The response has ended.
+            OSError: The response cannot be sent any more; the producer is closed.
+        """
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is unsent that the producer should wait."""
+
+    async def drained(self) -> None:
+        """Wait until there is room, without blocking the event loop."""
+
+    def end(self) -> None:
+        """Send what is unsent and end the response; raises if that fails."""
+
+    def fail(self, error: BaseException, last: bytes = b"", /) -> None:
+        """End the response with this error; raises nothing.
+
+        Args:
+            error: What the caller is to be told.
+            last: A last chunk to send before; may be empty.
+        """
 
 
 class Poster(Protocol):
     """Sends the response of one invocation."""
 
-    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-        """Send a whole response.
-
-        An exception that comes out of `body` is the stream's error: end the response with it and let it out.
-        An exception of the transport may be raised as it is; the producer is closed either way.
+    def open(self, content_type: str, prelude: bytes, /) -> Sink:
+        """Begin the response.
 
         Args:
             content_type: The Content-Type of the response.
             prelude: HTTP metadata to send by itself before the body; empty if there is none.
-            body: Chunks, none of them empty.
         """
 
-    def fail(self, error: BaseException, farewell: bytes) -> None:
-        """End the response with this error now, from any thread, because its producer cannot be stopped.
+    def fail(self, error: BaseException, /) -> None:
+        """Answer with this error, from any thread, because the handler is stuck before its response.
 
         A poster that cannot do this may do nothing.
-
-        Args:
-            error: What the caller is to be told.
-            farewell: Body bytes to send first; may be empty.
         """
 
 
@@ -70,10 +114,18 @@ def seat(poster: Poster | None, request_id: str | None = None) -> None:
     """Make this the poster of the next streaming handler that is called, or of none.
 
     Args:
-        poster: The poster; None takes it away again.
+        poster: The poster; None removes the last one.
         request_id: If given, only a handler whose context has this `aws_request_id` may use it.
+
+    Raises:
+        TypeError: The poster has no `open` method.
     """
     global _seat
+    if poster is not None and not callable(getattr(poster, "open", None)):
+        raise TypeError(
+            "A poster has open(content_type, prelude), which returns a Sink to write the body to; "
+            f"{poster!r} has none. Its post(content_type, prelude, body), if it has one, is no longer called."
+        )
     _seat = None if poster is None else _Seat(poster, request_id)
 
 

@@ -61,6 +61,12 @@ class Headers(MutableMapping[str, str]):
         found = self._fields.get(name.lower())
         return list(found[1]) if found else []
 
+    def copy(self) -> Headers:
+        """The same fields, to be changed independently."""
+        copied = Headers()
+        copied._fields = {key: (name, list(values)) for key, (name, values) in self._fields.items()}
+        return copied
+
     def __getitem__(self, name: str) -> str:
         return ", ".join(self._fields[name.lower()][1])
 
@@ -111,7 +117,7 @@ class HttpResponse:
         cookies: Iterable[str] = (),
     ) -> None:
         self.status = status
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers: Headers = headers.copy() if isinstance(headers, Headers) else Headers(headers)
         self.body: Any = body
         if isinstance(cookies, str):
             raise TypeError(f"cookies must be a list of Set-Cookie values, not the string {cookies!r}.")
@@ -129,6 +135,10 @@ class HttpResponse:
         if not 100 <= value <= 599:
             raise ValueError(f"An HTTP status lies between 100 and 599, not at {value}.")
         self._status = int(value)
+
+    def copy(self) -> HttpResponse:
+        """The same response, with headers and cookies to be changed independently; the body is the same."""
+        return HttpResponse(self.status, self.headers, self.body, self.cookies)
 
     def __repr__(self) -> str:
         return f"HttpResponse({self.status}, {dict(self.headers)!r}, body={type(self.body).__name__})"

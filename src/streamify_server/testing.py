@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,20 +83,32 @@ class Context:
 
 
 class _Recorder:
-    """A poster that keeps what it is given."""
+    """A poster and a sink that keeps what it is given."""
+
+    full = False
 
     def __init__(self) -> None:
         self.content_type: str | None = None
         self.prelude = b""
         self.chunks: list[bytes] = []
 
-    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+    def open(self, content_type: str, prelude: bytes) -> _Recorder:
         self.content_type = content_type
         self.prelude = prelude
-        self.chunks.extend(body)
+        return self
 
-    def fail(self, error: BaseException, farewell: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        self.chunks.append(data)
+
+    async def drained(self) -> None:
         pass
+
+    def end(self) -> None:
+        pass
+
+    def fail(self, error: BaseException, last: bytes = b"") -> None:
+        if last and self.content_type is not None:
+            self.chunks.append(last)
 
 
 def invoke(handler: Callable[[Any, Any], Any], event: Any = None, context: Any = None) -> Result:

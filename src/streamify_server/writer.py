@@ -10,7 +10,7 @@
     b'a,b\\n1,2\\n'
 
 The response begins with the first `write` or with `start_http`; until then the handler may fail, or change
-its mind. A sync handler runs on a thread of its own, and `write` returns when the chunk has been taken. In
+its mind. A sync handler runs on a thread of its own, and `write` returns when there is room for more. In
 async code, `await` the `write`.
 """
 
@@ -20,17 +20,28 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ._body import TypedBody, pieces
+from . import _driver
+from ._body import TypedBody
+from ._chunks import CHUNK_LIMIT, pieces
+from ._interruption import Stopped
 from ._style import is_coroutine_function, yields_too
+from .errors import StreamClosedError
 from .response import HttpResponse, checked_content_type
 
-_WAITING_LIMIT = 1  # chunks that wait to be sent before a writer has to wait too
+if TYPE_CHECKING:
+    import asyncio
 
+    from ._output import Output
 
-class StreamClosedError(BrokenPipeError):
-    """Nobody takes what is written: the response is over, or the caller has gone."""
+__all__ = ["StreamClosedError", "StreamWriter"]
+
+# Bytes of async writes that nobody awaits: beyond, a write waits where it is made, or fails if the handler
+# has awaited nothing since its first write, so that nothing could be sent yet.
+_UNAWAITED_LIMIT = 1024 * 1024
+_UNSENT_LIMIT = 16 * 1024 * 1024
+_RETRY_SECONDS = 0.001
 
 
 class _Done:
@@ -44,17 +55,41 @@ class _Done:
 _DONE = _Done()
 
 
+class _Room:
+    """Awaited until what has been written so far has been taken."""
+
+    __slots__ = ("_size", "_stream")
+
+    def __init__(self, stream: StreamWriter, size: int) -> None:
+        self._stream = stream
+        self._size = size
+        stream._unawaited += size
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._stream._unawaited -= self._size
+        self._size = 0
+        return self._stream._until_taken().__await__()
+
+
 class StreamWriter:
     """What a writer-style handler writes its response to; any thread, and the event loop, may use it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # held by the one that writes to the output
         self._changed = threading.Condition()
-        self._waiting: deque[bytes] = deque()
-        self._async_writers: list[tuple[Any, Any]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # of an async handler
+        self._task: asyncio.Task[None] | None = None
+        self._wakes: list[asyncio.Future[None]] = []
+        self._backlog: deque[bytes] = deque()  # async writes that found no room
+        self._backlog_bytes = 0
+        self._unawaited = 0
+        self._out: Output | None = None
         self._begun = False
+        self._text = False
         self._over = False
         self._closed = False
         self._error: BaseException | None = None
+        self._lost: BaseException | None = None
         self._content_type: str | None = None
         self._http: HttpResponse | None = None
 
@@ -87,59 +122,148 @@ class StreamWriter:
         """
         self._check_not_begun("start_http")
         self._http = HttpResponse(status, headers, cookies=cookies)
-        with self._changed:
-            self._begun = True
-            self._changed.notify_all()
+        self._begin()
 
     def write(self, data: Any) -> Awaitable[None]:
         """Write one chunk of text or bytes; empty chunks are skipped.
 
-        On a thread this returns when the chunk has been taken. On the event loop it returns at once, and what
-        it returns is to be awaited: that is the backpressure.
+        On a thread this returns when there is room for it. On the event loop it returns at once, and what it
+        returns is to be awaited: that is the backpressure.
 
         Raises:
             TypeError: The data is neither text nor bytes.
             StreamClosedError: The response is over or its caller has gone.
         """
-        done: Awaitable[None] = _DONE
-        for piece in pieces(data):
-            done = self._write_on_loop(piece) if _on_loop() else self._write_on_thread(piece)
-        return done
-
-    def _write_on_thread(self, piece: bytes) -> Awaitable[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) < _WAITING_LIMIT or self.closed)
-            self._put(piece)
+        kind = type(data)
+        on_loop = self._loop is not None and self._is_running_here()
+        if (kind is str or kind is bytes) and 0 < len(data) * 4 <= CHUNK_LIMIT:
+            chunks: Iterable[bytes] = (data.encode() if kind is str else data,)
+        else:
+            chunks = pieces(data)
+        if not self._begun:
+            self._text = isinstance(data, str)
+        if on_loop:
+            return self._write_on_loop(chunks)
+        for piece in chunks:
+            with self._lock:
+                if self._out is None:
+                    self._await_connection()
+                self._send(piece)
         return _DONE
 
-    def _write_on_loop(self, piece: bytes) -> Awaitable[None]:
+    def _await_connection(self) -> None:
+        self._begin()
         with self._changed:
-            self._put(piece)
-            if len(self._waiting) <= _WAITING_LIMIT:
-                return _DONE
-            from ._loop import process_loop
+            self._changed.wait_for(lambda: self._out is not None or self.closed)
 
-            room = process_loop().create_future()
-            self._async_writers.append((process_loop(), room))
-            return room
+    def _send(self, piece: bytes) -> None:
+        out = self._out
+        if out is None or self._closed or self._over:
+            raise _closed_error()
+        try:
+            out.write(piece)
+        except (Stopped, OSError) as error:
+            self._lost = error  # what counts, whatever the handler makes of it
+            self._closed = True
+            raise _closed_error() from error
+        out.count(len(piece))
 
-    def _put(self, piece: bytes) -> None:
+    # On the event loop.
+
+    def _is_running_here(self) -> bool:
+        from asyncio import _get_running_loop
+
+        return _get_running_loop() is self._loop
+
+    def _write_on_loop(self, chunks: Iterable[bytes]) -> Awaitable[None]:
+        late = 0
+        for piece in chunks:
+            if self.closed:
+                raise _closed_error()
+            self._begin()
+            if self._backlog or not self._send_at_once(piece):
+                self._backlog.append(piece)
+                late += len(piece)
+                self._bound()
+        if late or (self._out is not None and self._out.sink.full):
+            return _Room(self, late)
+        return _DONE
+
+    def _send_at_once(self, piece: bytes) -> bool:
+        """Whether there was room: the loop's thread must not wait."""
+        if self._out is None or self._out.sink.full or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._send(piece)
+        finally:
+            self._lock.release()
+        return True
+
+    def _bound(self) -> None:
+        """Keep writes that nobody awaits from filling the memory."""
+        if self._unawaited <= _UNAWAITED_LIMIT:
+            return
+        if self._out is None:
+            if self._unawaited > _UNSENT_LIMIT:
+                raise RuntimeError(
+                    f"{self._unawaited} bytes have been written and none could be sent, because the handler "
+                    "awaits nothing: await stream.write(...)."
+                )
+            return
+        with self._lock:
+            while self._backlog:
+                self._send(self._backlog.popleft())
+
+    async def _until_taken(self) -> None:
+        """Send what has found no room as there is room, until there is room for more."""
+        import asyncio
+
+        while not self.closed:
+            if self._out is None:
+                await self._woken()
+            elif self._out.sink.full:
+                await self._out.sink.drained()
+            elif not self._backlog:
+                return
+            elif self._send_at_once(self._backlog[0]):
+                self._backlog.popleft()
+            else:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _woken(self) -> None:
+        """Wait for the next change."""
+        assert self._loop is not None
+        wake: asyncio.Future[None] = self._loop.create_future()
+        self._wakes.append(wake)
+        await wake
+
+    def _wake(self) -> None:
+        wakes, self._wakes = self._wakes, []
+        for wake in wakes:
+            if not wake.done():
+                wake.set_result(None)
+
+    # State.
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _begin(self) -> None:
         if self.closed:
-            raise StreamClosedError("The response is over: nobody takes what is written.")
-        self._begun = True
-        self._waiting.append(piece)
-        self._changed.notify_all()
+            raise _closed_error()
+        if not self._begun:
+            self._begun = True
+            self._notify()
 
     def _check_not_begun(self, what: str) -> None:
         if self._begun:
             raise RuntimeError(f"{what}() comes too late: the response has begun.")
 
-    # What the other side, which sends, calls.
-
-    def _opened(self) -> Any:
-        """Wait until the response has begun; the response."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._begun or self._over)
+    def _response(self) -> Any:
+        """The response of a handler that has begun it or has ended."""
         if not self._begun and self._error is not None:
             raise self._error
         body = _Written(self)
@@ -148,42 +272,106 @@ class StreamWriter:
             return self._http
         return TypedBody(body, self._content_type) if self._content_type else body
 
-    def _finish(self, error: BaseException | None) -> None:
-        """The handler has come to its end."""
-        with self._changed:
-            self._over = True
-            self._error = error
-            self._changed.notify_all()
+    def _connect(self, out: Output) -> None:
+        """Let the handler write to this output."""
+        if self._begun and not out.begun:
+            out.begin_as(self._text)
+        self._out = out
+        self._notify()
 
-    def _take(self) -> bytes | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._over)
-            if self._waiting:
-                piece = self._waiting.popleft()
-                self._changed.notify_all()
-                self._release_async_writers()
-                return piece
+    def _result(self) -> None:
+        if self._lost is not None:
+            raise self._lost
         if self._error is not None:
             raise self._error
-        return None
 
-    def _close(self) -> None:
-        """Nobody takes any more: let the handler know, and wait until it has ended."""
-        with self._changed:
-            self._closed = True
-            self._release_async_writers()
-            self._changed.notify_all()
-        if self._cancel is not None:
-            self._cancel()
+    # A sync handler, on a thread of its own.
+
+    def _start(self, function: Callable[..., Any], event: Any, context: Any) -> Any:
+        """Start the handler, and wait for the beginning of its response."""
+        target = contextvars.copy_context().run
+        thread = threading.Thread(
+            target=target, args=(self._run, function, event, context), name="streamify-writer", daemon=True
+        )
+        thread.start()
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._begun or self._over)
+        except BaseException:
+            self._close()
+            raise
+        return self._response()
+
+    def _run(self, function: Callable[..., Any], event: Any, context: Any) -> None:
+        error: BaseException | None = None
+        try:
+            result = function(event, context, self)
+            if hasattr(type(result), "__await__"):
+                driver = _driver.Driver(_interruption())
+                result = driver.run(driver.settle(result))
+            _check_nothing(function, result)
+        except BaseException as caught:
+            error = caught
+        self._finish(error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._error = error
+        self._over = True
+        self._notify()
+
+    def _push(self, out: Output) -> None:
+        """Let the handler write, until it ends."""
+        self._connect(out)
         with self._changed:
             self._changed.wait_for(lambda: self._over)
+        self._result()
 
-    _cancel: Callable[[], object] | None = None
+    def _close(self) -> None:
+        """Nothing is taken any more: let the handler know, and wait for its end, as long as there is time."""
+        self._closed = True
+        self._notify()
+        patience = _interruption().patience
+        with self._changed:
+            self._changed.wait_for(lambda: self._over, patience or None)
 
-    def _release_async_writers(self) -> None:
-        waiting, self._async_writers = self._async_writers, []
-        for loop, room in waiting:
-            loop.call_soon_threadsafe(_resolve, room)
+    # An async handler, in a task of its own.
+
+    async def _start_async(self, function: Callable[..., Any], event: Any, context: Any) -> Any:
+        import asyncio
+
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run_async(function, event, context))
+        try:
+            while not self._begun and not self._over:
+                await self._woken()
+        except BaseException:
+            await self._close_async()
+            raise
+        return self._response()
+
+    async def _run_async(self, function: Callable[..., Any], event: Any, context: Any) -> None:
+        error: BaseException | None = None
+        try:
+            _check_nothing(function, await function(event, context, self))
+            await self._until_taken()
+        except BaseException as caught:
+            error = caught
+        self._finish(error)
+
+    async def _push_async(self, out: Output) -> None:
+        self._connect(out)
+        while not self._over:
+            await self._woken()
+        self._result()
+
+    async def _close_async(self) -> None:
+        import asyncio
+
+        self._closed = True
+        assert self._task is not None
+        self._notify()
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
 
 class _Written:
@@ -192,67 +380,33 @@ class _Written:
     def __init__(self, stream: StreamWriter) -> None:
         self._stream = stream
 
-    def __iter__(self) -> _Written:
-        return self
+    def _streamify_push(self, out: Output) -> Any:
+        stream = self._stream
+        return stream._push(out) if stream._loop is None else stream._push_async(out)
 
-    def __next__(self) -> bytes:
-        piece = self._stream._take()
-        if piece is None:
-            raise StopIteration
-        return piece
-
-    def close(self) -> None:
+    def close(self) -> Any:
         """End the writer."""
-        self._stream._close()
+        stream = self._stream
+        return stream._close() if stream._loop is None else stream._close_async()
 
 
 def written(function: Callable[..., Any], event: Any, context: Any) -> Any:
-    """Start a writer-style function; the response that it writes, as soon as that has begun."""
+    """Start a writer-style function; the response that it writes, or an awaitable of it."""
     stream = StreamWriter()
     if is_coroutine_function(function):
-        _run_on_loop(stream, function(event, context, stream))
-    else:
-        caller = contextvars.copy_context()
-        threading.Thread(
-            target=caller.run,
-            args=(_run, stream, function, event, context),
-            name="streamify-writer",
-            daemon=True,
-        ).start()
-    return stream._opened()
+        return stream._start_async(function, event, context)
+    return stream._start(function, event, context)
 
 
-def _run(stream: StreamWriter, function: Callable[..., Any], event: Any, context: Any) -> None:
-    """Run a sync writer to its end, on its own thread."""
-    try:
-        result = function(event, context, stream)
-        if hasattr(type(result), "__await__"):
-            _run_on_loop(stream, result)
-            return
-        _check_nothing(function, result)
-    except BaseException as error:
-        stream._finish(error)
-    else:
-        stream._finish(None)
+def _interruption() -> Any:
+    from ._interruption import Interruption
+
+    driver = _driver.current.get()
+    return Interruption() if driver is None else driver.interruption
 
 
-def _run_on_loop(stream: StreamWriter, writing: Any) -> None:
-    import asyncio
-
-    from ._loop import process_loop
-
-    async def run() -> None:
-        try:
-            _check_nothing(writing, await writing)
-        except BaseException as error:
-            stream._finish(error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        else:
-            stream._finish(None)
-
-    task = asyncio.run_coroutine_threadsafe(run(), process_loop())
-    stream._cancel = task.cancel
+def _closed_error() -> StreamClosedError:
+    return StreamClosedError("The response is over: nothing more can be written.")
 
 
 def _check_nothing(function: Any, result: Any) -> None:
@@ -263,15 +417,3 @@ def _check_nothing(function: Any, result: Any) -> None:
     raise TypeError(
         f"A writer-style handler returns nothing, not {type(result).__name__}: write to the stream instead."
     )
-
-
-def _on_loop() -> bool:
-    import sys
-
-    running = sys.modules.get(f"{__package__}._loop")
-    return running is not None and bool(running.in_process_loop())
-
-
-def _resolve(room: Any) -> None:
-    if not room.done():
-        room.set_result(None)

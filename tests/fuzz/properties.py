@@ -25,10 +25,11 @@ from streamify_client.wire.text import TextDecoder
 from streamify_client.wire.verified import VerifiedDecoder
 from streamify_server._runtime_api import MalformedAnswerError, chunk, last_chunk, read_answer
 from streamify_server._trailers import error_trailers
-from streamify_server._verified import framed
+from streamify_server._verified import VerifiedSink
 from streamify_server.frames import encode_frame
 from streamify_server.response import PRELUDE_END, PRELUDE_LIMIT, from_dict, prelude
 from support.decoding import Decoder, EachFrame, outcome
+from support.posters import Poster
 
 LIMIT = 200
 """Every size limit that can be set is set to this, so that inputs of a few hundred bytes go beyond it."""
@@ -162,7 +163,12 @@ def server_frames(data: bytes) -> None:
 def verified_frames(data: bytes) -> None:
     """Chunks go through a verified stream and keep their boundaries; a flipped bit never comes out good."""
     chunks = [piece for piece in data.split(b"\n") if piece]
-    sent = b"".join(framed("text/plain", None, iter(chunks)))
+    poster = Poster()
+    sink = VerifiedSink(poster, "text/plain", None)
+    for piece in chunks:
+        sink.write(piece)
+    sink.end()
+    sent = b"".join(poster.chunks)
     items, error, _ = outcome(VerifiedDecoder(), [sent])
     assert error is None
     assert items == chunks

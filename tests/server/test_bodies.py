@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamify_server import HttpResponse, streaming_handler
+from streamify_server.posting import posting_through
 from streamify_server.testing import Result, invoke
+from support.posters import Leaving, Poster
 
 
 def sent(body: Any, **options: Any) -> Result:
@@ -152,42 +154,24 @@ def test_a_memoryview_of_any_shape_is_its_bytes() -> None:
 
 def test_a_pipe_is_read_as_it_fills_and_not_until_a_buffer_is_full() -> None:
     reading, writing = os.pipe()
-    chunks: list[bytes] = []
 
-    class Poster:
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            for chunk in body:
-                chunks.append(chunk)
-                if len(chunks) == 1:
-                    os.write(writing, b"second")
-                    os.close(writing)
+    def take(chunk: bytes) -> None:
+        if chunk == b"first":
+            os.write(writing, b"second")
+            os.close(writing)
 
-        def fail(self, error: BaseException, farewell: bytes) -> None:
-            pass
-
-    from streamify_server.posting import posting_through
-
+    poster = Poster(take)
     os.write(writing, b"first")
-    with posting_through(Poster()), open(reading, "rb") as pipe:
+    with posting_through(poster), open(reading, "rb") as pipe:
         streaming_handler(lambda event, context: pipe)({}, None)
-    assert chunks == [b"first", b"second"]
+    assert poster.chunks == [b"first", b"second"]
 
 
 def test_a_file_is_closed_also_when_the_stream_fails(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"x" * 200_000)
     file = (tmp_path / "data").open("rb")
 
-    class Leaves:
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            next(body)
-            raise ConnectionResetError
-
-        def fail(self, error: BaseException, farewell: bytes) -> None:
-            pass
-
-    from streamify_server.posting import posting_through
-
-    with posting_through(Leaves()), pytest.raises(ConnectionResetError):
+    with posting_through(Leaving()), pytest.raises(ConnectionResetError):
         streaming_handler(lambda event, context: file)({}, None)
     assert file.closed
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from streamify_server import Headers, HttpResponse, streaming_handler
+from streamify_server.posting import posting_through
 from streamify_server.response import from_dict
 from streamify_server.testing import invoke
+from support.posters import Poster
 from support.runtime_api import RuntimeApi, running
 
 FUNCTION_URL: dict[str, Any] = {
@@ -48,6 +50,9 @@ ALB: dict[str, Any] = {
 ALB_MULTI: dict[str, Any] = {**ALB, "multiValueHeaders": {}}
 PNG = b"\x89PNG\r\n\x1a\n\0"
 
+# Under AWS's own runtime client handlers stream as well, unless they are told not to.
+NOT_STREAMING = {"STREAMIFY_RUNTIME": "off"}
+
 
 def full() -> HttpResponse:
     response = HttpResponse(
@@ -68,20 +73,12 @@ def handler(event: Any, context: Any) -> Any:
 
 
 def prelude_of(event: Any, respond: Any = handler) -> Any:
-    posted: dict[str, Any] = {}
-
-    class Poster:
-        def post(self, content_type: str, prelude: bytes, body: Any) -> None:
-            posted.update(json.loads(prelude[:-8]), type=content_type, body=b"".join(body))
-
-        def fail(self, error: BaseException, farewell: bytes) -> None:
-            pass
-
-    from streamify_server.posting import posting_through
-
-    with posting_through(Poster()):
+    poster = Poster()
+    with posting_through(poster):
         value = respond(event, None)
-    return posted or value
+    if not poster.prelude:
+        return value
+    return {**json.loads(poster.prelude[:-8]), "type": poster.content_type, "body": b"".join(poster.chunks)}
 
 
 HTTP_TYPE = "application/vnd.awslambda.http-integration-response"
@@ -328,7 +325,7 @@ def test_the_same_source_answers_under_our_runtime(same_source: Path) -> None:
 
 
 def test_the_same_source_answers_under_plain_awslambdaric(same_source: Path) -> None:
-    with RuntimeApi() as api, running(api, same_source, module="awslambdaric"):
+    with RuntimeApi() as api, running(api, same_source, module="awslambdaric", environment=NOT_STREAMING):
         post = api.invoke(FUNCTION_URL).result()
     assert post.header("lambda-runtime-function-response-mode") is None
     assert json.loads(post.body) == {
@@ -340,7 +337,10 @@ def test_the_same_source_answers_under_plain_awslambdaric(same_source: Path) -> 
 
 
 def test_a_bare_stream_is_bytes_under_plain_awslambdaric(same_source: Path) -> None:
-    with RuntimeApi() as api, running(api, same_source, "app.bare", module="awslambdaric"):
+    with (
+        RuntimeApi() as api,
+        running(api, same_source, "app.bare", module="awslambdaric", environment=NOT_STREAMING),
+    ):
         assert api.invoke({}).result().body == b"hello world"
 
 

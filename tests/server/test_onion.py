@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from streamify_server import HttpResponse, Request, streaming_handler
+from streamify_server.posting import posting_through
 from streamify_server.testing import Context, Result, invoke
+from support.posters import Leaving
 
 
 class Recording:
@@ -387,7 +389,7 @@ def test_sync_code_runs_on_the_calling_thread_also_after_async_code() -> None:
 
     async def go_async(request: Request) -> None:
         await asyncio.sleep(0)
-        threads.append(threading.current_thread().name)
+        threads.append(threading.current_thread())
 
     def body(event: Any, context: Any) -> Iterator[str]:
         threads.append(threading.current_thread())
@@ -396,7 +398,7 @@ def test_sync_code_runs_on_the_calling_thread_also_after_async_code() -> None:
 
     invoke(streaming_handler(body).before(go_async))
     here = threading.current_thread()
-    assert threads == ["streamify-loop", here, here]
+    assert threads == [here, here, here]
 
 
 def test_one_loop_serves_every_invocation() -> None:
@@ -633,17 +635,8 @@ def test_the_body_is_closed_when_nobody_takes_the_rest() -> None:
             await asyncio.sleep(0)
             closed.append("async")
 
-    class Impatient:
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            next(body)
-
-        def fail(self, error: BaseException, farewell: bytes) -> None:
-            pass
-
-    from streamify_server.posting import posting_through
-
     for function in (body, async_body):
-        with posting_through(Impatient()):
+        with posting_through(Leaving()), pytest.raises(ConnectionResetError):
             streaming_handler(function)({}, Context())
     assert closed == ["sync", "async"]
 

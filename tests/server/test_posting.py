@@ -17,20 +17,25 @@ class Native:
     def __init__(self) -> None:
         self.log: list[Any] = []
 
-    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
+    full = False
+
+    def open(self, content_type: str, prelude: bytes) -> "Native":
         self.log.append(("begin", content_type))
         if prelude:
             self.log.append(("prelude", prelude))
-        try:
-            for chunk in body:
-                self.log.append(chunk)
-        except ValueError as error:
-            self.log.append(("failed", str(error)))
-            raise
+        return self
+
+    def write(self, data: bytes) -> None:
+        self.log.append(data)
+
+    async def drained(self) -> None:
+        pass
+
+    def end(self) -> None:
         self.log.append("end")
 
-    def fail(self, error: BaseException, farewell: bytes) -> None:
-        self.log.append(("fail", farewell))
+    def fail(self, error: BaseException, last: bytes = b"") -> None:
+        self.log.append(("failed", str(error)))
 
 
 @streaming_handler
@@ -91,8 +96,8 @@ def test_the_chunk_is_with_the_poster_before_the_handler_makes_the_next() -> Non
             yield str(number)
 
     class Noting(Native):
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            order.extend(f"sent {chunk.decode()}" for chunk in body)
+        def write(self, data: bytes) -> None:
+            order.append(f"sent {data.decode()}")
 
     with posting_through(Noting()):
         noting({}, None)

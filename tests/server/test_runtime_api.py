@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streamify_server._runtime_api import MalformedAnswerError, RuntimeApi
 from streamify_server._trailers import error_trailers
+from streamify_server.runtime.sink import ResponseSink
 
 
 def serve_one(listener: socket.socket) -> tuple[list[bytes], dict[bytes, bytes]]:
@@ -31,19 +32,18 @@ def serve_one(listener: socket.socket) -> tuple[list[bytes], dict[bytes, bytes]]
 @given(st.lists(st.binary(min_size=1, max_size=400), max_size=4), st.text(max_size=20), st.binary(max_size=9))
 @settings(max_examples=20, deadline=None)
 def test_any_chunks_and_any_error_arrive_as_they_were_written(
-    chunks: list[bytes], message: str, farewell: bytes
+    chunks: list[bytes], message: str, last: bytes
 ) -> None:
     trailers = error_trailers(ValueError(message))
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as server:
         served = server.submit(serve_one, listener)
         api = RuntimeApi(f"127.0.0.1:{listener.getsockname()[1]}", "test")
-        post = api.stream("id", {"Transfer-Encoding": "chunked"})
+        sink = ResponseSink(api.begin("id/response", {"Transfer-Encoding": "chunked"}), "id/response")
         for data in chunks:
-            post.chunk(data)
-        assert post.end(trailers, farewell=farewell)
-        post.close()
+            sink.write(data)
+        sink.fail(ValueError(message), last)
         body, received = served.result(10)
-    assert b"".join(body) == b"".join(chunks) + farewell
+    assert b"".join(body) == b"".join(chunks) + last
     assert received == {name.lower().encode(): value.encode() for name, value in trailers.items()}
 
 

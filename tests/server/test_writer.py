@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from streamify_server import StreamWriter, streaming_handler
+from streamify_server.errors import StreamClosedError
+from streamify_server.posting import posting_through
 from streamify_server.testing import invoke
-from streamify_server.writer import StreamClosedError
+from support.posters import Leaving, Poster
 from support.runtime_api import RuntimeApi, Script, running
 
 
@@ -286,31 +288,19 @@ def test_the_option_overrides_what_the_signature_says() -> None:
     assert invoke(streaming_handler(writer=True)(anything)).body == b"written"
 
 
-def test_a_write_waits_until_the_chunk_before_it_has_been_taken() -> None:
-    """Backpressure: a writer is one chunk ahead at most."""
-    written: list[int] = []
-    ahead: list[int] = []
+def test_a_write_has_been_taken_when_it_returns() -> None:
+    seen: list[tuple[int, int]] = []
+    poster = Poster()
 
     @streaming_handler
     def handler(event: Any, context: Any, stream: StreamWriter) -> None:
         for number in range(20):
             stream.write(str(number))
-            written.append(number)
+            seen.append((number + 1, len(poster.chunks)))
 
-    class Slow:
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            for taken, _ in enumerate(body):
-                ahead.append(len(written) - taken)
-
-        def fail(self, error: BaseException, farewell: bytes) -> None:
-            pass
-
-    from streamify_server.posting import posting_through
-
-    with posting_through(Slow()):
+    with posting_through(poster):
         handler({}, None)
-    assert len(ahead) == 20
-    assert max(ahead) <= 2
+    assert seen == [(number, number) for number in range(1, 21)]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -333,17 +323,7 @@ def test_a_writer_learns_that_nobody_takes_more(is_async: bool) -> None:
             outcome.append(stream.closed)
             raise
 
-    class Leaves:
-        def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-            next(body)
-            raise ConnectionResetError
-
-        def fail(self, error: BaseException, farewell: bytes) -> None:
-            pass
-
-    from streamify_server.posting import posting_through
-
-    with posting_through(Leaves()), pytest.raises(ConnectionResetError):
+    with posting_through(Leaving()), pytest.raises(ConnectionResetError):
         streaming_handler(not_sync if is_async else sync)({}, None)
     assert outcome == [True]
     assert not [thread for thread in threading.enumerate() if thread.name == "streamify-writer"]

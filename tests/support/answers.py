@@ -10,6 +10,7 @@ from streamify_server import HttpResponse, streaming_handler
 from streamify_server.posting import posting_through
 from streamify_server.response import PRELUDE_END
 from streamify_server.testing import Context, Result, invoke
+from support.posters import Poster
 
 
 class Answer:
@@ -30,26 +31,15 @@ class Answer:
         self.bare = self.status is None
 
 
-class Reader:
+class Reader(Poster):
     """A poster that keeps what it is given, to be looked at while the handler still produces."""
 
-    def __init__(self) -> None:
-        self.content_type = ""
-        self.headers: dict[str, str] = {}
-        self.chunks: list[bytes] = []
-
-    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-        self.content_type = content_type
-        if prelude:
-            self.headers = json.loads(prelude.removesuffix(PRELUDE_END))["headers"]
-        for chunk in body:
-            self.take(chunk)
-
-    def take(self, chunk: bytes) -> None:
-        self.chunks.append(chunk)
-
-    def fail(self, error: BaseException, farewell: bytes) -> None:
-        pass
+    @property
+    def headers(self) -> dict[str, str]:
+        if not self.prelude:
+            return {}
+        found: dict[str, str] = json.loads(self.prelude.removesuffix(PRELUDE_END))["headers"]
+        return found
 
 
 def context() -> Context:

@@ -7,12 +7,9 @@ handler = streaming_asgi(app)
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
+from streamify_server import _driver
 from streamify_server.handler import StreamingHandler, streaming_handler
 from streamify_server.response import HttpResponse
 
@@ -22,8 +19,6 @@ from .lifespan import App, Lifespan, LifespanError
 from .wsgi import streaming_wsgi
 
 __all__ = ["CallerGoneError", "LifespanError", "streaming_asgi", "streaming_wsgi"]
-
-_under_way: ContextVar[list[Exchange] | None] = ContextVar("streamify_asgi_exchanges", default=None)
 
 
 def streaming_asgi(
@@ -36,8 +31,9 @@ def streaming_asgi(
     """Make an ASGI application a streaming Lambda handler, without a web server or adapter in between.
 
     Each body message goes out as a chunk as soon as the application sends it. The application runs on the
-    process's event loop; it starts before the first request and lives as long as the process. Its scope has
-    the Lambda event and context as `scope["aws.event"]` and `scope["aws.context"]`.
+    process's event loop, which turns during invocations only; it starts before the first request and lives as
+    long as the process. Its scope has the Lambda event and context as `scope["aws.event"]` and
+    `scope["aws.context"]`.
 
     Args:
         app: An ASGI 3 application.
@@ -67,34 +63,8 @@ def streaming_asgi(
         scope, body = http_request(event, context, root_path)
         scope["state"] = await started.state()
         exchange = Exchange(app, scope, body)
-        if (under_way := _under_way.get()) is not None:
-            under_way.append(exchange)
+        if (call := _driver.current.get()) is not None:
+            call.afterwards.append(exchange.finish)  # background tasks, once the caller has the response
         return await exchange.response()
 
-    return _waiting_for_work_after_responses(streaming_handler(**options)(asgi))
-
-
-def _waiting_for_work_after_responses(handler: StreamingHandler) -> StreamingHandler:
-    """Let background tasks finish before the next invocation, but after the caller has the whole response."""
-
-    @functools.wraps(handler)
-    def handle(event: Any, context: Any) -> Any:
-        exchanges: list[Exchange] = []
-        token = _under_way.set(exchanges)
-        try:
-            return handler(event, context)
-        finally:
-            _under_way.reset(token)
-            for exchange in exchanges:
-                asyncio.run_coroutine_threadsafe(exchange.finish(), exchange.loop).result()
-
-    def chained(register: Callable[[Any], Any]) -> Callable[[Any], StreamingHandler]:
-        def method(value: Any) -> StreamingHandler:
-            register(value)
-            return cast(StreamingHandler, handle)
-
-        return method
-
-    for name in ("use", "before", "after", "on_error", "on_stream_end", "handler"):
-        setattr(handle, name, chained(getattr(handler, name)))
-    return cast(StreamingHandler, handle)
+    return streaming_handler(**options)(asgi)

@@ -1,20 +1,29 @@
-"""One HTTP request to an ASGI application, and its response as a stream of chunks."""
+"""One HTTP request to an ASGI application, whose response is written as the application sends it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
+from streamify_server._interruption import Stopped
 from streamify_server.response import HttpResponse
 
 from .lifespan import App, Message
+
+if TYPE_CHECKING:
+    from streamify_server._output import Output
 
 _log = logging.getLogger("streamify_server.asgi")
 
 # How long an application that was told of a lost connection may clean up before it is cancelled, in seconds.
 _GRACE = 0.1
+# How long after its last message an application may still fail its response, in seconds; what runs longer is
+# a background task.
+_MAY_FAIL_WITHIN = 0.05
+_TURN = 0.005  # seconds after which an application that never waits lets other tasks have their turn
 
 
 class CallerGoneError(OSError):
@@ -22,26 +31,27 @@ class CallerGoneError(OSError):
 
 
 class Exchange:
-    """Runs the application in a task of its own, and is the response's body: an async iterator of chunks.
-
-    The application is never more than one chunk ahead of what is being sent.
-    """
+    """Runs the application in a task of its own, which writes the response's body."""
 
     def __init__(self, app: App, scope: dict[str, Any], body: bytes) -> None:
         self._app = app
         self._scope = scope
         self._request: Message | None = {"type": "http.request", "body": body, "more_body": False}
         self._without_body = scope["method"] == "HEAD"
-        self._moved = asyncio.Condition()
         self._start: Message | None = None
-        self._chunk: bytes | None = None
+        self._out: Output | None = None
+        self._turned = monotonic()
         self._complete = False  # the application has sent its last body message
         self._gone = False  # nobody reads on
+        self._lost: BaseException | None = None  # why not
         self._over = False  # the application has returned or failed
         self._listening = 0  # how many calls of the application wait, and would hear that nobody reads on
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._task = self.loop.create_task(self._run())
+
+    # What the engine awaits.
 
     async def response(self) -> HttpResponse:
         """Status and headers, as soon as the application has sent them; the body is this exchange.
@@ -62,35 +72,44 @@ class Exchange:
             return HttpResponse(500, {"content-type": "text/plain; charset=utf-8"}, "Internal Server Error")
         return HttpResponse(self._start["status"], _headers(self._start.get("headers", ())), self)
 
-    def __aiter__(self) -> Exchange:
-        return self
+    async def _streamify_push(self, out: Output) -> None:
+        """Let the application write, until its response is complete."""
+        self._out = out
+        self._notify()
+        await self._wait(lambda: self._complete or self._over or self._lost is not None)
+        if self._complete and not self._over:
+            await asyncio.wait([self._task], timeout=_MAY_FAIL_WITHIN)
+        if self._lost is not None:
+            raise self._lost
+        # Frameworks answer an error with a 500 and raise it again, for the server's log.
+        if self._failure is not None and not (self._complete and self._status >= 500):
+            failure, self._failure = self._failure, None
+            raise _reported(failure)
+        if not self._complete:
+            raise _unfinished()
 
-    async def __anext__(self) -> bytes:
-        await self._wait(lambda: self._chunk is not None or self._complete or self._over)
-        if self._chunk is not None:
-            chunk, self._chunk = self._chunk, None
-            await self._notify()
-            return chunk
-        if self._complete:
-            raise StopAsyncIteration
-        failure, self._failure = self._failure, None
-        raise failure or _unfinished()
+    @property
+    def _status(self) -> int:
+        return 0 if self._start is None else int(self._start["status"])
 
     async def aclose(self) -> None:
         """End the response; an application that has not completed it hears of it, and is stopped."""
         if self._complete:
             return
         self._gone = True
-        await self._notify()
+        self._notify()
         if self._listening:
             await asyncio.wait([self._task], timeout=_GRACE)
-        self._task.cancel()
-        await self.settle()
+        await self._cancelled()
 
     async def finish(self) -> None:
         """End the response if it has not ended, whatever became of it, and wait for what comes after it."""
         await self.aclose()
-        await self.settle()
+        try:
+            await self.settle()
+        except asyncio.CancelledError:
+            _log.error("The ASGI application was stopped in what it does after its response: time is up")
+            await self._cancelled()
 
     async def settle(self) -> None:
         """Wait for what the application does after its response, such as background tasks."""
@@ -101,21 +120,27 @@ class Exchange:
         if not self._complete:
             await _generators_closed()
 
-    def _log_failure(self, failure: Exception) -> None:
+    async def _cancelled(self) -> None:
+        self._task.cancel()
+        await self.settle()
+
+    def _log_failure(self, failure: BaseException) -> None:
         if self._gone and _came_from_a_lost_caller(failure):
             _log.info("The ASGI application stopped because nobody receives its response any more")
         else:
             _log.error("The ASGI application failed outside its response", exc_info=failure)
+
+    # What the application does.
 
     async def _run(self) -> None:
         try:
             await self._app(self._scope, self._receive, self._send)
         except asyncio.CancelledError:
             pass  # by us; and if by itself, its response is incomplete, and that is what counts
-        except Exception as error:
+        except BaseException as error:  # a panic in Rust and sys.exit() too: the caller waits for an answer
             self._failure = error
         self._over = True
-        await self._notify()
+        self._notify()
 
     async def _receive(self) -> Message:
         if self._request is not None:
@@ -128,26 +153,51 @@ class Exchange:
         kind = message["type"]
         if self._gone:
             raise CallerGoneError("Nobody receives this response any more.")
-        if kind == "http.response.start" and self._start is None:
+        if kind == "http.response.body" and self._start is not None and not self._complete:
+            chunk = message.get("body", b"")
+            if chunk and not self._without_body:
+                await self._write(chunk)
+            if not message.get("more_body", False):
+                self._complete = True
+                self._notify()
+        elif kind == "http.response.start" and self._start is None:
             self._start = message
-        elif kind == "http.response.body" and self._start is not None and not self._complete:
-            await self._offer(bytes(message.get("body", b"")))
-            self._complete = not message.get("more_body", False)
+            self._notify()
         else:
             raise RuntimeError(f"The ASGI message {kind!r} does not belong here in a response.")
-        await self._notify()
 
-    async def _offer(self, chunk: bytes) -> None:
-        if self._without_body or not chunk:
-            return
-        await self._listen(lambda: self._chunk is None or self._gone)
-        if self._gone:
+    async def _write(self, chunk: bytes) -> None:
+        out = self._out
+        if out is None or out.full:
+            out = await self._room()
+        try:
+            out.put(chunk)
+        except (Stopped, OSError) as error:
+            self._lost = error
+            self._gone = True
+            self._notify()
+            raise CallerGoneError("Nobody receives this response any more.") from None
+        if out.full or monotonic() - self._turned > _TURN:
+            await out.drained()
+            self._turned = monotonic()
+
+    async def _room(self) -> Output:
+        """Wait until the response has begun and has room."""
+        if self._out is None:
+            await self._listen(lambda: self._out is not None or self._gone)
+        if self._gone or self._out is None:
             raise CallerGoneError("Nobody receives this response any more.")
-        self._chunk = chunk
+        if self._out.full:
+            await self._out.drained()
+        return self._out
+
+    # Waiting.
 
     async def _wait(self, until: Callable[[], bool]) -> None:
-        async with self._moved:
-            await self._moved.wait_for(until)
+        while not until():
+            change = self.loop.create_future()
+            self._waiting.append(change)
+            await change
 
     async def _listen(self, until: Callable[[], bool]) -> None:
         self._listening += 1
@@ -156,9 +206,11 @@ class Exchange:
         finally:
             self._listening -= 1
 
-    async def _notify(self) -> None:
-        async with self._moved:
-            self._moved.notify_all()
+    def _notify(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
 
 
 async def _generators_closed() -> None:
@@ -175,8 +227,26 @@ def _unfinished() -> RuntimeError:
     return RuntimeError("The ASGI application returned without completing its response.")
 
 
+def _reported(failure: BaseException) -> Exception:
+    """What ended the application, as the error of its response: nothing that would end the process."""
+    if isinstance(failure, Exception):
+        return failure
+    _log.error("The ASGI application was ended", exc_info=failure)
+    error = RuntimeError(f"The ASGI application was ended by {type(failure).__name__}: {failure}")
+    error.__cause__ = failure
+    return error
+
+
 def _headers(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields]
+    return [(bytes(name).decode("latin-1"), _text(bytes(value))) for name, value in fields]
+
+
+def _text(value: bytes) -> str:
+    """A header value whose bytes, as the platform writes them, are these: it writes UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _came_from_a_lost_caller(error: BaseException | None) -> bool:

@@ -73,20 +73,25 @@ class _Cycle:
         self.started: asyncio.Future[None] = self._loop.create_future()
         self._stopping = asyncio.Event()
         self._told_to_start = False
+        self._told_to_stop = False
         self._task = self._loop.create_task(self._run())
 
     def stop_at_exit(self) -> None:
         """Run the application's shutdown, if its loop can still run."""
         if self._loop.is_closed() or self._task.done():
             return
-        if self._loop.is_running():  # on a thread of its own, as the process's loop does
-            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_STOP_WITHIN)
+        if self._loop.is_running():  # on a thread of its own
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_STOP_WITHIN * 2)
         else:
             self._loop.run_until_complete(self._stop())
 
     async def _stop(self) -> None:
         self._stopping.set()
-        await self._task
+        await asyncio.wait([self._task], timeout=_STOP_WITHIN)
+        if not self._task.done():
+            _log.error("The ASGI application did not stop within %g s", _STOP_WITHIN)
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=_STOP_WITHIN)
 
     async def _run(self) -> None:
         scope = {
@@ -96,12 +101,15 @@ class _Cycle:
         }
         try:
             await self._app(scope, self._receive, self._send)
-        except Exception as error:
+        except asyncio.CancelledError:
+            self._ended(None)
+            raise
+        except BaseException as error:  # sys.exit() too, which would stop the event loop
             self._ended(error)
         else:
             self._ended(None)
 
-    def _ended(self, error: Exception | None) -> None:
+    def _ended(self, error: BaseException | None) -> None:
         if self.started.done():
             if error is not None and not self.started.exception():
                 _log.error("The ASGI application's lifespan failed after startup", exc_info=error)
@@ -118,6 +126,9 @@ class _Cycle:
             self._told_to_start = True
             return {"type": "lifespan.startup"}
         await self._stopping.wait()
+        if self._told_to_stop:
+            await self._loop.create_future()  # there is nothing more to receive
+        self._told_to_stop = True
         return {"type": "lifespan.shutdown"}
 
     async def _send(self, message: Message) -> None:

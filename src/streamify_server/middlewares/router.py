@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from streamify_server._events import method_of, path_of
-from streamify_server._handling import call_inside
 from streamify_server.errors import HttpError
 
 from ._options import check_options, known
@@ -72,7 +71,7 @@ class http_router:
         parameters, own = found.parameters, event.get("pathParameters")
         if isinstance(own, Mapping):
             parameters = {**parameters, **{name: value for name, value in own.items() if value is not None}}
-        return call_inside(found.handler, {**event, "pathParameters": parameters}, context)
+        return found.handler({**event, "pathParameters": parameters}, context)
 
     def _not_found(self, method: str, path: str) -> Any:
         if self._not_found_response is not None:

@@ -22,7 +22,7 @@ MODES = ("auto", "off", "require")
 
 # Of the standard library, what streams need. It is imported as the managed runtime imported its own share:
 # before a file of the function's that is called select.py could be taken for it.
-_NEEDED = ("select", "signal", "socket")
+_NEEDED = ("contextvars", "select", "signal", "socket")
 
 _WHAT_TO_DO = (
     "Start the function with AWS_LAMBDA_EXEC_WRAPPER=/opt/streamify-wrapper and the layer, "

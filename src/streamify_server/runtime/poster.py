@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from streamify_server._runtime_api import RuntimeApi, RuntimeApiError, StreamedPost
-from streamify_server._trailers import BODY, TYPE, error_json, error_trailers
+from streamify_server._runtime_api import RuntimeApiError
+from streamify_server._trailers import BODY, TYPE, error_json
 
-_PATIENCE = 1.0  # seconds for a chunk that is on its way
+from .sink import ResponseRefusedError, ResponseSink, refused
 
-
-class ResponseRefusedError(ConnectionError):
-    """The platform did not take the response to its end."""
+if TYPE_CHECKING:
+    from streamify_server._runtime_api import RuntimeApi
 
 
 class ResponsePoster:
@@ -25,76 +23,41 @@ class ResponsePoster:
         self._request_id = request_id
         self._invocation_id = invocation_id
         self._lock = threading.Lock()
-        self._post: StreamedPost | None = None
-        self._given_up: BaseException | None = None
+        self.answered = False  # whether there is a response, or the beginning of one
 
-    @property
-    def answered(self) -> bool:
-        """Whether there is a response, or the beginning of one."""
-        return self._post is not None or self._given_up is not None
-
-    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-        """Post the response.
+    def open(self, content_type: str, prelude: bytes) -> ResponseSink:
+        """Begin the response; the prelude is sent by itself.
 
         Raises:
-            ResponseRefusedError: The platform did not take it to its end.
-            Exception: What came out of `body`; the response has ended with it.
+            ResponseRefusedError: The platform cannot be reached, or the invocation has been answered.
         """
-        failure: BaseException | None = None
-        try:
-            post = self._begin(content_type)
-            try:
-                failure = self._send(post, prelude, body)
-            finally:
-                post.close()
-        except (OSError, RuntimeApiError) as error:
-            failure = self._given_up or ResponseRefusedError(_why(error))
-        if failure is not None:
-            raise failure
-
-    def fail(self, error: BaseException, farewell: bytes) -> None:
-        """End the response with this error now; without a response, it becomes the answer itself."""
-        with self._lock:
-            post = self._post
-            self._given_up = error
-            if post is None:
-                self._tell(self._api.send, *self._error(error))
-                return
-        if self._tell(post.end, error_trailers(error), farewell=farewell, patience=_PATIENCE):
-            post.close()
-
-    def _tell(self, send: Callable[..., object], *args: Any, **options: Any) -> bool:
-        """Whether it has been said; a platform that does not listen changes nothing any more."""
-        try:
-            return send(*args, **options) is not False
-        except (OSError, RuntimeApiError):
-            return True
-
-    def _begin(self, content_type: str) -> StreamedPost:
         with self._lock:
             if self.answered:
-                raise ConnectionAbortedError("the invocation has been answered already")
-            self._post = self._api.stream(self._request_id, self._headers(content_type))
-            return self._post
+                raise ResponseRefusedError("The invocation has been answered already.")
+            self.answered = True
+            path = f"{self._request_id}/response"
+            try:
+                connection = self._api.begin(path, self._headers(content_type))
+            except OSError as error:
+                raise refused(error) from error
+        sink = ResponseSink(connection, path)
+        if prelude:
+            sink.write(prelude)
+            sink.flush()
+        return sink
 
-    def _error(self, error: BaseException) -> tuple[str, dict[str, str], bytes]:
+    def fail(self, error: BaseException) -> None:
+        """Answer with this error, unless there is a response."""
+        with self._lock:
+            if self.answered:
+                return
+            self.answered = True
         headers = {"content-type": "application/json", **self._echo()}
         body = json.dumps({**error_json(error), "requestId": self._request_id}).encode()
-        return f"{self._request_id}/error", headers, body
-
-    def _send(self, post: StreamedPost, prelude: bytes, body: Iterator[bytes]) -> BaseException | None:
-        if prelude:
-            post.chunk(prelude)
-        while True:
-            try:
-                chunk = next(body, None)
-            except Exception as error:
-                self._tell(post.end, error_trailers(error))
-                return error
-            if chunk is None:
-                post.end()
-                return None
-            post.chunk(chunk)
+        try:
+            self._api.send(f"{self._request_id}/error", headers, body)
+        except (OSError, RuntimeApiError):
+            pass  # the platform does not listen
 
     def _headers(self, content_type: str) -> dict[str, str]:
         return {
@@ -107,11 +70,3 @@ class ResponsePoster:
 
     def _echo(self) -> dict[str, str]:
         return {"Lambda-Runtime-Invocation-Id": self._invocation_id} if self._invocation_id else {}
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, RuntimeApiError) and error.status == 413:
-        return "The response is larger than Lambda takes (413): it has been cut off and its producer closed."
-    if isinstance(error, RuntimeApiError) and error.status == 410:
-        return "The invocation is over already (410): nobody waits for its response."
-    return f"The response could not be sent to its end: {error}"

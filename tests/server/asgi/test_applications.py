@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,31 +24,30 @@ from starlette.staticfiles import StaticFiles
 from streamify_server.asgi import LifespanError, streaming_asgi
 from streamify_server.posting import posting_through
 from support.http_events import function_url, load_balancer, rest_api
+from support.posters import Poster
 
 
-class Wire:
+class Wire(Poster):
     """Takes a response as the runtime does, and can lose the connection."""
 
     def __init__(self, lose_after: int | None = None) -> None:
-        self.content_type = ""
-        self.head: dict[str, Any] = {}
-        self.chunks: list[bytes] = []
-        self.ended = False
+        super().__init__()
         self.lose_after = lose_after
         self.on_end: Callable[[], None] = lambda: None
 
-    def post(self, content_type: str, prelude: bytes, body: Iterator[bytes]) -> None:
-        self.content_type = content_type
-        self.head = json.loads(prelude.removesuffix(b"\0" * 8))
-        for chunk in body:
-            self.chunks.append(chunk)
-            if len(self.chunks) == self.lose_after:
-                raise ConnectionResetError("the platform went away")
-        self.ended = True
-        self.on_end()
+    @property
+    def head(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.prelude.removesuffix(b"\0" * 8))
+        return found
 
-    def fail(self, error: BaseException, farewell: bytes) -> None:
-        pass
+    def take(self, chunk: bytes) -> None:
+        super().take(chunk)
+        if len(self.chunks) == self.lose_after:
+            raise ConnectionResetError("the platform went away")
+
+    def end(self) -> None:
+        super().end()
+        self.on_end()
 
     @property
     def body(self) -> bytes:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from streamify_server._interruption import Interruption
+from streamify_server._output import Output
 from streamify_server.asgi.exchange import CallerGoneError, Exchange
+from support.posters import Leaving, Poster
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -21,13 +24,24 @@ def part(body: bytes, more: bool = True) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def exchange(app: Any, body: bytes = b"", method: str = "GET") -> AsyncIterator[Exchange]:
-    running = Exchange(app, {"type": "http", "method": method}, body)
+async def exchange(
+    app: Any, body: bytes = b"", method: str = "GET", path: str = "/"
+) -> AsyncIterator[Exchange]:
+    running = Exchange(app, {"type": "http", "method": method, "path": path}, body)
     try:
         yield running
     finally:
         await running.aclose()
         await running.settle()
+
+
+async def sent(running: Exchange, poster: Poster | None = None) -> list[bytes]:
+    """The chunks of the body, once it is complete; raises what ends it."""
+    poster = poster or Poster()
+    out = Output(lambda kind: (poster, b""), [], Interruption())
+    out.begin()
+    await running._streamify_push(out)
+    return poster.chunks
 
 
 async def test_status_and_headers_are_there_before_the_body() -> None:
@@ -42,7 +56,7 @@ async def test_status_and_headers_are_there_before_the_body() -> None:
         response = await running.response()
         assert (response.status, dict(response.headers)) == (203, {"content-type": "text/plain"})
         release.set()
-        assert [chunk async for chunk in running] == [b"late"]
+        assert await sent(running) == [b"late"]
 
 
 async def test_each_message_is_one_chunk_and_empty_ones_are_none() -> None:
@@ -54,25 +68,47 @@ async def test_each_message_is_one_chunk_and_empty_ones_are_none() -> None:
 
     async with exchange(app) as running:
         await running.response()
-        assert [chunk async for chunk in running] == [b"one", b"two", b"three"]
+        assert await sent(running) == [b"one", b"two", b"three"]
 
 
-async def test_an_application_is_at_most_one_chunk_ahead() -> None:
-    sent: list[int] = []
+async def test_a_chunk_has_been_written_when_send_returns() -> None:
+    ahead: list[int] = []
+    poster = Poster()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         await send(START)
         for number in range(10):
             await send(part(b"%d" % number))
-            sent.append(number)
+            ahead.append(number + 1 - len(poster.chunks))
         await send(part(b"", more=False))
 
     async with exchange(app) as running:
         await running.response()
-        async for chunk in running:
-            for _ in range(20):
-                await asyncio.sleep(0)
-            assert len(sent) <= int(chunk) + 2
+        await sent(running, poster)
+    assert ahead == [0] * 10
+
+
+async def test_an_application_waits_while_the_response_is_full() -> None:
+    order: list[str] = []
+
+    class Full(Poster):
+        async def drained(self) -> None:
+            order.append("room")
+            self.full = False
+
+    poster = Full(lambda chunk: setattr(poster, "full", True))
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        for number in range(2):
+            await send(part(b"x"))
+            order.append(f"sent {number}")
+        await send(part(b"", more=False))
+
+    async with exchange(app) as running:
+        await running.response()
+        await sent(running, poster)
+    assert order == ["room", "sent 0", "room", "sent 1"]
 
 
 async def test_the_request_comes_once_and_the_disconnect_only_after_the_response() -> None:
@@ -93,7 +129,7 @@ async def test_the_request_comes_once_and_the_disconnect_only_after_the_response
 
     async with exchange(app, b"question") as running:
         await running.response()
-        assert [chunk async for chunk in running] == [b"answer"]
+        assert await sent(running) == [b"answer"]
         await running.settle()
     assert heard == ["still sending", "http.disconnect"]
 
@@ -127,9 +163,10 @@ async def test_an_error_in_mid_stream_comes_out_after_what_was_sent() -> None:
 
     async with exchange(app) as running:
         await running.response()
-        assert await anext(running) == b"begun"
+        poster = Poster()
         with pytest.raises(ZeroDivisionError, match="in the middle"):
-            await anext(running)
+            await sent(running, poster)
+        assert poster.chunks == [b"begun"]
 
 
 async def test_a_response_that_is_never_completed_is_an_error() -> None:
@@ -139,9 +176,8 @@ async def test_a_response_that_is_never_completed_is_an_error() -> None:
 
     async with exchange(app) as running:
         await running.response()
-        assert await anext(running) == b"begun"
         with pytest.raises(RuntimeError, match="without completing its response"):
-            await anext(running)
+            await sent(running)
 
 
 async def test_an_application_that_cancels_itself_has_not_completed_its_response() -> None:
@@ -152,9 +188,8 @@ async def test_an_application_that_cancels_itself_has_not_completed_its_response
 
     async with exchange(app) as running:
         await running.response()
-        assert await anext(running) == b"begun"
         with pytest.raises(RuntimeError, match="without completing its response"):
-            await anext(running)
+            await sent(running)
 
 
 async def test_a_lost_caller_is_an_oserror_from_send_and_a_disconnect_from_receive() -> None:
@@ -173,7 +208,8 @@ async def test_a_lost_caller_is_an_oserror_from_send_and_a_disconnect_from_recei
 
     async with exchange(app) as running:
         await running.response()
-        await anext(running)
+        with pytest.raises(ConnectionResetError):
+            await sent(running, Leaving())
     assert isinstance(heard[0], CallerGoneError)
     assert heard[1] == {"type": "http.disconnect"}
 
@@ -192,7 +228,9 @@ async def test_an_application_that_waits_for_something_else_is_cancelled_and_cle
 
     async with exchange(app) as running:
         await running.response()
-        await anext(running)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await sent(running)
     assert cleaned == [True]
 
 
@@ -227,25 +265,86 @@ async def test_work_after_the_response_does_not_hold_its_end_but_is_waited_for()
 
     async with exchange(app) as running:
         await running.response()
-        assert [chunk async for chunk in running] == [b"answer"]
+        assert await sent(running) == [b"answer"]
         assert not done.is_set()
         release.set()
         await running.settle()
         assert done.is_set()
 
 
-async def test_a_failure_after_the_response_is_logged_and_nothing_else(
+async def test_a_failure_right_after_the_last_message_is_an_error_of_the_stream() -> None:
+    """Starlette's BaseHTTPMiddleware completes a body whose generator has failed, and raises then."""
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"cut", more=False))
+        await asyncio.sleep(0)
+        raise ValueError("in the generator")
+
+    async with exchange(app) as running:
+        await running.response()
+        with pytest.raises(ValueError, match="in the generator"):
+            await sent(running)
+
+
+async def test_an_error_that_the_response_itself_reports_is_logged_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Starlette answers an error with a 500, and raises it again for the server's log."""
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send({**START, "status": 500})
+        await send(part(b"Internal Server Error", more=False))
+        raise ValueError("as the response says")
+
+    async with exchange(app) as running:
+        await running.response()
+        assert await sent(running) == [b"Internal Server Error"]
+    assert "ValueError: as the response says" in caplog.text
+
+
+async def test_a_failure_in_work_after_the_response_is_logged_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = asyncio.Event()
+
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         await send(START)
         await send(part(b"answer", more=False))
+        await ended.wait()
         raise ValueError("in a background task")
 
     async with exchange(app) as running:
         await running.response()
-        assert [chunk async for chunk in running] == [b"answer"]
+        assert await sent(running) == [b"answer"]
+        ended.set()
+        await running.settle()
     assert "ValueError: in a background task" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "ending", [SystemExit(3), type("PanicException", (BaseException,), {})("at main.rs")]
+)
+async def test_what_is_no_exception_ends_the_response_and_not_the_process(
+    ending: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = asyncio.Event()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/late":
+            await send(START)
+            await send(part(b"begun"))
+        begun.set()
+        raise ending
+
+    async with exchange(app, path="/") as running:
+        assert (await running.response()).status == 500
+    async with exchange(app, path="/late") as running:
+        await running.response()
+        with pytest.raises(RuntimeError, match=type(ending).__name__) as caught:
+            await sent(running)
+    assert caught.value.__cause__ is ending
+    assert caplog.text.count("Traceback") == 2
 
 
 async def test_a_lost_caller_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -264,7 +363,8 @@ async def test_a_lost_caller_is_no_error_in_the_log(caplog: pytest.LogCaptureFix
 
     async with exchange(app) as running:
         await running.response()
-        await anext(running)
+        with pytest.raises(ConnectionResetError):
+            await sent(running, Leaving())
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -275,7 +375,7 @@ async def test_a_head_request_gets_no_body() -> None:
 
     async with exchange(app, method="HEAD") as running:
         assert (await running.response()).status == 200
-        assert [chunk async for chunk in running] == []
+        assert await sent(running) == []
 
 
 @pytest.mark.parametrize(
@@ -319,4 +419,4 @@ async def test_memoryviews_and_repeated_headers_travel() -> None:
         response = await running.response()
         assert response.headers.get_all("set-cookie") == ["a=1", "b=2; Path=/"]
         assert response.headers["x-latin"] == "é"
-        assert [chunk async for chunk in running] == [b"view"]
+        assert await sent(running) == [b"view"]

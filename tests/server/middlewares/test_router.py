@@ -13,6 +13,7 @@ from streamify_server.middlewares import (
     http_router,
     http_security_headers,
 )
+from streamify_server.testing import invoke
 from support.answers import BODIES, TEXT, Answer, Reader, answer_of, get, http, read_by
 from support.decoders import DECODERS
 
@@ -106,8 +107,9 @@ def test_the_cookies_and_content_type_of_a_route_come_through() -> None:
     reader = Reader()
     read_by(reader, [], lambda: http_router([("GET", "/", bare)])(get(), None), get())
     assert (reader.content_type, reader.chunks) == ("text/csv", [b"a,b\n"])
-    response = http_router([("GET", "/", cookies)])(get(), None)
-    assert (response.cookies, b"".join(response.body)) == (["a=1"], b"x")
+    router = http_router([("GET", "/", cookies)])
+    result = invoke(streaming_handler(lambda event, context: router(event, context)), get())
+    assert (result.cookies, result.body) == (["a=1"], b"x")
 
 
 def rows(sent: list[str]) -> Iterator[str]:
@@ -161,11 +163,11 @@ def test_a_reader_who_leaves_closes_the_routed_producer_and_ends_its_middlewares
 
     made = endless if produce is rows else endless_async
     inner = streaming_handler(lambda event, context: http(made()))
-    inner.on_stream_end(lambda request: closed.append(str(request.error)))
+    inner.on_stream_end(lambda request: closed.append(type(request.error)))
     router = http_router([("GET", "/", inner)])
     with pytest.raises(ConnectionResetError):
         read_by(Leaving(), [], lambda: router(get(), None), get())
-    assert closed == ["producer", "The response was closed before its end."]
+    assert closed == ["producer", ConnectionResetError]
 
 
 def test_an_error_of_a_route_is_answered_inside_or_outside() -> None:

@@ -1,0 +1,165 @@
+"""One call of a streaming handler, from the event to the end of its response."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+
+from . import _driver, posting
+from ._answer import Answer
+from ._buffered import Collecting
+from ._driver import Driver
+from ._interruption import Interruption
+from ._lifecycle import Lifecycle
+from ._verified import take_offer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from ._answer import Head
+    from .onion import Onion
+    from .posting import Sink
+    from .response import HttpResponse
+
+
+class Options:
+    """The checked options of one handler."""
+
+    __slots__ = ("content_type", "deadline_margin", "empty_body", "respond")
+
+    def __init__(
+        self, content_type: str | None, respond: str, empty_body: bytes, deadline_margin: float | None
+    ) -> None:
+        self.content_type = content_type
+        self.respond = respond
+        self.empty_body = empty_body
+        self.deadline_margin = deadline_margin
+
+
+def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
+    """Handle an event; the value to return to whoever called the handler: None if the answer was posted.
+
+    Inside another streaming handler the value is the response itself, not yet begun.
+    """
+    if (outer := _driver.current.get()) is not None:
+        from ._inner import Inner
+
+        return Inner(onion, options, event, context, outer)
+    return Call(onion, options, event, context).run()
+
+
+class Call:
+    """Runs the lifecycle of one request, and ends its response."""
+
+    def __init__(self, onion: Onion, options: Options, event: Any, context: Any) -> None:
+        self._poster = posting.take(context)
+        event, offered = take_offer(event, context)
+        self._event = event
+        self._context = context
+        self._margin = options.deadline_margin
+        self._answer = Answer(
+            event,
+            respond=options.respond,
+            empty_body=options.empty_body,
+            can_stream=self._poster is not None,
+            offered=offered,
+        )
+        if self._answer.misses_stream and "AWS_LAMBDA_RUNTIME_API" in os.environ:
+            from .runtime import attached
+
+            attached.warn(context)
+        self.interruption = Interruption()
+        self.driver = Driver(self.interruption)
+        self._lifecycle = Lifecycle(
+            onion, onion.request(event, context), self.driver, self._begin, options.content_type
+        )
+        self._collected: Collecting | None = None
+        self._given_up: BaseException | None = None
+
+    def run(self) -> Any:
+        """Answer."""
+        with self._deadline():
+            try:
+                try:
+                    self.driver.run(self._lifecycle.run())
+                except Exception as error:
+                    self._fail(error)
+                    raise
+                return self._end()
+            finally:
+                self._work_afterwards()
+
+    def _work_afterwards(self) -> None:
+        """Do what was left for the time after the response, however it ended."""
+        while self.driver.afterwards:
+            work = self.driver.afterwards.pop(0)
+            self.driver.run(self.driver.settle(work()))
+
+    def _end(self) -> Any:
+        out = self._lifecycle.out
+        assert out is not None
+        if self._given_up is not None:
+            raise self._given_up
+        out.end()
+        return None if self._collected is None else self._collected.value()
+
+    def _fail(self, error: Exception) -> None:
+        """End the response with this error, or answer with it if there is none and the caller can read it."""
+        out = self._lifecycle.out
+        if out is not None and out.begun:
+            out.fail(error)
+        elif self._given_up is None:
+            self._refuse(error)
+
+    def _refuse(self, error: BaseException) -> bool:
+        """Answer with an error frame a caller who offered verified streams; whether there is one."""
+        failure = self._answer.failure()
+        if failure is None or self._poster is None:
+            return False
+        sink, _ = self._answer.open(self._poster, failure)
+        sink.fail(error)
+        return True
+
+    def _begin(self, response: HttpResponse | None, content_type: str | None) -> tuple[Sink, bytes]:
+        head: Head = self._answer.head(response, content_type)
+        if self._poster is not None and self._answer.streams:
+            return self._answer.open(self._poster, head)
+        self._collected = Collecting(head.response, head.content_type, self._event, self._answer.kind)
+        return self._collected, b""
+
+    # The deadline.
+
+    def _deadline(self) -> AbstractContextManager[Any]:
+        # Contexts made up for a unit test say anything; only a runtime's tell the time.
+        known = self._poster is not None or type(self._context).__module__.startswith("awslambdaric")
+        if self._margin is None or not known:
+            return nullcontext()
+        from .deadline import Deadline, remaining_seconds
+
+        remaining = remaining_seconds(self._context)
+        return nullcontext() if remaining is None else Deadline(self, remaining, self._margin)
+
+    def interrupt(self, error: BaseException, patience: float) -> None:
+        """Stop the producer, from another thread; what is sent after this may stall that many seconds."""
+        self.interruption.patience = patience
+        self.interruption.raised = False
+        self.interruption.error = error
+        if (out := self._lifecycle.out) is not None:
+            out.interrupt(error)
+
+    def give_up(self, error: BaseException) -> None:
+        """Tell the caller from another thread, because the producer is stuck."""
+        if self._poster is None or self._given_up is not None:
+            return
+        self._given_up = error
+        out = self._lifecycle.out
+        if out is not None and out.begun:
+            out.fail(error)
+            return
+        try:
+            if not self._refuse(error):
+                self._poster.fail(error)
+        except OSError:
+            pass  # the platform does not listen; the error itself comes out of the call

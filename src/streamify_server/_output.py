@@ -1,0 +1,224 @@
+"""What a body is written to: opens the response with the first chunk, and knows what went through."""
+
+from __future__ import annotations
+
+from ._chunks import BINARY, TEXT, pieces
+from ._interruption import Interruption, Stopped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .middleware import Transform
+    from .posting import Sink
+
+    Open = Callable[[str], tuple[Sink, bytes]]
+
+
+class Output:
+    """The way of one body from its producer to a sink.
+
+    `write` is what the next chunk needs: the sink's own method where nothing is left to be done by this
+    object.
+
+    Args:
+        open: Opens the response with a content type, for a body that has none of its own; gives the sink,
+            and what is sent in place of an empty body.
+        transforms: Change the body on its way.
+        interruption: Why the producer is to stop, once it is.
+    """
+
+    __slots__ = (
+        "_filler",
+        "_guard",
+        "_open",
+        "_reason",
+        "_transforms",
+        "_unguarded",
+        "empty",
+        "idle_since",
+        "interruption",
+        "over",
+        "sent",
+        "sink",
+        "write",
+    )
+
+    sink: Sink
+    _reason: BaseException
+
+    def __init__(self, open: Open, transforms: Sequence[Transform], interruption: Interruption) -> None:
+        self._open: Open | None = open
+        self._transforms = list(transforms)
+        self._filler = b""
+        self._guard: Any = None
+        self._unguarded: Callable[[bytes], None] = self._first
+        self.interruption = interruption
+        self.empty = True  # no chunk has been written
+        self.over = False
+        self.sent = 0  # bytes of the body, as they were sent
+        self.idle_since = 0.0
+        self.write: Callable[[bytes], None] = self._first
+
+    # Opening.
+
+    @property
+    def begun(self) -> bool:
+        """Whether the response has been opened."""
+        return self._open is None
+
+    def begin(self, content_type: str = TEXT) -> None:
+        """Open the response, unless it is open: with this content type if nothing else gives one."""
+        if self._guard is None:
+            self._begin(content_type)
+        else:
+            with self._guard:
+                self._begin(content_type)
+
+    def begin_as(self, text: bool) -> None:
+        """Open the response for text or bytes."""
+        self.begin(TEXT if text else BINARY)
+
+    def _begin(self, content_type: str) -> None:
+        if self._open is None:
+            return
+        self.interruption.check()
+        self.sink, self._filler = self._open(content_type)
+        self._open = None
+
+    # Writing.
+
+    def put(self, chunk: Any) -> bool:
+        """Write a chunk of any kind and size, or nothing if it is empty; whether the response has begun."""
+        for piece in pieces(chunk):
+            self._ready_for(chunk)
+            self.write(piece)
+            self.count(len(piece))
+        return not self.empty
+
+    async def put_async(self, chunk: Any) -> bool:
+        """As `put`, waiting where the sink is full."""
+        for piece in pieces(chunk):
+            self._ready_for(chunk)
+            self.write(piece)
+            self.count(len(piece))
+            if self.sink.full:
+                await self.sink.drained()
+        return not self.empty
+
+    def _ready_for(self, chunk: Any) -> None:
+        if self._open is not None:
+            self.begin_as(isinstance(chunk, str))
+
+    def _first(self, data: bytes) -> None:
+        self.begin(BINARY)
+        self.empty = False
+        self._bind()
+        self.write(data)
+
+    def _bind(self) -> None:
+        """Put the shortest way to the sink into `write`."""
+        write = self._transformed if self._transforms else self.sink.write
+        if self._guard is not None:
+            self._unguarded, write = write, self._guarded
+        self.write = write
+        if (reason := self.interruption.error) is not None:  # from another thread, just now
+            self._reason = reason
+            self.write = self._refuse
+
+    def _transformed(self, data: bytes) -> None:
+        self._through(0, data)
+
+    def _through(self, position: int, data: bytes) -> None:
+        for transform in self._transforms[position:]:
+            if not data:
+                return
+            data = transform.feed(data)
+        if data:
+            self.sink.write(data)
+            self.sent += len(data)
+
+    def count(self, size: int) -> None:
+        """Add the bytes that have been written; with transforms they have been counted already."""
+        if not self._transforms:
+            self.sent += size
+
+    @property
+    def full(self) -> bool:
+        """Whether the producer should wait."""
+        return self._open is None and self.sink.full
+
+    async def drained(self) -> None:
+        """Wait until the sink has room, and at least until other tasks have had their turn."""
+        if self.full:
+            await self.sink.drained()
+        else:
+            from asyncio import sleep
+
+            await sleep(0)
+
+    # Keeping alive.
+
+    def guard(self, lock: Any) -> None:
+        """Let another thread write too: whoever writes holds this lock."""
+        self._guard = lock
+
+    def _guarded(self, data: bytes) -> None:
+        from time import monotonic
+
+        with self._guard:
+            self._unguarded(data)
+            self.idle_since = monotonic()
+
+    def beat(self, data: bytes) -> None:
+        """Write from another thread, which holds the lock."""
+        self._begin(TEXT)
+        if self.sink.full:
+            return
+        if self.empty:
+            self.empty = False
+            self._bind()
+        self._unguarded(data)
+        self.count(len(data))
+
+    # Ending.
+
+    def finish(self) -> None:
+        """The producer has come to its end: send what transforms still hold."""
+        self.interruption.check()
+        self.begin()
+        for position, transform in enumerate(self._transforms):
+            self._through(position + 1, transform.finish())
+
+    def end(self) -> None:
+        """End the response."""
+        self._stop_beating()
+        if self.empty and not self.sent and self._filler:
+            self.sink.write(self._filler)
+        self.sink.end()
+
+    def fail(self, error: BaseException) -> None:
+        """End the response with this error; from any thread."""
+        self.over = True
+        self.sink.fail(error, self._filler if self.empty and not self.sent else b"")
+
+    def _stop_beating(self) -> None:
+        if self._guard is None:
+            self.over = True
+        else:
+            with self._guard:
+                self.over = True
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Refuse what the producer makes from now on, and wake it if it waits for room; from any thread."""
+        self._reason = reason
+        self.over = True
+        self.write = self._refuse
+        expire = getattr(self.sink, "expire", None) if self.begun else None
+        if expire is not None:
+            expire(self.interruption.patience)
+
+    def _refuse(self, data: bytes) -> None:
+        self.interruption.raised = True
+        raise Stopped(self._reason)

@@ -1,0 +1,82 @@
+"""The frames in which the application's code runs, or is waited for.
+
+When time is up the deadline raises in the application's own frames and in those of this module, and nowhere
+else in this package: a chunk that is being sent is never torn.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ._chunks import BYTES_SLICE, CHUNK_LIMIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any
+
+    from ._output import Output
+
+# How long an async producer that never waits keeps the event loop from other tasks, in seconds.
+_TURN = 0.005
+
+
+def call(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function of the application."""
+    return function(*args)
+
+
+def next_of(chunks: Iterator[Any], default: Any) -> Any:
+    """The producer's next chunk, made here."""
+    return next(chunks, default)
+
+
+def pump(chunks: Iterator[Any], out: Output) -> None:
+    """Write all that a producer makes."""
+    for chunk in chunks:
+        if out.put(chunk):
+            break  # the response has begun: from here on nothing needs to be asked
+    sent = 0
+    try:
+        for chunk in chunks:
+            data = chunk.encode() if type(chunk) is str else chunk
+            if type(data) is bytes and 0 < len(data) <= CHUNK_LIMIT:
+                out.write(data)
+                sent += len(data)
+            else:
+                out.put(chunk)
+    finally:
+        out.count(sent)
+
+
+async def pump_async(chunks: AsyncIterator[Any], out: Output) -> None:
+    """Write all that an async producer makes, waiting where the response is full."""
+    async for chunk in chunks:
+        if await out.put_async(chunk):
+            break
+    else:
+        return
+    sink = out.sink
+    sent = 0
+    turned = monotonic()
+    try:
+        async for chunk in chunks:
+            data = chunk.encode() if type(chunk) is str else chunk
+            if type(data) is bytes and 0 < len(data) <= CHUNK_LIMIT:
+                out.write(data)
+                sent += len(data)
+            else:
+                await out.put_async(chunk)
+            if sink.full or monotonic() - turned > _TURN:
+                await out.drained()
+                turned = monotonic()
+    finally:
+        out.count(sent)
+
+
+def reads(file: Any) -> Iterator[Any]:
+    """What a file gives, as it gives it."""
+    # read1 gives what is there; read would wait for a full buffer on a pipe or a socket.
+    read = getattr(file, "read1", None) or file.read
+    while chunk := read(BYTES_SLICE):
+        yield chunk

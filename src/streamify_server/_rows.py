@@ -1,0 +1,179 @@
+"""Rows that travel together: encoded one by one, written in batches by size and time."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import AsyncIterable
+from typing import TYPE_CHECKING, Any
+
+from . import _ticker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
+    from ._output import Output
+
+    WriteText = Callable[[str], object]
+    WriteRow = Callable[[Any], object]
+
+_BATCH = 32 * 1024  # characters that are written without waiting for more
+_MOMENT = 0.002  # seconds that a row waits for others
+
+
+class Rows:
+    """A body of rows.
+
+    Args:
+        rows: The rows, from a sync or an async iterable.
+        encoder: Makes, from a function that takes text, one that takes a row.
+        first: Text in front of the rows.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        encoder: Callable[[WriteText], WriteRow],
+        first: Iterable[Any] | None = None,
+    ) -> None:
+        self._rows = rows
+        self._encoder = encoder
+        self._first = first
+        if callable(close := getattr(rows, "aclose", None) or getattr(rows, "close", None)):
+            self.close = close
+
+    def _streamify_push(self, out: Output) -> Any:
+        batch = _Batch(out)
+        write_row = self._encoder(batch.text.write)
+        if self._first is not None:
+            write_row(self._first)
+            batch.write()
+        if isinstance(self._rows, AsyncIterable):
+            return _push_async(self._rows, write_row, batch)
+        return _push(self._rows, write_row, batch)
+
+    def __iter__(self) -> Iterator[str]:
+        assert not isinstance(self._rows, AsyncIterable)
+        text: list[str] = []
+        write_row = self._encoder(text.append)
+        for row in [self._first] if self._first is not None else []:
+            write_row(row)
+        for row in self._rows:
+            write_row(row)
+            yield "".join(text)
+            text.clear()
+        if text:
+            yield "".join(text)
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        assert isinstance(self._rows, AsyncIterable)
+        text: list[str] = []
+        write_row = self._encoder(text.append)
+        if self._first is not None:
+            write_row(self._first)
+        async for row in self._rows:
+            write_row(row)
+            yield "".join(text)
+            text.clear()
+        if text:
+            yield "".join(text)
+
+
+def _push(rows: Iterable[Any], write_row: WriteRow, batch: _Batch) -> None:
+    lock, size = batch.lock, batch.text.tell
+    try:
+        for row in rows:
+            with lock:
+                write_row(row)
+                if size() >= _BATCH or batch.idle:
+                    batch.write()
+    except BaseException:
+        batch.abandon()
+        raise
+    batch.finish()
+
+
+async def _push_async(rows: AsyncIterable[Any], write_row: WriteRow, batch: _Batch) -> None:
+    lock, size = batch.lock, batch.text.tell
+    try:
+        async for row in rows:
+            with lock:
+                write_row(row)
+            if size() >= _BATCH or batch.idle:
+                await batch.room()
+                with lock:
+                    batch.write()
+    except BaseException:
+        batch.abandon()
+        raise
+    await batch.room()
+    batch.finish()
+
+
+class _Batch:
+    """Text that is still to be written.
+
+    Attributes:
+        lock: Held by whoever adds to the text or writes it.
+        idle: Whether rows come so slowly that the next one need not wait.
+    """
+
+    def __init__(self, out: Output) -> None:
+        self.lock = threading.Lock()
+        self.text = io.StringIO(newline="")
+        self.idle = True
+        self._out = out
+        self._over = False
+        self._writes = 0
+        self._seen = 0
+
+    def write(self) -> None:
+        """Write what there is; with the lock held."""
+        self._writes += 1
+        if self.idle:
+            self.idle = False
+            _ticker.watch(self)
+        if text := self.text.getvalue():
+            self.text.seek(0)
+            self.text.truncate()
+            self._out.put(text)
+
+    async def room(self) -> None:
+        """Wait until there is room, and let other tasks have their turn."""
+        await self._out.drained()
+
+    def finish(self) -> None:
+        """Write the rest."""
+        with self.lock:
+            self._over = True
+            self.idle = False
+            self.write()
+
+    def abandon(self) -> None:
+        """Write what was there before an error, if it can still be written."""
+        try:
+            self.finish()
+        except BaseException:
+            pass
+
+    def tick(self, now: float) -> float | None:
+        """Write rows that have waited for a moment, on the ticker's thread."""
+        if not self.lock.acquire(blocking=False):
+            return now + _MOMENT
+        try:
+            return None if self._over else self._tick(now)
+        except BaseException:
+            return None  # the response cannot be written to; its producer learns it with the next batch
+        finally:
+            self.lock.release()
+
+    def _tick(self, now: float) -> float | None:
+        if self._writes != self._seen:
+            self._seen = self._writes  # the producer writes by itself
+        elif not self.text.tell():
+            self.idle = True
+            return None
+        elif not self._out.full:
+            self.write()
+            self._seen = self._writes
+        return now + _MOMENT
