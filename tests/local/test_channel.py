@@ -14,34 +14,34 @@ async def settled(task: asyncio.Task[None]) -> bool:
 
 async def test_a_producer_waits_while_its_consumer_is_behind() -> None:
     channel = Channel()
-    await channel.put(b"x" * 65536)
-    second = asyncio.create_task(channel.put(b"y"))
+    await channel.put([b"x" * 65536])
+    second = asyncio.create_task(channel.put([b"y"]))
     assert not await settled(second)
     pieces = aiter(channel)
-    assert await anext(pieces) == b"x" * 65536
+    assert await anext(pieces) == [b"x" * 65536]
     assert await settled(second)
     channel.end()
-    assert [piece async for piece in pieces] == [b"y"]
+    assert [piece async for piece in pieces] == [[b"y"]]
 
 
 async def test_a_producer_does_not_wait_for_a_consumer_that_has_gone() -> None:
     channel = Channel()
-    await channel.put(b"x" * 65536)
-    waiting = asyncio.create_task(channel.put(b"y"))
+    await channel.put([b"x" * 65536])
+    waiting = asyncio.create_task(channel.put([b"y"]))
     assert not await settled(waiting)
     channel.detach()
     assert await settled(waiting)
-    await channel.put(b"z" * 1_000_000)
+    await channel.put([b"z" * 1_000_000])
 
 
 async def test_what_was_put_before_the_end_is_delivered() -> None:
     channel = Channel()
-    await channel.put(b"x" * 65536)
-    late = asyncio.create_task(channel.put(b"too late"))
+    await channel.put([b"x" * 65536])
+    late = asyncio.create_task(channel.put([b"too late"]))
     assert not await settled(late)
     channel.end()
     assert await settled(late)
-    assert [piece async for piece in channel] == [b"x" * 65536]
+    assert [piece async for piece in channel] == [[b"x" * 65536]]
 
 
 async def test_a_consumer_gets_a_piece_as_soon_as_it_is_there() -> None:
@@ -49,7 +49,7 @@ async def test_a_consumer_gets_a_piece_as_soon_as_it_is_there() -> None:
     pieces = aiter(channel)
     first = asyncio.ensure_future(anext(pieces))
     await asyncio.sleep(0)
-    await channel.put(b"x")
-    assert await first == b"x"
+    await channel.put([b"x"])
+    assert await first == [b"x"]
     channel.end()
     assert [piece async for piece in pieces] == []

@@ -91,6 +91,59 @@ async def test_who_waits_for_a_continue_gets_one() -> None:
     await listener.close()
 
 
+async def test_a_connection_on_which_nothing_is_asked_for_is_closed() -> None:
+    listener = Listener(echo, idle_seconds=0.05)
+    await listener.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(f"GET / HTTP/1.1\r\nHost: {listener.address}\r\n\r\n".encode())
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    writer.close()
+    await writer.wait_closed()
+    await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "framing"), [("1.1", b"transfer-encoding: chunked"), ("1.0", b"connection: close")]
+)
+async def test_a_body_of_unknown_length_ends_as_the_version_allows(version: str, framing: bytes) -> None:
+    async def stream(request: Request, connection: Connection) -> None:
+        await connection.start(200, [])
+        await connection.send_all([b"one", b"", b"two"])
+        await connection.finish()
+
+    listener = Listener(stream)
+    await listener.open()
+    answer = await exchange(listener, f"GET / HTTP/{version}\r\nHost: HOST\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert framing in head
+    assert body == (b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n" if version == "1.1" else b"onetwo")
+    await listener.close()
+
+
+async def test_what_several_chunks_of_one_read_answer_leaves_in_one_write() -> None:
+    sent: list[int] = []
+
+    async def stream(request: Request, connection: Connection) -> None:
+        transport = connection._transport
+        write = transport.write
+        transport.write = lambda data: (sent.append(len(data)), write(data))
+        await connection.start(200, [])
+        async for batch in connection.batches():
+            await connection.send_all(batch)
+        await connection.finish()
+
+    listener = Listener(stream)
+    await listener.open()
+    chunks = "".join(f"1\r\n{number}\r\n" for number in range(10)) + "0\r\n\r\n"
+    answer = await exchange(
+        listener, f"POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"
+    )
+    assert answer.endswith(b"1\r\n8\r\n1\r\n9\r\n0\r\n\r\n")
+    assert len(sent) == 3  # the head, the chunks, the end
+    await listener.close()
+
+
 async def test_what_is_no_http_is_a_bad_request() -> None:
     listener = Listener(echo)
     await listener.open()

@@ -1,31 +1,33 @@
 """Bytes on their way from a function to its caller: few in flight, so a slow caller slows the function."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 
 _IN_FLIGHT = 65536
 
 
 class Channel:
-    """A queue of pieces with a bound on their bytes; one producer, one consumer."""
+    """A queue of pieces with a bound on their bytes; one producer, one consumer.
+
+    Pieces that are put together, or that wait together, are handed over together.
+    """
 
     def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._size = 0
         self._ended = False
         self._detached = False
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def put(self, piece: bytes) -> None:
-        """Add a piece; wait while the consumer is behind. Once nobody consumes, pieces are dropped."""
+    async def put(self, pieces: list[bytes]) -> None:
+        """Add pieces; wait while the consumer is behind. Once nobody consumes, they are dropped."""
         while self._size >= _IN_FLIGHT and not self._ended and not self._detached:
             self._room.clear()
             await self._room.wait()
         if not self._ended and not self._detached:
-            self._pieces.append(piece)
-            self._size += len(piece)
+            self._pieces += pieces
+            self._size += sum(map(len, pieces))
             self._filled.set()
 
     def end(self) -> None:
@@ -40,13 +42,13 @@ class Channel:
         self._pieces.clear()
         self._room.set()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[list[bytes]]:
         while True:
             while self._pieces:
-                piece = self._pieces.popleft()
-                self._size -= len(piece)
+                pieces, self._pieces = self._pieces, []
+                self._size = 0
                 self._room.set()
-                yield piece
+                yield pieces
             if self._ended:
                 return
             self._filled.clear()

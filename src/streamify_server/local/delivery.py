@@ -1,11 +1,12 @@
 """A response on its way to a caller, with whatever a fault plan does to it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 
 from .faults import Action, Cut, Fault, Script, Send, Stall
-from .http1 import Connection, Headers
+from .http1 import Connection
+from .http_head import Headers
 
 
 class CutShortError(ConnectionError):
@@ -45,16 +46,17 @@ class Delivery:
         if self._script:
             await self._perform(self._script.begin())
 
-    async def send(self, frame: bytes) -> None:
-        """Send a frame, or a piece of a plain body.
+    async def send(self, frames: Sequence[bytes]) -> None:
+        """Send frames, or pieces of a plain body.
 
         Raises:
             CutShortError: The plan ends the response here.
         """
-        if self._script:
+        if not self._script:
+            return await self._connection.send_all(frames)
+        for frame in frames:
             await self._perform(self._script.feed(frame))
-        else:
-            await self._connection.send(frame)
+        return None
 
     async def finish(self) -> None:
         """End the response."""
@@ -65,12 +67,15 @@ class Delivery:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response."""
+        if not self._script:
+            self._ended = True
+            return await self._connection.respond(status, headers, body)
         # RFC 9110, section 8.6: a 204 has no Content-Length.
         length = [] if status == HTTPStatus.NO_CONTENT else [("content-length", str(len(body)))]
         await self.start(status, [*headers, *length])
         if body:
-            await self.send(body)
-        await self.finish()
+            await self.send([body])
+        return await self.finish()
 
     def over(self) -> None:
         """Nothing more is sent, for whatever reason."""

@@ -9,12 +9,29 @@ from streamify_server.frames import encode_frame
 from .faults import Fault, Splitter
 from .invocation import Invocation, Outcome
 
+try:
+    from isal.isal_zlib import crc32
+except ImportError:
+    from zlib import crc32
+
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+
+# The first bytes of a PayloadChunk by the size of its payload, and their checksum.
+_heads: dict[int, tuple[bytes, int]] = {}
+_HEADS = 1024
 
 
 def payload_chunk(data: bytes) -> bytes:
     """A PayloadChunk frame, its headers in the order in which AWS writes them."""
-    return _event("PayloadChunk", "application/octet-stream", data)
+    head = _heads.get(len(data))
+    if head is None:
+        begun = _event("PayloadChunk", "application/octet-stream", data)[: -4 - len(data) or None]
+        head = begun, crc32(begun)
+        if len(_heads) < _HEADS:
+            _heads[len(data)] = head
+    begun, checksum = head
+    return b"%b%b%b" % (begun, data, crc32(data, checksum).to_bytes(4))
 
 
 def invoke_complete(**fields: str) -> bytes:
@@ -42,19 +59,20 @@ def _event(event: str, content_type: str, payload: bytes) -> bytes:
     return encode_frame(headers, payload)
 
 
-async def frames(invocation: Invocation, documented: bool, fault: Fault) -> AsyncIterator[bytes]:
-    """All frames of a streamed invocation, as the function produces them."""
-    splitter = Splitter(fault.reframe, fault.seed)
-    async for piece in invocation.pieces():
-        for part in splitter.feed(piece):
-            yield payload_chunk(part)
-    for part in splitter.flush():
-        yield payload_chunk(part)
+async def frames(invocation: Invocation, documented: bool, fault: Fault) -> AsyncIterator[list[bytes]]:
+    """All frames of a streamed invocation, as the function produces them; those of one read together."""
+    splitter = Splitter(fault.reframe, fault.seed) if fault.reframe else None
+    async for batch in invocation.batches():
+        if splitter:
+            batch = [part for piece in batch for part in splitter.feed(piece)]
+        yield [payload_chunk(piece) for piece in batch]
+    if splitter:
+        yield [payload_chunk(part) for part in splitter.flush()]
     outcome = await invocation.result()
+    last = _ending(outcome, invocation, documented, fault)
     if outcome.status != "success" and not documented and not outcome.in_response:
-        yield payload_chunk(outcome.error)
-    for frame in _ending(outcome, invocation, documented, fault):
-        yield frame
+        last.insert(0, payload_chunk(outcome.error))
+    yield last
 
 
 def _ending(outcome: Outcome, invocation: Invocation, documented: bool, fault: Fault) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import builtins
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -110,6 +110,15 @@ class InvocationRecord:
     request: str = ""  # "GET /path" behind a Function URL or a REST API
 
 
+@dataclass(slots=True)
+class _Produced:
+    """What a running invocation has produced so far: chunks are too many for a new record each."""
+
+    first: float
+    bytes: int = 0
+    chunks: int = 0
+
+
 class History:
     """The last invocations and log lines of each function, kept from the events, within a bound of memory."""
 
@@ -129,12 +138,14 @@ class History:
         self._faults: deque[FaultInjected] = deque(maxlen=invocations)
         self._line_limit = line_characters
         self._line_characters = dict[str, int]()
+        self._progress: dict[tuple[str, str], _Produced] = {}
 
     def invocations(self, function: str) -> list[InvocationRecord]:
-        return list(self._records.get(function, {}).values())
+        return [self._with_progress(record) for record in self._records.get(function, {}).values()]
 
     def find(self, request_id: str) -> InvocationRecord | None:
-        return next((kept[request_id] for kept in self._records.values() if request_id in kept), None)
+        found = (kept[request_id] for kept in self._records.values() if request_id in kept)
+        return next((self._with_progress(record) for record in found), None)
 
     def logs(self, function: str) -> list[str]:
         return [written.line for written in self._lines.get(function, ())]
@@ -151,6 +162,8 @@ class History:
             return self._keep_line(event)
         if isinstance(event, FaultInjected):
             return self._faults.append(event)
+        if isinstance(event, ChunkProduced):
+            return self.produced(event.function, event.request_id, event.time, (event.data,))
         records = self._records.setdefault(event.function, {})
         if isinstance(event, InvocationStarted):
             self._make_room(event.function, records, len(event.payload))
@@ -163,8 +176,33 @@ class History:
                 request=event.request,
             )
         elif event.request_id in records:
-            records[event.request_id] = _updated(records[event.request_id], event)
+            records[event.request_id] = self._updated(records[event.request_id], event)
+        if isinstance(event, InvocationEnded):
+            self._progress.pop((event.function, event.request_id), None)
         return None
+
+    def produced(self, function: str, request_id: str, now: float, pieces: Sequence[bytes]) -> None:
+        """Pieces of a response have left a function."""
+        progress = self._progress.get((function, request_id))
+        if progress is None:
+            progress = self._progress[function, request_id] = _Produced(now)
+        progress.bytes += sum(map(len, pieces))
+        progress.chunks += len(pieces)
+
+    def _updated(
+        self, record: InvocationRecord, event: ResponseStarted | InvocationEnded
+    ) -> InvocationRecord:
+        if isinstance(event, ResponseStarted):
+            return replace(record, content_type=event.content_type)
+        record = self._with_progress(record)
+        return replace(record, status=event.status, error_type=event.error_type, duration=event.duration)
+
+    def _with_progress(self, record: InvocationRecord) -> InvocationRecord:
+        progress = self._progress.get((record.function, record.request_id))
+        if progress is None:
+            return record
+        first = progress.first - record.started
+        return replace(record, bytes=progress.bytes, chunks=progress.chunks, time_to_first_byte=first)
 
     def _keep_line(self, written: LogWritten) -> None:
         lines = self._lines.setdefault(written.function, deque())
@@ -179,21 +217,3 @@ class History:
         while records and (len(records) >= self._invocations or held > self._payload_limit):
             held -= len(records.pop(next(iter(records))).payload)
         self._payload_bytes[function] = held
-
-
-def _updated(
-    record: InvocationRecord, event: ResponseStarted | ChunkProduced | InvocationEnded
-) -> InvocationRecord:
-    match event:
-        case ResponseStarted():
-            return replace(record, content_type=event.content_type)
-        case ChunkProduced():
-            first = record.time_to_first_byte
-            return replace(
-                record,
-                bytes=record.bytes + event.size,
-                chunks=record.chunks + 1,
-                time_to_first_byte=event.time - record.started if first is None else first,
-            )
-        case InvocationEnded():
-            return replace(record, status=event.status, error_type=event.error_type, duration=event.duration)

@@ -167,13 +167,13 @@ class HttpFront:
         )
 
     async def _buffer(self, invocation: Invocation, delivery: Delivery, extra: list[tuple[str, str]]) -> None:
-        pieces = [piece async for piece in invocation.pieces()]
+        whole = await invocation.whole()
         outcome = await invocation.result()
         if outcome.status != "success" and not outcome.in_trailers:
             raise RefusedError(502, "Internal Server Error")
         read = http_responses.buffered_1_0 if self._front.api == "rest" else http_responses.buffered_2_0
         try:
-            head, body = read(b"".join(pieces))
+            head, body = read(whole)
         except MalformedResponseError as error:
             self._explain(invocation, str(error))
             raise RefusedError(502, "Internal server error") from None
@@ -188,14 +188,14 @@ class HttpFront:
         connection: Connection,
         extra: list[tuple[str, str]],
     ) -> None:
-        body = _Bodies(invocation.pieces())
+        body = _Bodies(invocation.batches())
         head = await self._head(invocation, body)
         await delivery.start(head.status, [*head.headers, *extra])
         empty = True
-        async for piece in body:
+        async for batch in body:
             empty = False
             if head.status not in _WITHOUT_BODY:
-                await delivery.send(piece)
+                await delivery.send(batch)
         bodiless = request.method == "HEAD" or head.status in _WITHOUT_BODY
         if empty and not bodiless and not body.without_prelude and self._front.hangs_when_empty:
             self._explain(invocation, "its response has a prelude and no body: that stays open for minutes")
@@ -230,15 +230,15 @@ class HttpFront:
 class _Bodies:
     """The pieces of a response's body, once its prelude was taken off."""
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
-        self._first = b""
+    def __init__(self, batches: AsyncIterator[list[bytes]]) -> None:
+        self._batches = batches
+        self._first: list[bytes] = []
         self.without_prelude: bool = False
 
     async def read_head(self, limit: int) -> Head:
         reader = PreludeReader(limit)
-        async for piece in self._pieces:
-            self._first = reader.feed(piece)
+        async for batch in self._batches:
+            self._first = [rest for piece in batch if (rest := reader.feed(piece))]
             if reader.head:
                 return reader.head
         if not reader.begun:
@@ -248,8 +248,8 @@ class _Bodies:
             return Head(200, [("content-type", "application/octet-stream")])
         raise MalformedResponseError("The response ended within its metadata.")
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[list[bytes]]:
         if self._first:
             yield self._first
-        async for piece in self._pieces:
-            yield piece
+        async for batch in self._batches:
+            yield batch

@@ -5,9 +5,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from itertools import chain
 
 from .channel import Channel
-from .events import ChunkProduced, Event, InvocationEnded, InvocationStarted, Mode, ResponseStarted, Status
+from .events import Event, InvocationEnded, InvocationStarted, Mode, ResponseStarted, Status
 from .functions import Function
 from .pacing import TokenBucket, pieces
 
@@ -77,6 +78,7 @@ class Invocation:
         self,
         call: Call,
         notify: Callable[[Event], None],
+        produced: Callable[[Call, list[bytes]], None],
         *,
         limit: int | None = None,
         bucket: TokenBucket | None = None,
@@ -86,6 +88,7 @@ class Invocation:
         self.outcome: Outcome | None = None
         self.log_tail: bytes = b""
         self._notify = notify
+        self._produced = produced
         self._channel = Channel()
         self._head: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
@@ -106,28 +109,28 @@ class Invocation:
                 ResponseStarted(self.call.function.name, self.call.request_id, time.time(), content_type)
             )
 
-    async def write(self, data: bytes) -> None:
-        """The function sends a piece; returns when there is room for the next.
+    async def write(self, batch: list[bytes]) -> None:
+        """The function sends pieces, none empty; returns when there is room for the next.
 
         Raises:
             ResponseTooLargeError: More than this mode of invocation may carry; what fits is delivered.
         """
-        fitting = data[: self._limit - self._bytes]
+        size, room = sum(map(len, batch)), self._limit - self._bytes
+        fitting = batch if size <= room else _first_bytes(batch, room)
         if self._bucket:
-            for piece in pieces(fitting):
+            for piece in chain.from_iterable(map(pieces, fitting)):
                 await asyncio.sleep(self._bucket.take(len(piece), time.monotonic()))
-                await self._pass_on(piece)
+                await self._pass_on([piece])
         elif fitting:
             await self._pass_on(fitting)
-        if len(fitting) < len(data):
+        if size > room:
             raise ResponseTooLargeError(self._limit)
 
-    async def _pass_on(self, piece: bytes) -> None:
-        self._bytes += len(piece)
-        self._chunks += 1
-        call = self.call
-        self._notify(ChunkProduced(call.function.name, call.request_id, time.time(), len(piece), piece))
-        await self._channel.put(piece)
+    async def _pass_on(self, batch: list[bytes]) -> None:
+        self._bytes += sum(map(len, batch))
+        self._chunks += len(batch)
+        self._produced(self.call, batch)
+        await self._channel.put(batch)
 
     def end(self, outcome: Outcome, log_tail: bytes = b"") -> None:
         """The invocation is over; only the first call counts."""
@@ -165,9 +168,13 @@ class Invocation:
         """The content type of the response once it begins, or None if the invocation ended without one."""
         return await asyncio.shield(self._head)
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """The pieces of the response as they come."""
+    def batches(self) -> AsyncIterator[list[bytes]]:
+        """The pieces of the response as they come, all that are there together."""
         return aiter(self._channel)
+
+    async def whole(self) -> bytes:
+        """The response in one piece, once it has come."""
+        return b"".join([piece async for batch in self._channel for piece in batch])
 
     async def result(self) -> Outcome:
         """The outcome, once there is one."""
@@ -178,3 +185,13 @@ class Invocation:
     def detach(self) -> None:
         """The caller has gone; the function runs on and is not told, as on AWS."""
         self._channel.detach()
+
+
+def _first_bytes(batch: list[bytes], count: int) -> list[bytes]:
+    fitting = []
+    for piece in batch:
+        if count <= 0:
+            break
+        fitting.append(piece[:count])
+        count -= len(piece)
+    return fitting

@@ -123,8 +123,8 @@ class LambdaApi:
             ("x-amzn-requestid", ask.request_id),
         ]
         await delivery.start(200, headers)
-        async for frame in event_stream.frames(invocation, self._service.documented, delivery.fault):
-            await delivery.send(frame)
+        async for batch in event_stream.frames(invocation, self._service.documented, delivery.fault):
+            await delivery.send(batch)
         await delivery.finish()
 
     async def _list_functions(self, ask: Ask) -> None:
@@ -172,10 +172,10 @@ async def collect(invocation: Invocation, documented: bool) -> tuple[bytes, Outc
 
     An error in the trailers of a streamed response is lost to a buffered caller, as captured on AWS.
     """
-    pieces = [piece async for piece in invocation.pieces()]
+    body = await invocation.whole()
     outcome = await invocation.result()
     if outcome.status == "success":
-        return b"".join(pieces), outcome
+        return body, outcome
     if outcome.in_trailers and not documented:
-        return b"".join(pieces), Outcome("success")
+        return body, Outcome("success")
     return outcome.error, outcome

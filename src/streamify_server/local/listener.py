@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 from .http1 import Connection, Handler
@@ -28,6 +29,8 @@ Guard = Callable[..., str | None]
 class Listener:
     """A server for one handler; a foreign Host or Origin never gets as far as the handler.
 
+    A connection on which nothing was asked for `idle_seconds` is closed.
+
     It accepts by itself and not with asyncio's server: that one has connections which nobody can reach yet,
     between their accept and their protocol, and from Python 3.12 on its `wait_closed` waits for them.
     """
@@ -39,7 +42,9 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         guard: Guard = refused,
         host: str = "127.0.0.1",
+        idle_seconds: float | None = 300.0,
     ) -> None:
+        self._idle_seconds = idle_seconds
         self._host = host
         self._handler = handler
         self._tls = tls
@@ -78,7 +83,7 @@ class Listener:
         """
         self._socket = _listening(self._host, port)
         self.port = self._socket.getsockname()[1]
-        self._loop.add_reader(self._socket, self._accept)
+        self._loop.add_reader(self._socket, self._accept, 1)
 
     async def close(self) -> None:
         """Stop listening, drop every connection, and wait until their handlers have ended."""
@@ -102,9 +107,11 @@ class Listener:
         if self._connections:
             await asyncio.wait(list(self._connections), timeout=seconds)
 
-    def _accept(self) -> None:
-        """Take every connection that waits."""
-        while self._socket is not None:
+    def _accept(self, most: int | None = None) -> None:
+        """Take the connections that wait, all of them or so many at most."""
+        for _ in repeat(None) if most is None else repeat(None, most):
+            if self._socket is None:
+                break
             try:
                 peer, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
@@ -133,7 +140,7 @@ class Listener:
 
     def _resume(self) -> None:
         if self._socket is not None:
-            self._loop.add_reader(self._socket, self._accept)
+            self._loop.add_reader(self._socket, self._accept, 1)
 
     def _remember(self, caller: int, request: Request) -> None:
         if len(self._answered) >= _REMEMBERED:
@@ -142,18 +149,16 @@ class Listener:
 
     async def _welcome(self, peer: socket.socket) -> None:
         options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
-        reader = asyncio.StreamReader()
-        protocol = asyncio.StreamReaderProtocol(reader)
         try:
-            transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, peer, **options)
+            caller = peer.getpeername()[1]
+            _, connection = await self._loop.connect_accepted_socket(Connection, peer, **options)
         except OSError:
             return  # the peer has gone, or does not trust the certificate
-        writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
-        await self._serve(Connection(reader, writer), peer.getpeername()[1])
+        await self._serve(connection, caller)
 
     async def _serve(self, connection: Connection, caller: int) -> None:
         try:
-            while request := await connection.next_request():
+            while request := await connection.next_request(self._idle_seconds):
                 reason = self._guard(request, self.port, self.scheme, host=self._host)
                 if reason:
                     await connection.respond(403, [("content-type", "text/plain")], reason.encode())

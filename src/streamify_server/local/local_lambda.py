@@ -434,7 +434,6 @@ class LocalLambda:
     def _begin(self) -> None:
         if sys.platform == "win32":
             raise RuntimeError("LocalLambda runs on Linux and macOS.")
-        _import_h11()
         self._authority = LocalAuthority() if self._tls else None
         self._thread = LoopThread("LocalLambda")
         try:
@@ -478,13 +477,6 @@ class LocalLambda:
             thread.close()
             if self._authority:
                 self._authority.close()
-
-
-def _import_h11() -> None:
-    try:
-        import h11  # noqa: F401
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("LocalLambda needs h11: pip install 'streamify[local]'") from None
 
 
 def all_made() -> "list[LocalLambda]":

@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, for callers that have none."""
 
 import asyncio
+import selectors
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -8,11 +9,34 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 
+# So many turns of callbacks in a row do not ask the kernel for news.
+_QUIET_TURNS = 4
+
+
+class QuietSelector(selectors.DefaultSelector):
+    """Asks the kernel less often while there is work anyway.
+
+    asyncio polls before each turn. A request is served in a dozen turns, each a task that wakes the next, and
+    the polls between them would be a third of its cost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0 and self._quiet < _QUIET_TURNS:
+            self._quiet += 1
+            return []
+        self._quiet = 0
+        return super().select(timeout)
+
+
 class LoopThread:
     """Runs coroutines and functions on its loop, from any thread."""
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop(QuietSelector())
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 

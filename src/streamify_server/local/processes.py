@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 _SCRIPT = Path(__file__).with_name("supervisor.py")
 _READ_SIZE = 65536
 _END_SECONDS = 10.0
+_PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Process:
         self._log = log
         self._on_output = on_output
         self._loop = asyncio.get_running_loop()
+        self._status = -1
         os.set_blocking(log, False)
         self._loop.add_reader(log, self.drain)
 
@@ -65,11 +68,25 @@ class Process:
             self._on_output(data)
         return None
 
+    @property
+    def peak_memory(self) -> int | None:
+        """The peak resident memory in MB, where /proc knows it."""
+        try:
+            if self._status < 0:
+                self._status = os.open(f"/proc/{self.pid}/status", os.O_RDONLY)
+            found = _PEAK.search(os.pread(self._status, 4096, 0))
+        except OSError:
+            return None
+        return -(-int(found[1]) // 1024) if found else None
+
     def close(self) -> None:
         if self._log >= 0:
             self._loop.remove_reader(self._log)
             os.close(self._log)
             self._log = -1
+        if self._status >= 0:
+            os.close(self._status)
+            self._status = -1
 
     def kill(self) -> None:
         """Kill the process and its group; `on_exit` follows."""

@@ -142,8 +142,8 @@ class RuntimeApi:
     ) -> tuple[Outcome | None, tuple[int, str, str] | None]:
         """Pass the response on; return how it ended (None: with its process), and why it is refused."""
         try:
-            async for piece in connection.body():
-                await invocation.write(piece)
+            async for batch in connection.batches():
+                await invocation.write(batch)
         except ResponseTooLargeError as error:
             refusal = (413, "RequestEntityTooLarge", str(error))
             return failure("Function.ResponseSizeTooLarge", str(error)), refusal

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .api_errors import ApiError, throttled
 from .events import (
+    ChunkProduced,
     Event,
     FaultInjected,
     History,
@@ -75,7 +76,7 @@ class LambdaService:
         self._active: dict[str, int] = {}
         self._fronts: list[Listener] = []
         self._pools: dict[str, Pool] = {}
-        self._observers: list[Observer] = [self.history.observe, self._count]
+        self._observers: list[Observer] = []
         self._supervisor = Supervisor()
         self._listeners: dict[Worker, Listener] = {}
         self._inspectors: list[Inspector] = []
@@ -163,7 +164,8 @@ class LambdaService:
             if sum(self._active.values()) >= self._concurrency:
                 raise throttled(reserved=False)
         paced = self._pacing and call.mode == "streaming"
-        invocation = Invocation(call, self._notify, bucket=TokenBucket(time.monotonic()) if paced else None)
+        bucket = TokenBucket(time.monotonic()) if paced else None
+        invocation = Invocation(call, self._notify, self._produced, bucket=bucket)
         self._pools[function.name].submit(invocation)
         return invocation
 
@@ -234,7 +236,20 @@ class LambdaService:
         self._fronts.append(listener)
         return f"{listener.scheme}://{listener.address}/"
 
+    def _produced(self, call: Call, batch: list[bytes]) -> None:
+        """Pieces of a response have left a function: an event for each, if anybody asked for events."""
+        now, name = time.time(), call.function.name
+        self.history.produced(name, call.request_id, now, batch)
+        if self._observers:
+            for piece in batch:
+                self._tell(ChunkProduced(name, call.request_id, now, len(piece), piece))
+
     def _notify(self, event: Event) -> None:
+        self.history.observe(event)
+        self._count(event)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         for observer in tuple(self._observers):
             try:
                 observer(event)
@@ -257,7 +272,7 @@ class LambdaService:
         return worker
 
     async def _start(self, worker: Worker) -> None:
-        listener = self._listeners[worker] = Listener(RuntimeApi(worker))
+        listener = self._listeners[worker] = Listener(RuntimeApi(worker), idle_seconds=None)
         try:
             await listener.open()
             self._start_process(worker, listener)

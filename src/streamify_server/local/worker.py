@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from .events import Event, LogWritten
 from .functions import Function
@@ -245,7 +244,7 @@ class Worker:
                 request_id,
                 duration=time.monotonic() - self._invoked,
                 memory_size=self.function.memory_size,
-                memory_used=_peak_memory(self._process.pid if self._process else None),
+                memory_used=self._process.peak_memory if self._process else None,
                 init_duration=self._init_duration if self.served == 1 else None,
                 status=outcome.status,
                 error_type=outcome.error_type,
@@ -268,15 +267,3 @@ class Worker:
 
     def _log(self, line: str) -> None:
         self._notify(LogWritten(self.function.name, time.time(), line, self._request_id))
-
-
-def _peak_memory(pid: int | None) -> int | None:
-    """The peak resident memory of a process in MB, where /proc knows it."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return -(-int(line.split()[1]) // 1024)
-    return None

@@ -270,7 +270,6 @@ def test_a_taken_port_is_a_sentence_that_names_the_option(dev: Callable[..., Dev
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        ("h11", "LocalLambda needs h11: pip install 'streamify[local]'"),
         ("watchfiles", "Reloading needs watchfiles: pip install 'streamify[dev]', or use --no-reload."),
     ],
 )

@@ -1,0 +1,117 @@
+"""The heads of HTTP/1.1 messages: a request's read, a response's written, no I/O.
+
+RFC 9112. Strict where a message could be read in two ways, since a request may come from any page or program.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from .request import Request
+
+MAX_HEAD = 128 * 1024
+
+_REQUEST = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_VALUE = re.compile(r"[^\r\n\0]*")
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+Headers = Iterable[tuple[str, str]]
+
+
+class MalformedRequestError(Exception):
+    """The bytes are no request that can be answered; `status` says how it is refused."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request, how its body is framed (`length` None: in chunks), and what its connection is for."""
+
+    request: Request
+    length: int | None
+    keep_alive: bool
+    chunks_allowed: bool  # in the response: HTTP/1.0 knows none
+    expects_continue: bool
+
+
+def end_of_head(data: bytes | bytearray) -> int:
+    """Where the head ends whose beginning was received, behind its empty line; 0 if that is still to come.
+
+    Raises:
+        MalformedRequestError: It is too long.
+    """
+    found = data.find(b"\r\n\r\n")
+    if found >= 0:
+        return found + 4
+    if len(data) > MAX_HEAD:
+        raise MalformedRequestError("The head of the request is too long.", 431)
+    return 0
+
+
+def read_head(data: bytes) -> RequestHead:
+    """Read the head of a request, its empty line included.
+
+    Raises:
+        MalformedRequestError: It is none, or could be read in two ways.
+    """
+    first, *lines = data[:-4].split(b"\r\n")
+    match = _REQUEST.fullmatch(first)
+    if match is None:
+        raise MalformedRequestError("The first line is not that of an HTTP/1.1 request.")
+    fields = tuple(map(_field, lines))
+    request = Request(match[1].decode(), match[2].decode(), fields)
+    newer = match[3] == b"1"
+    if newer and sum(name == "host" for name, _ in fields) != 1:
+        raise MalformedRequestError("A request of HTTP/1.1 has one Host header.")
+    wishes = (request.header("connection") or "").lower()
+    return RequestHead(
+        request=request,
+        length=_length(request),
+        keep_alive=newer and "close" not in wishes,
+        chunks_allowed=newer,
+        expects_continue=newer and (request.header("expect") or "").lower() == "100-continue",
+    )
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        raise MalformedRequestError(f"{line[:40]!r} is not a header.")
+    return match[1].decode().lower(), match[2].decode("latin-1")
+
+
+def _length(request: Request) -> int | None:
+    """The length of the request's body; None if it comes in chunks."""
+    lengths = {value for name, value in request.headers if name == "content-length"}
+    coding = request.header("transfer-encoding")
+    if coding is not None:
+        if lengths:
+            raise MalformedRequestError("A body has a Content-Length or a Transfer-Encoding, not both.")
+        if coding.lower() != "chunked":
+            raise MalformedRequestError(f"The transfer encoding {coding[:40]} is not implemented.", 501)
+        return None
+    if not lengths:
+        return 0
+    length = lengths.pop()
+    if lengths or not length.isascii() or not length.isdecimal() or len(length) > 18:
+        raise MalformedRequestError("The Content-Length is not a number.")
+    return int(length)
+
+
+def write_head(status: int, headers: Headers) -> bytes:
+    """The head of a response, its empty line included.
+
+    Raises:
+        ValueError: A header that would end before its value does.
+    """
+    lines = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b""))]
+    for name, value in headers:
+        if not _VALUE.fullmatch(value) or not _VALUE.fullmatch(name):
+            raise ValueError(f"The header {name[:40]!r} has a line break or a NUL.")
+        lines.append(f"{name}: {value}".encode("latin-1"))
+    return b"\r\n".join((*lines, b"", b""))
