@@ -76,7 +76,7 @@ def _started(options: DevOptions) -> LocalLambda:
         with _port(options.host, options.port, "--port"):
             aws = LocalLambda(stream_errors=options.stream_errors, host=options.host, port=options.port)
             return aws.start()
-    except (ModuleNotFoundError, RuntimeError) as error:  # no h11, or no Linux or macOS
+    except (ModuleNotFoundError, RuntimeError) as error:  # no awslambdaric, or no Linux or macOS
         raise DevError(str(error)) from None
 
 
