@@ -82,13 +82,14 @@ def test_any_bytes_are_a_head_or_a_refusal(data: bytes) -> None:
         pass
 
 
-TOKENS = st.text("abcXYZ-09", min_size=1, max_size=12).filter(lambda name: name.lower() not in RESERVED)
 RESERVED = ("content-length", "transfer-encoding", "connection", "expect")
+TOKENS = st.text("abcXYZ-09", min_size=1, max_size=12)
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f"), max_size=30)
 
 
 @given(st.integers(200, 599), st.lists(st.tuples(TOKENS, VALUES.map(str.strip)), max_size=5))
 def test_a_written_head_is_what_another_library_reads(status: int, headers: list[tuple[str, str]]) -> None:
+    headers = [header for header in headers if header[0].lower() not in RESERVED]
     reader = h11.Connection(h11.CLIENT)
     reader.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
     reader.receive_data(write_head(status, headers))

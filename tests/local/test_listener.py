@@ -125,9 +125,13 @@ async def test_what_several_chunks_of_one_read_answer_leaves_in_one_write() -> N
     sent: list[int] = []
 
     async def stream(request: Request, connection: Connection) -> None:
-        transport = connection._transport
-        write = transport.write
-        transport.write = lambda data: (sent.append(len(data)), write(data))
+        write = connection._transport.write
+
+        def counted(data: bytes) -> None:
+            sent.append(len(data))
+            write(data)
+
+        connection._transport.write = counted
         await connection.start(200, [])
         async for batch in connection.batches():
             await connection.send_all(batch)
