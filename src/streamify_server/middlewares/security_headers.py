@@ -160,7 +160,7 @@ def _settings(option: str, given: Setting) -> dict[str, Any]:
         known(option, settings, defaults)
     for key, value in settings.items():
         kind = type(defaults.get(key, ""))
-        if kind is not str or value is not False:  # False leaves out what a name of the user's stands for
+        if option != "content_security_policy" or value is not False:  # False leaves out a directive
             check(f"{key!r} of {option}", value, f"{kind.__name__} | None")
     return {**defaults, **{key: v for key, v in settings.items() if v is not None or option in _OPEN}}
 

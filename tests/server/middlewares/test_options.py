@@ -84,7 +84,11 @@ WRONG: list[tuple[Any, str, list[Any]]] = [
     (http_security_headers, "dns_prefetch_control", [1, {"allow": 1}, {"allow": True, "x": 1}]),
     (http_security_headers, "origin_agent_cluster", [1, {"x": 1}]),
     (http_security_headers, "permissions_policy", [1, {"camera": 1}]),
-    (http_security_headers, "report_to", [1, {"default": "https://r", "maxAge": 60}]),
+    (
+        http_security_headers,
+        "report_to",
+        [1, {"default": "https://r", "maxAge": 60}, {"includeSubdomains": False}],
+    ),
     (http_security_headers, "reporting_endpoints", [1, {"csp": 3}]),
     (http_security_headers, "strict_transport_security", [{"max_age": -1}, {"max_age": "1"}, {"maxAge": 1}]),
     (http_security_headers, "strict_transport_security", [{"preload": 1}, {"include_sub_domains": "x"}]),
