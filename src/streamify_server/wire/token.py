@@ -1,0 +1,166 @@
+"""The token that a later part of a stream begins with: where the stream stands, sealed against changes.
+
+The bytes, integers big-endian, in base64url without padding:
+
+    uint8 version (1) | uint8 seal (0: SHA-256, 1: HMAC-SHA256) | uint32 part | uint64 time, ms since 1970
+    uint16 length, stream | uint16 length, state | 32 bytes seal
+
+The seal covers all that stands before it and, each with a length before it, what the token is bound to: the
+function, the tenant and the payload. Without a key the seal is a plain digest: it finds what went to another
+function or payload by mistake, and not what somebody forged.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+
+MAX_AGE = 24 * 60 * 60  # seconds
+STATE_LIMIT = 1024  # bytes of a checkpoint's state as JSON
+
+_VERSION = 1
+_PLAIN, _KEYED = 0, 1
+_FIXED = struct.Struct(">BBIQ")
+_LENGTH = struct.Struct(">H")
+_SEAL_SIZE = 32
+_CLOCK_SKEW = 5 * 60  # seconds that the clocks of two machines may be apart
+
+
+class TokenError(ValueError):
+    """A token that is refused; the message says why."""
+
+
+class Token:
+    """Where a stream stands.
+
+    Attributes:
+        stream: The request id of the stream's first part.
+        part: The number of the part that the token begins; the second part is 2.
+        issued: When it was made, in seconds since 1970.
+        state: The state of the producer, as compact ASCII JSON.
+    """
+
+    __slots__ = ("issued", "part", "state", "stream")
+
+    def __init__(self, stream: str, part: int, issued: float, state: str) -> None:
+        self.stream = stream
+        self.part = part
+        self.issued = issued
+        self.state = state
+
+
+class Binding:
+    """What a token is good for: this function, this tenant, this payload.
+
+    Args:
+        function_arn: Qualified or not; a new version of the function goes on with old streams.
+        tenant_id: Of a function with tenant isolation.
+        payload: A digest of the payload.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, function_arn: str, tenant_id: str | None, payload: bytes) -> None:
+        unqualified = ":".join(function_arn.split(":")[:7])
+        self._parts = (unqualified.encode(), (tenant_id or "").encode(), payload)
+
+    def covered(self, content: bytes) -> bytes:
+        """Return what a seal is computed over."""
+        parts = (content, *self._parts)
+        return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+def seal(token: Token, binding: Binding, keys: Sequence[bytes]) -> str:
+    """Return a token as text; the first key signs it, and without a key it is only digested.
+
+    Raises:
+        ValueError: The stream's name or the state is longer than the format allows.
+    """
+    stream, state = token.stream.encode(), token.state.encode()
+    if len(state) > STATE_LIMIT:
+        raise ValueError(
+            f"A checkpoint's state is at most {STATE_LIMIT} bytes of JSON, and this has {len(state)}."
+        )
+    fixed = _FIXED.pack(_VERSION, _KEYED if keys else _PLAIN, token.part, int(token.issued * 1000))
+    content = b"".join((fixed, _LENGTH.pack(len(stream)), stream, _LENGTH.pack(len(state)), state))
+    made = content + _digest(keys[0] if keys else None, binding.covered(content))
+    return urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+def unseal(text: str, binding: Binding, keys: Sequence[bytes], now: float) -> Token:
+    """Return what a token says, once it is known to be good here.
+
+    Args:
+        text: As `seal` made it.
+        binding: What this invocation is about.
+        keys: One of them must have signed it; without keys it must not be signed.
+        now: Seconds since 1970.
+
+    Raises:
+        TokenError: It is malformed, forged, too old, or of another function, tenant or payload.
+    """
+    content, found = _split(text)
+    token, keyed = _parse(content)
+    if keyed != bool(keys):
+        reason = "is signed, and STREAMIFY_STATE_KEY is not set" if keyed else "is not signed"
+        raise TokenError(f"The stream cannot go on: its token {reason}.")
+    covered = binding.covered(content)
+    if not any(hmac.compare_digest(found, _digest(key, covered)) for key in (keys or (None,))):
+        raise TokenError(
+            "The stream cannot go on: its token is of another function, tenant or payload"
+            + (", or not signed with a key in STREAMIFY_STATE_KEY." if keys else ", or damaged.")
+        )
+    if not -_CLOCK_SKEW <= now - token.issued <= MAX_AGE:
+        raise TokenError("The stream cannot go on: its token is older than 24 hours.")
+    return token
+
+
+def fingerprint(text: str) -> str:
+    """Return the SHA-256 of a token in hexadecimal: what the head of the part that it began carries."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(key: bytes | None, covered: bytes) -> bytes:
+    if key is None:
+        return hashlib.sha256(covered).digest()
+    return hmac.digest(key, covered, "sha256")
+
+
+def _split(text: str) -> tuple[bytes, bytes]:
+    try:
+        made = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        made = b""
+    if urlsafe_b64encode(made).rstrip(b"=").decode() != text or len(made) < _FIXED.size + _SEAL_SIZE:
+        raise _malformed()
+    return made[:-_SEAL_SIZE], made[-_SEAL_SIZE:]
+
+
+def _parse(content: bytes) -> tuple[Token, bool]:
+    version, kind, part, issued = _FIXED.unpack_from(content)
+    if version != _VERSION or kind not in (_PLAIN, _KEYED):
+        raise TokenError("The stream cannot go on: its token was made by another version of streamify.")
+    try:
+        stream, at = _field(content, _FIXED.size)
+        state, at = _field(content, at)
+        if at == len(content):
+            return Token(stream.decode(), part, issued / 1000, state.decode("ascii")), kind == _KEYED
+    except (struct.error, UnicodeDecodeError):
+        pass
+    raise _malformed()
+
+
+def _field(content: bytes, at: int) -> tuple[bytes, int]:
+    (length,) = _LENGTH.unpack_from(content, at)
+    end = at + _LENGTH.size + length
+    if end > len(content):
+        raise _malformed()
+    return content[at + _LENGTH.size : end], end
+
+
+def _malformed() -> TokenError:
+    return TokenError("The stream cannot go on: its token is malformed.")
