@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from ._offer import CONTINUE, OFFER_KEY, STATE_KEY
 from .errors import ConfigurationError
+from .wire.verified import LARGEST_TOKEN
 
 MAX_BYTES = 3583  # of the base64 text: https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
-OFFER_KEY, OFFER = "streamify", "verified/1"
+_TOKEN_SIZE = 4 * (LARGEST_TOKEN + len(f',"{STATE_KEY}":""')) // 3 + 4  # bytes that a token takes in base64
 
 ClientContext = Mapping[str, Any] | str | None
 """A mapping, or as boto3 takes it: base64 of a JSON object."""
@@ -24,33 +26,38 @@ ClientContext = Mapping[str, Any] | str | None
 def encode_client_context(
     context: ClientContext,
     *,
-    offer: bool,
+    offer: Sequence[str] = (),
     offer_required: bool = False,
     trace: Mapping[str, str] | None = None,
 ) -> str | None:
     """Return the value of the X-Amz-Client-Context header, or None where there is nothing to say.
 
-    The offer of a verified stream is merged into ``custom``, the trace context into ``w3c`` and ``custom``.
-    They replace no key of the caller's, and are left out where they would not fit: first the trace context,
-    then the offer.
+    The offer is merged into ``custom``, the trace context into ``w3c`` and ``custom``. They replace no key of
+    the caller's, and are left out where they would not fit: first the trace context, then the offer of a
+    stream that goes on, which takes room for the token of a later part, then that of a verified stream.
 
     Raises:
         ConfigurationError: The caller's context is no JSON object or too long, or a required offer does not
             fit.
     """
     own = _read(context)
-    wanted = [
-        *([_Addition("custom", {OFFER_KEY: OFFER})] if offer else []),
-        *([_Addition("w3c", trace), _Addition("custom", trace)] if trace else []),
-    ]
-    additions = [addition for addition in wanted if addition.possible(own)]
-    text, added = _longest(own, additions)
-    if offer_required and not any(OFFER_KEY in addition.fields for addition in added):
+    if CONTINUE in offer:
+        text, added = _longest(own, _additions(own, offer, trace), reserve=_TOKEN_SIZE)
+        if _has_offer(added):
+            return text
+    text, added = _longest(own, _additions(own, [each for each in offer if each != CONTINUE], trace))
+    if offer_required and not _has_offer(added):
         raise ConfigurationError(
             "verified='require' needs room for its offer in client_context.custom: the context is too "
             f"long, or its custom is no JSON object, or has the key {OFFER_KEY!r} already."
         )
     return text
+
+
+def with_token(encoded: str | None, token: str) -> str:
+    """Return a client context that offered to go on, with the token of the next part."""
+    context = _read(encoded) or {}
+    return _encode({**context, "custom": {**context.get("custom", {}), STATE_KEY: token}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +78,36 @@ class _Addition:
         return {**context, self.into: {**context.get(self.into, {}), **self.fields}}
 
 
+def _additions(
+    own: Mapping[str, Any] | None, offer: Sequence[str], trace: Mapping[str, str] | None
+) -> list[_Addition]:
+    wanted = [
+        *([_Addition("custom", {OFFER_KEY: ", ".join(offer)})] if offer else []),
+        *([_Addition("w3c", trace), _Addition("custom", trace)] if trace else []),
+    ]
+    return [addition for addition in wanted if addition.possible(own)]
+
+
+def _has_offer(added: Sequence[_Addition]) -> bool:
+    return any(OFFER_KEY in addition.fields for addition in added)
+
+
 def _longest(
-    own: Mapping[str, Any] | None, additions: Sequence[_Addition]
+    own: Mapping[str, Any] | None, additions: Sequence[_Addition], reserve: int = 0
 ) -> tuple[str | None, Sequence[_Addition]]:
-    """Encode the context with as many of the additions as fit, the first ones first."""
+    """Encode the context with as many of the additions as fit, the first ones first.
+
+    Args:
+        own: The caller's.
+        additions: What may go into it.
+        reserve: Bytes that additions leave free.
+    """
     for count in range(len(additions), -1, -1):
         if not count and own is None:
             return None, ()
         added = additions[:count]
         text = _encode(reduce(lambda context, addition: addition.merged(context), added, dict(own or {})))
-        if len(text) <= MAX_BYTES:
+        if len(text) <= MAX_BYTES - (reserve if count else 0):
             return text, added
     raise ConfigurationError(
         f"client_context is too long: {len(text):,} bytes in base64, and Lambda takes {MAX_BYTES:,}."

@@ -12,7 +12,9 @@ from typing import Any
 from ._attempts import RetryPolicy
 from ._decoding import FunctionHead, ResponseDecoder
 from ._limits import Limits
-from ._result import StreamResult
+from ._parts import Parts
+from ._request import with_token
+from ._result import Part, StreamResult
 from .errors import (
     ConfigurationError,
     CorruptStreamError,
@@ -26,6 +28,7 @@ from .transport import Cancellation, Invocation, Opening, ResponseHead
 from .wire.errors import TruncatedInputError, WireError
 
 ERROR_BODY_SIZE = 4096
+HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
 _AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
 
@@ -62,6 +65,10 @@ class StreamCore:
         self.attempt: int = 0
         self._raise_for_status = raise_for_status
         self._policy = RetryPolicy(invocation.options.retries)
+        self._parts = Parts(invocation.options)
+        self._part_began = 0.0  # seconds after the stream's beginning
+        self._bytes_before = 0  # of earlier parts
+        self._first: tuple[ResponseHead, FunctionHead] | None = None  # what the first part said
         self._raw: ResponseHead | None = None
         self._decoder: ResponseDecoder | None = None
         self._held: list[bytes] = []  # decoded, and not handed to a view
@@ -79,25 +86,39 @@ class StreamCore:
     def begin(self) -> Opening:
         """An attempt begins: return what the transport has to know."""
         self.state = State.OPENING
-        self.attempt += 1
-        self._policy.begin()
         self._raw = self._decoder = None
         self._held = []
         self._input_ended = False
-        self._bytes = self._count = 0
-        self._first_byte = None
-        logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
-        return self.limits.begin(self.cancellation)
+        if self._parts.later:
+            logger.debug("%s: part %d begins", self.invocation.function, self._parts.begun)
+        else:
+            self.attempt += 1
+            self._policy.begin()
+            self._bytes = self._count = 0
+            self._first = self._first_byte = None
+            logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
+        opening = self.limits.begin(self.cancellation)
+        self._part_began = self.limits.elapsed
+        return opening
+
+    @property
+    def next_invocation(self) -> Invocation:
+        """What is to be called: again the same, in a later part with the token that it goes on from."""
+        token = self._parts.token
+        return self.invocation if token is None else with_token(self.invocation, token)
 
     def answered(self, raw: ResponseHead) -> None:
         """The headers are there."""
         self._raw = raw
         self._answered = self.limits.elapsed
-        self._decoder = ResponseDecoder(raw, log_tail=self.invocation.log_tail)
+        log_tail = self.invocation.log_tail
+        self._decoder = ResponseDecoder(raw, log_tail=log_tail, base=self._parts.base)
 
     @property
     def head(self) -> FunctionHead | None:
-        """What the function said before its body, once that is known."""
+        """What the function said before its body, in the first part, once that is known."""
+        if self._first is not None:
+            return self._first[1]
         return self._decoder.head if self._decoder else None
 
     def advance_opening(self) -> bool:
@@ -111,23 +132,36 @@ class StreamCore:
         self.limits.answered()
         if self.state is State.OPENING and not self._wants_error_body():
             self._check_verified()
+            self._check_part(decoder, decoder.head)
             self.state = State.OPEN
         return True
 
+    def _check_part(self, decoder: ResponseDecoder, head: FunctionHead) -> None:
+        assert self._raw is not None
+        if self._first is None:
+            self._first = self._raw, head
+        elif not decoder.verifiable:
+            raise self._parts.unverified()
+        else:
+            self._parts.check_head(decoder.state, _kind(self._first[1]), _kind(head))
+
     def _must_know_why(self, decoder: ResponseDecoder) -> bool:
         """Whether a required verified stream did not come, and what came may still say that it failed."""
-        required = self.invocation.options.verified == "require" and not decoder.verifiable
+        wanted = self.invocation.options.verified == "require" or self._parts.later
+        required = wanted and not decoder.verifiable
         return (
             required and not self._held and (decoder.pending or not (decoder.complete or self._input_ended))
         )
 
     def _wants_error_body(self) -> bool:
-        return self._raise_for_status and self.head is not None and self.head.status_code >= 400
+        head = None if self._decoder is None else self._decoder.head
+        return (self._raise_for_status or self._parts.later) and head is not None and head.status_code >= 400
 
     # reading
 
     def take(self) -> list[bytes] | None:
-        """Return the chunks that are there; an empty list: more has to be read; None: the body has ended.
+        """Return the chunks that are there; an empty list: more has to be read; None: the body has ended, or
+        only this part of it, and the next one is to be opened.
 
         Raises:
             StreamTimeoutError: The total limit has passed.
@@ -145,9 +179,14 @@ class StreamCore:
             if chunks := self._noted(decoder.more()):
                 return chunks
         if decoder.complete or self._input_ended:
-            self._end()
+            self._end_part(decoder)
             return None
         return []
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether this part has said that another one follows, so that only its connection is to end."""
+        return self._decoder is not None and self._decoder.continues
 
     def next_read(self) -> tuple[float | None, TimeoutPhase]:
         """Something is to be read: return how long that may take, and which limit that is."""
@@ -226,10 +265,7 @@ class StreamCore:
 
     def retry_delay(self, error: StreamifyError) -> float | None:
         """After a failure: in how many seconds to try again; None: it is final, and the stream over."""
-        if self.cancellation.requested:
-            delay = None
-        else:
-            delay = self._policy.delay_after(error, yielded=self._yielded, time_left=self.limits.left)
+        delay = None if self.cancellation.requested else self._delay_after(error)
         if delay is None:
             self.fail(error)
         else:
@@ -237,6 +273,18 @@ class StreamCore:
             logger.debug(
                 "%s: tried again in %.1f s: %s", self.invocation.function, delay, type(error).__name__
             )
+        return delay
+
+    def _delay_after(self, error: StreamifyError) -> float | None:
+        left = self.limits.left
+        if not self._parts.later:
+            delay = self._policy.delay_after(error, yielded=self._yielded, time_left=left)
+            if delay is not None:
+                return delay
+        delay = self._parts.delay_after(error)
+        if delay is None or (left is not None and delay >= left):
+            return None
+        self._note_part()
         return delay
 
     def fail(self, error: StreamifyError) -> None:
@@ -274,11 +322,13 @@ class StreamCore:
 
     def status_error(self) -> HttpStatusError:
         """Return the error that the status is, with as much of the body as is held."""
-        assert self.head is not None
+        assert self._decoder is not None
+        head = self._decoder.head
+        assert head is not None
         return HttpStatusError(
-            f"The function answered with HTTP status {self.head.status_code}.",
-            status_code=self.head.status_code,
-            headers=self.head.headers,
+            f"The function answered with HTTP status {head.status_code}.",
+            status_code=head.status_code,
+            headers=head.headers,
             body=b"".join(self._held)[:ERROR_BODY_SIZE],
         )
 
@@ -320,8 +370,9 @@ class StreamCore:
         return self._raw.headers.get("x-amzn-requestid") if self._raw else None
 
     def raw_header(self, name: str) -> str | None:
-        """A header of the transport's response."""
-        return self._raw.headers.get(name) if self._raw else None
+        """A header of the transport's response, in the first part."""
+        raw = self._raw if self._first is None else self._first[0]
+        return raw.headers.get(name) if raw else None
 
     @property
     def summary(self) -> str:
@@ -347,13 +398,16 @@ class StreamCore:
             self.limits.duration,
             decoder is not None and decoder.verified and self.state is State.ENDED,
             self._policy.attempts,
+            (*self._parts.finished, self._this_part()),
             decoder.log_tail if decoder else None,
-            self.request_id,
+            self.raw_header("x-amzn-requestid"),
         )
 
     # inside
 
     def _noted(self, chunks: list[bytes]) -> list[bytes]:
+        if self._decoder is not None and self._decoder.verifiable:
+            chunks = self._parts.track(chunks)
         self._bytes += sum(map(len, chunks))
         self._count += len(chunks)
         return self._without_line_feed(chunks) if self._skips_line_feed and chunks else chunks
@@ -363,8 +417,31 @@ class StreamCore:
         first = chunks[0].removeprefix(b"\n")
         return [first, *chunks[1:]] if first else chunks[1:]
 
-    def _end(self) -> None:
+    def _end_part(self, decoder: ResponseDecoder) -> None:
+        if decoder.continues:
+            self._parts.hand_over()
+            self._note_part()
+            self.state = State.OPENING
+            return
+        self._parts.check_repeated()
         self._over(State.ENDED, "whole")
+
+    def _note_part(self) -> None:
+        """A part is over, and another one follows."""
+        if self._raw is not None:  # not one that was refused
+            self._parts.finished.append(self._this_part())
+            self._bytes_before = self._bytes
+            self._raw = None
+
+    def _this_part(self) -> Part:
+        headers = self._raw.headers if self._raw else {}
+        return Part(
+            headers.get("x-amzn-requestid"),
+            headers.get("x-amz-executed-version"),
+            self._bytes - self._bytes_before,
+            (self.limits.elapsed if self.limits.duration is None else self.limits.duration)
+            - self._part_began,
+        )
 
     def _over(self, state: State, how: str) -> None:
         self.state = state
@@ -386,3 +463,9 @@ class StreamCore:
                 "streamify_server behind an endpoint that passes the client context on.",
                 may_have_run=True,
             )
+
+
+def _kind(head: FunctionHead) -> tuple[int, str | None]:
+    """Status and media type: what all parts of a stream have in common."""
+    media_type = None if head.content_type is None else head.content_type.partition(";")[0].strip().lower()
+    return head.status_code, media_type

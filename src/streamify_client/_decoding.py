@@ -7,6 +7,7 @@ from ._headers import Headers
 from ._log_tail import find_failure
 from .errors import ConfigurationError, CorruptStreamError, FunctionError
 from .transport import ResponseHead
+from .wire import Mark
 from .wire.content import ContentDecoder, UnsupportedCodingError
 from .wire.errors import WireError
 from .wire.events import ErrorEvent, EventDecoder, ExceptionEvent, InvokeComplete
@@ -38,6 +39,7 @@ class ResponseDecoder:
     Args:
         raw: What came before the first byte.
         log_tail: Whether the log's end was asked for.
+        base: How many bytes of the body came in earlier parts.
 
     Attributes:
         head: What the function said before its body.
@@ -45,12 +47,13 @@ class ResponseDecoder:
         log_tail: The end of the function's log.
     """
 
-    def __init__(self, raw: ResponseHead, *, log_tail: bool = False) -> None:
+    def __init__(self, raw: ResponseHead, *, log_tail: bool = False, base: int = 0) -> None:
         self.head: FunctionHead | None = None
         self.pending: bool = False
         self.log_tail: str | None = None
         self._raw = raw
         self._wants_log = log_tail
+        self._base = base
         self._events = EventDecoder() if raw.framing == "eventstream" else None
         self._prelude: PreludeDecoder | None = None
         self._detector: FailureReportDetector | MisplacedPreludeDetector | None = None
@@ -73,6 +76,18 @@ class ResponseDecoder:
         return self._verified is not None and isinstance(self._verified.last, End)
 
     @property
+    def state(self) -> str | None:
+        """What the verified head says of the token that it was given."""
+        head = None if self._verified is None else self._verified.head
+        return None if head is None else head.state
+
+    @property
+    def continues(self) -> bool:
+        """Whether this part has ended, and another one follows."""
+        last = None if self._verified is None else self._verified.last
+        return isinstance(last, End) and last.continues
+
+    @property
     def complete(self) -> bool:
         """Whether all has come, so that what the connection does now does not matter."""
         return self._events is not None and self._events.complete
@@ -89,7 +104,7 @@ class ResponseDecoder:
             stages = (self._prelude, self._detector, self._verified, self._coding)
             self._has_stages = any(stage is not None for stage in stages)
         if not all(chunks):
-            chunks = [chunk for chunk in chunks if chunk]
+            chunks = [chunk for chunk in chunks if chunk or isinstance(chunk, Mark)]
         return chunks or (self.more() if self.pending else [])
 
     def finish(self) -> list[bytes]:
@@ -142,7 +157,7 @@ class ResponseDecoder:
         content_type = outer.headers.get("content-type")
         self._outer = outer
         if _media_type(content_type) == CONTENT_TYPE:
-            self._verified = VerifiedDecoder()
+            self._verified = VerifiedDecoder(self._base)
         else:
             self._know(replace(outer, content_type=content_type))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from . import _canned as canned
-from ._client_context import OFFER, OFFER_KEY
 from ._decoding import REMAPPED
+from ._offer import OFFER_KEY, VERIFIED, is_offered
 from .wire.prelude import HTTP_INTEGRATION
 from .wire.verified import CONTENT_TYPE
 
@@ -138,7 +138,7 @@ def _is_http(answer: Stream) -> bool:
 
 def _is_verified(answer: Stream, call: Call) -> bool:
     custom = (call.client_context or {}).get("custom", {})
-    return answer.verified and custom.get(OFFER_KEY) == OFFER
+    return answer.verified and is_offered(custom.get(OFFER_KEY), VERIFIED)
 
 
 def response_parts(answer: Stream | Refusal, call: Call, lost: Exception, late: Exception) -> Iterator[bytes]:

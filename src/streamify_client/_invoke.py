@@ -25,7 +25,7 @@ OK, FAILED, USAGE, TRUNCATED, TIMEOUT, INTERRUPTED = 0, 1, 2, 18, 28, 130  # 18 
 
 _CLIENT_OPTIONS = ("endpoint_url", "region_name")
 _CALL_OPTIONS = (
-    *("qualifier", "method", "headers", "auth", "retries", "verified"),
+    *("qualifier", "method", "headers", "auth", "retries", "resumes", "continues", "verified"),
     *("total_timeout", "connect_timeout", "first_byte_timeout", "idle_timeout"),
 )
 

@@ -76,6 +76,16 @@ def _headers(context: click.Context, parameter: click.Parameter, values: tuple[s
     help="How often to invoke again after an invocation that may have run.",
 )
 @click.option(
+    "--resumes",
+    type=click.IntRange(min=0),
+    help="How often to go on behind the last checkpoint after a cut; each is an invocation.",
+)
+@click.option(
+    "--continues",
+    type=click.IntRange(min=1),
+    help="How many parts one stream may have, each an invocation; 100 by default.",
+)
+@click.option(
     "--verified",
     type=click.Choice(["auto", "require", "off"]),
     help="Whether to ask for a verified stream, and to accept nothing else.",

@@ -25,6 +25,9 @@ class CallOptions(TypedDict, total=False):
         total_timeout: For everything, from the first attempt to the last byte.
         retries: How many more invocations there may be after the function may have run, while nothing was
             yielded.
+        resumes: How many more invocations there may be after a stream was cut behind a checkpoint: the
+            function goes on there, and its side effects happen at least once.
+        continues: How many parts one stream may have, each an invocation that hands over to the next.
         verified: Whether to ask for a verified stream (``auto``), insist on one (``require``), or neither
             (``off``).
     """
@@ -35,6 +38,8 @@ class CallOptions(TypedDict, total=False):
     timeout: float | None
     total_timeout: float | None
     retries: int
+    resumes: int
+    continues: int
     verified: Verified
 
 
@@ -80,13 +85,15 @@ class Options:
     idle_timeout: float | None = None
     total_timeout: float | None = None
     retries: int = 0
+    resumes: int = 0
+    continues: int = 100
     verified: Verified = "auto"
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout"):
             _check_seconds(name, getattr(self, name))
-        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
-            raise ConfigurationError(f"retries must be a whole number, 0 or more, not {self.retries!r}.")
+        for name, least in (("retries", 0), ("resumes", 0), ("continues", 1)):
+            _check_count(name, getattr(self, name), least)
         if self.verified not in get_args(Verified):
             raise ConfigurationError(f"verified must be 'auto', 'require' or 'off', not {self.verified!r}.")
 
@@ -110,6 +117,11 @@ class Options:
         """Return what differs from the defaults."""
         found = {field.name: (field.default, getattr(self, field.name)) for field in fields(self)}
         return {name: value for name, (default, value) in found.items() if value != default}
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number, {least} or more, not {value!r}.")
 
 
 def _check_seconds(name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ import threading
 import warnings
 from typing import Any, NoReturn, Protocol
 
-from ._core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, State, StreamCore
+from ._core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, HAND_OVER_WAIT, State, StreamCore
 from ._deadlines import Allowance
 from .errors import FunctionError, StreamClosedError, StreamifyError, TimeoutPhase
 from .transport import Cancellation, Invocation, Opening, RawResponse, Transport
@@ -149,7 +149,8 @@ class StreamReader:
         if core.cancellation.requested:
             raise StreamClosedError("The stream was cancelled.")
         self._phase = "first_byte"
-        self._raw = await self._driver.open(core.invocation, core.begin())
+        opening = core.begin()
+        self._raw = await self._driver.open(core.next_invocation, opening)
         core.answered(self._raw.head)
         while not core.advance_opening():
             core.hold(await self._receive())
@@ -173,13 +174,16 @@ class StreamReader:
         core = self.core
         if error := progress.broken:
             raise error
-        chunks = core.take()
-        while chunks is not None:
-            if chunks and progress.receive(chunks):
-                return True
-            chunks = await self._receive() or core.take()
-        await self._finish()
-        return progress.receive(None)
+        while True:
+            chunks = core.take()
+            while chunks is not None:
+                if chunks and progress.receive(chunks):
+                    return True
+                chunks = await self._receive(HAND_OVER_WAIT if core.hands_over else None) or core.take()
+            await self._finish()
+            if core.state is not State.OPENING:
+                return progress.receive(None)
+            await self._open()  # the next part
 
     async def _receive(self, at_most: float | None = None) -> list[bytes]:
         core = self.core
@@ -188,8 +192,8 @@ class StreamReader:
             limit = at_most if limit is None else min(limit, at_most)
         try:
             pieces = await self._driver.read(self._raw, limit)
-        except ConnectionError:
-            if not core.whole:
+        except (ConnectionError, TimeoutError) as error:
+            if not (core.hands_over or (core.whole and isinstance(error, ConnectionError))):
                 raise
             pieces = []
         return core.received(pieces)

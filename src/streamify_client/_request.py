@@ -1,9 +1,12 @@
 """From the arguments of ``stream()`` to an invocation; the same for sync and async."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from . import _client_context
 from ._client_context import ClientContext, encode_client_context
+from ._offer import STATE_HEADER, offered
 from ._options import CallOptions, HttpOptions, Options
 from ._payload import Payload, encode_payload
 from ._trace import trace_headers
@@ -41,7 +44,7 @@ def build_invocation(
     _refuse(http, f"only for URLs, and {function!r} is none")
     context = encode_client_context(
         client_context,
-        offer=options.verified != "off",
+        offer=offered(options.verified, options.continues),
         offer_required=options.verified == "require",
         trace=trace,
     )
@@ -55,6 +58,15 @@ def build_invocation(
         log_tail=log_tail,
         trace=trace,
     )
+
+
+def with_token(invocation: Invocation, token: str) -> Invocation:
+    """Return the invocation of a later part: the same, with the token that it goes on from."""
+    if (request := invocation.request) is None:
+        context = _client_context.with_token(invocation.client_context, token)
+        return replace(invocation, client_context=context)
+    headers = (*request.headers, (STATE_HEADER, token))
+    return replace(invocation, request=replace(request, headers=headers))
 
 
 def _refuse(given: Mapping[str, Any], why: str) -> None:

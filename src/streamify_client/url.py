@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
+from ._offer import OFFER_HEADER, offered
 from ._options import Auth, HttpOptions, Options
 from ._payload import Payload, encode_payload
 from .errors import ConfigurationError
 
 HeaderPairs = tuple[tuple[str, str], ...]
 
-OFFER_HEADER, OFFER = "streamify-accept", "verified/1"
 _LAMBDA_HOST = re.compile(r"[a-z0-9-]+\.lambda-url\.([a-z0-9-]+)\.on\.aws")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110, 5.5
@@ -220,6 +220,6 @@ def _default_headers(request: HttpRequest, options: Options, trace: Mapping[str,
         headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
     if body is not None or request.method in ("POST", "PUT", "PATCH"):
         headers["content-length"] = str(len(body or b""))
-    if options.verified != "off":
-        headers[OFFER_HEADER] = OFFER
+    if offer := offered(options.verified, options.continues):
+        headers[OFFER_HEADER] = ", ".join(offer)
     return (*headers.items(), *trace.items())

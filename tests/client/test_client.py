@@ -49,7 +49,7 @@ def test_the_arguments_reach_the_wire(make_client: MakeClient) -> None:
     assert request.headers["x-amz-log-type"] == "Tail"
     assert request.headers["x-amz-tenant-id"] == "t-1"
     context = json.loads(base64.b64decode(request.headers["x-amz-client-context"]))
-    assert context == {"env": {"x": "y"}, "custom": {"streamify": "verified/1"}}
+    assert context == {"env": {"x": "y"}, "custom": {"streamify": "verified/1, continue/1"}}
 
 
 def test_no_payload_and_no_offer_send_nothing(make_client: MakeClient) -> None:

@@ -8,7 +8,11 @@ import pytest
 from awslambdaric.lambda_context import LambdaContext
 
 from streamify_client import ConfigurationError
-from streamify_client._client_context import MAX_BYTES, encode_client_context
+from streamify_client._client_context import MAX_BYTES, encode_client_context, with_token
+from streamify_client.wire.verified import LARGEST_TOKEN
+
+VERIFIED = ("verified/1",)
+BOTH = ("verified/1", "continue/1")
 
 
 def decode(text: str | None) -> Any:
@@ -17,12 +21,12 @@ def decode(text: str | None) -> Any:
 
 
 def test_without_anything_to_say_there_is_no_context() -> None:
-    assert encode_client_context(None, offer=False) is None
+    assert encode_client_context(None, offer=()) is None
 
 
 def test_the_offer_joins_the_callers_own_context() -> None:
     own = {"custom": {"tenant": "t"}, "env": {"a": "b"}}
-    assert decode(encode_client_context(own, offer=True)) == {
+    assert decode(encode_client_context(own, offer=VERIFIED)) == {
         "custom": {"tenant": "t", "streamify": "verified/1"},
         "env": {"a": "b"},
     }
@@ -31,53 +35,56 @@ def test_the_offer_joins_the_callers_own_context() -> None:
 
 def test_a_context_as_boto3_takes_it_is_understood() -> None:
     text = base64.b64encode(b'{"custom": {"a": "b"}}').decode()
-    assert decode(encode_client_context(text, offer=True))["custom"] == {"a": "b", "streamify": "verified/1"}
+    assert decode(encode_client_context(text, offer=VERIFIED))["custom"] == {
+        "a": "b",
+        "streamify": "verified/1",
+    }
 
 
 @pytest.mark.parametrize("own", [{"custom": {"streamify": "mine"}}, {"custom": "text"}])
 def test_the_offer_replaces_nothing(own: Any) -> None:
-    assert decode(encode_client_context(own, offer=True)) == own
+    assert decode(encode_client_context(own, offer=VERIFIED)) == own
     with pytest.raises(ConfigurationError, match="verified='require'"):
-        encode_client_context(own, offer=True, offer_required=True)
+        encode_client_context(own, offer=VERIFIED, offer_required=True)
 
 
 def test_an_offer_that_does_not_fit_is_left_out() -> None:
     padding = (MAX_BYTES // 4 * 3) - len('{"custom":{"x":""}}')
     own = {"custom": {"x": "a" * padding}}
-    encoded = encode_client_context(own, offer=True)
+    encoded = encode_client_context(own, offer=VERIFIED)
     assert encoded is not None
     assert len(encoded) <= MAX_BYTES
     assert decode(encoded) == own
     with pytest.raises(ConfigurationError, match="too long"):
-        encode_client_context(own, offer=True, offer_required=True)
+        encode_client_context(own, offer=VERIFIED, offer_required=True)
 
 
 def test_a_context_that_is_too_long_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="3,583"):
-        encode_client_context({"custom": {"x": "a" * 4000}}, offer=False)
+        encode_client_context({"custom": {"x": "a" * 4000}}, offer=())
 
 
 @pytest.mark.parametrize("own", ["no base64!", base64.b64encode(b"[1]").decode(), 7, {"a": object()}])
 def test_a_context_that_is_no_json_object_is_refused(own: Any) -> None:
     with pytest.raises(ConfigurationError, match="client_context"):
-        encode_client_context(own, offer=True)
+        encode_client_context(own, offer=VERIFIED)
 
 
 def test_the_trace_context_is_passed_on_in_w3c_and_in_custom() -> None:
     trace = {"traceparent": "00-1-2-01"}
-    assert decode(encode_client_context(None, offer=True, trace=trace)) == {
+    assert decode(encode_client_context(None, offer=VERIFIED, trace=trace)) == {
         "custom": {"streamify": "verified/1", "traceparent": "00-1-2-01"},
         "w3c": trace,
     }
-    assert decode(encode_client_context(None, offer=False, trace=trace)) == {"custom": trace, "w3c": trace}
+    assert decode(encode_client_context(None, offer=(), trace=trace)) == {"custom": trace, "w3c": trace}
 
 
 @pytest.mark.parametrize("own", [{"w3c": {"traceparent": "mine"}}, {"w3c": ""}])
 def test_the_callers_own_trace_context_stays(own: dict[str, Any]) -> None:
-    found = decode(encode_client_context(own, offer=False, trace={"traceparent": "00-1-2-01"}))
+    found = decode(encode_client_context(own, offer=(), trace={"traceparent": "00-1-2-01"}))
     assert found["w3c"] == own["w3c"]
     mine = {"custom": {"traceparent": "mine"}}
-    assert decode(encode_client_context(mine, offer=False, trace={"traceparent": "00-1-2-01"})) == {
+    assert decode(encode_client_context(mine, offer=(), trace={"traceparent": "00-1-2-01"})) == {
         **mine,
         "w3c": {"traceparent": "00-1-2-01"},
     }
@@ -94,11 +101,34 @@ def test_the_callers_own_trace_context_stays(own: dict[str, Any]) -> None:
 )
 def test_the_trace_context_gives_way_to_the_offer_where_there_is_no_room(room: int, left: set[str]) -> None:
     own = {"custom": {"x": "a" * (MAX_BYTES // 4 * 3 - room)}}
-    found = decode(encode_client_context(own, offer=True, trace={"traceparent": "0" * 55}))
+    found = decode(encode_client_context(own, offer=VERIFIED, trace={"traceparent": "0" * 55}))
     assert {*found, *found["custom"]} - {"custom", "x"} == left
 
 
 def test_awslambdaric_finds_the_trace_context() -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=b"}
-    sent = decode(encode_client_context({"custom": {"a": 1}}, offer=True, trace=trace))
+    sent = decode(encode_client_context({"custom": {"a": 1}}, offer=VERIFIED, trace=trace))
     assert LambdaContext("id", sent, None, 0).w3c() == trace
+
+
+def test_a_stream_that_goes_on_is_offered_where_its_token_will_fit() -> None:
+    encoded = encode_client_context({"custom": {"x": "a"}}, offer=BOTH)
+    assert decode(encoded)["custom"]["streamify"] == "verified/1, continue/1"
+    later = with_token(encoded, "t" * LARGEST_TOKEN)
+    assert len(later) <= MAX_BYTES
+    assert decode(later)["custom"] == {**decode(encoded)["custom"], "streamify-state": "t" * LARGEST_TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("size", "offer", "traced"),
+    [
+        (100, "verified/1, continue/1", True),
+        (1020, "verified/1, continue/1", False),
+        (1100, "verified/1", True),
+    ],
+)
+def test_the_trace_context_gives_way_to_a_stream_that_goes_on(size: int, offer: str, traced: bool) -> None:
+    trace = {"traceparent": "0" * 55}
+    found = decode(encode_client_context({"custom": {"x": "a" * size}}, offer=BOTH, trace=trace))
+    assert found["custom"]["streamify"] == offer
+    assert ("w3c" in found) is traced

@@ -81,7 +81,7 @@ def test_a_url_is_a_stream_like_every_other(client: StreamClient) -> None:
         assert (stream.result.bytes_received, stream.result.verified) == (9, False)
     request = server.requests[0]
     assert (request.method, request.target, request.body) == ("POST", "/report?x=1&y=2", b'{"rows":3}')
-    assert request.headers["streamify-accept"] == "verified/1"
+    assert request.headers["streamify-accept"] == "verified/1, continue/1"
 
 
 def test_a_chunk_is_there_before_the_next_is_sent(client: StreamClient) -> None:

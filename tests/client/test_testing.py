@@ -171,7 +171,7 @@ async def test_the_calls_are_remembered(reader: Reader) -> None:
     await reader.read(
         "my fn:1", [1], qualifier="live", tenant_id="t", log_tail=True, client_context={"env": {"a": "b"}}
     )
-    context = {"env": {"a": "b"}, "custom": {"streamify": "verified/1"}}
+    context = {"env": {"a": "b"}, "custom": {"streamify": "verified/1, continue/1"}}
     assert reader.fake.calls == [Call("my fn:1", [1], "live", context, "t", True)]
 
 

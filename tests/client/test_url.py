@@ -90,7 +90,7 @@ def test_the_headers_of_a_request() -> None:
         "content-type": "application/json",
         "x-amz-content-sha256": hashlib.sha256(b'{"a":1}').hexdigest(),
         "content-length": "7",
-        "streamify-accept": "verified/1",
+        "streamify-accept": "verified/1, continue/1",
         "traceparent": "00-1-2-01",
         "X-Mine": "yes",
     }

@@ -9,3 +9,7 @@ items of the last list were not. The errors are those of `streamify_client.wire.
 """
 
 BytesLike = bytes | bytearray | memoryview
+
+
+class Mark(bytes):
+    """An empty chunk that stands for a place in a body; every stage hands it on where it is."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from . import BytesLike
+from . import BytesLike, Mark
 from .errors import CorruptInputError, TruncatedInputError, WireError
 
 PIECE = 256 * 1024
@@ -81,7 +81,7 @@ class ContentDecoder:
         size = 0
         try:
             while size < BATCH and (piece := self._next()) is not None:
-                if piece:
+                if piece or isinstance(piece, Mark):
                     found.append(piece)
                     size += len(piece)
         except WireError as error:
@@ -97,7 +97,10 @@ class ContentDecoder:
                 return piece
             if not self._waiting:
                 return None
-            pieces: Iterable[bytes] = (self._waiting.popleft(),)
+            chunk = self._waiting.popleft()
+            if isinstance(chunk, Mark):
+                return chunk
+            pieces: Iterable[bytes] = (chunk,)
             for step in self._steps:
                 pieces = _chain(step, pieces)
             self._pieces = iter(pieces)

@@ -3,20 +3,26 @@
 Both halves of Streamify speak it where the caller offered it. A response of the content type `CONTENT_TYPE`
 is a sequence of frames with one header, ``:event-type``:
 
-    head    first; JSON: contentType and contentEncoding of the body (null or absent: unknown)
-    data    any number; bytes of the body, one frame for each chunk
-    end     last, for a body that is whole; JSON: bytes and chunks, the totals of the data frames
-    error   last, for a handler that failed; JSON: errorType, errorMessage, stackTrace
+    head        first; JSON: contentType and contentEncoding of the body (null or absent: unknown), and in
+                a part that goes on, state: the SHA-256 of the token that it was given
+    data        any number; bytes of the body, one frame for each chunk
+    checkpoint  anywhere between; JSON: token, and bytes: an invocation that is given the token produces what
+                follows that many bytes of the body, all parts together
+    keepalive   anywhere between; says that the function lives, and is no part of the body
+    end         last, for a body that is whole; JSON: bytes and chunks, the totals of the data frames; with
+                continues: true, directly after a checkpoint, another part follows
+    error       last, for a handler that failed; JSON: errorType, errorMessage, stackTrace
 """
 
 import json
 from dataclasses import dataclass
 
-from . import BytesLike
+from . import BytesLike, Mark
 from .errors import CorruptInputError, TruncatedInputError, WireError
 from .eventstream import FrameDecoder, Frames
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
+LARGEST_TOKEN = 1536  # characters: a state of 1 KiB, a request id, and what goes with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,28 @@ class Head:
 
     content_type: str | None
     content_encoding: str | None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The body is whole, and these were its totals."""
+    """The body, or this part of it, is whole, and these were its totals."""
 
     bytes: int
     chunks: int
+    continues: bool = False
+
+
+class Checkpoint(Mark):
+    """Stands in the body where an invocation that is given the token goes on.
+
+    Attributes:
+        token: For the next part.
+        position: How many bytes of the body, all parts together, come before.
+    """
+
+    token: str
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +68,26 @@ class VerifiedDecoder:
     """Turns the bytes of a verified stream into its body, and lets no difference to what was sent pass.
 
     Everything but the exact order head, data..., end or error is corrupt, and so are totals that do not agree
-    and any byte after the last event; a stream without a last event is truncated.
+    and any byte after the last event; a stream without a last event is truncated. Checkpoints come out as
+    empty chunks, where they stand.
+
+    Args:
+        base: How many bytes of the body came in earlier parts.
 
     Attributes:
         head: The head, once it came.
         last: The last event, once it came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, base: int = 0) -> None:
         self.head: Head | None = None
         self.last: End | HandlerError | None = None
         self.error: WireError | None = None
         self._frames = FrameDecoder()
         self._end = 0  # where in the input the last event ended
         self._bytes = self._chunks = 0
+        self._base = base
+        self._at_checkpoint = False  # the last frame was one
 
     def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return the chunks that are complete by now."""
@@ -108,11 +134,36 @@ class VerifiedDecoder:
         if kind == "data" and self.head is not None:
             self._bytes += sum(map(len, frames.payloads))
             self._chunks += len(frames.payloads)
+            self._at_checkpoint = False
             return frames.payloads
+        if kind in ("checkpoint", "keepalive") and self.head is not None:
+            return self._read_between(kind, frames)
         self._read_one(kind, frames)
         if len(frames.payloads) > 1:  # neither of a head nor of a last event there are two
             raise self._more() if self.last is not None else _second_head(kind, frames.offset(1))
         return []
+
+    def _read_between(self, kind: object, frames: Frames) -> list[bytes]:
+        self._at_checkpoint = kind == "checkpoint"
+        if not self._at_checkpoint:
+            return []
+        positions = map(frames.offset, range(len(frames.payloads)))
+        return [self._checkpoint(*each) for each in zip(frames.payloads, positions, strict=True)]
+
+    def _checkpoint(self, payload: bytes, position: int) -> Checkpoint:
+        fields = _read_fields(payload, "checkpoint", position)
+        token, count = fields.get("token"), fields.get("bytes")
+        if not isinstance(token, str) or not token.isascii() or not 0 < len(token) <= LARGEST_TOKEN:
+            raise CorruptInputError(
+                "a checkpoint of the verified stream has no token that can be sent", position
+            )
+        if count != self._base + self._bytes:
+            raise CorruptInputError(
+                f"a checkpoint stands after {self._base + self._bytes} bytes, and says {count}", position
+            )
+        checkpoint = Checkpoint()
+        checkpoint.token, checkpoint.position = token, self._base + self._bytes
+        return checkpoint
 
     def _read_one(self, kind: object, frames: Frames) -> None:
         position = frames.start
@@ -121,7 +172,9 @@ class VerifiedDecoder:
         fields = _read_fields(frames.payloads[0], kind, position)
         if kind == "head":
             self.head = Head(
-                _string(fields, "contentType", position), _string(fields, "contentEncoding", position)
+                _string(fields, "contentType", position),
+                _string(fields, "contentEncoding", position),
+                _string(fields, "state", position),
             )
             return
         if kind == "end":
@@ -140,7 +193,12 @@ class VerifiedDecoder:
                 f"{self._bytes}, {self._chunks}, and the end says {announced[0]}, {announced[1]}",
                 position,
             )
-        return End(self._bytes, self._chunks)
+        continues = fields.get("continues", False)
+        if continues not in (True, False) or (continues and not self._at_checkpoint):
+            raise CorruptInputError(
+                "another part follows only where a checkpoint stands before the end", position
+            )
+        return End(self._bytes, self._chunks, bool(continues))
 
 
 def _second_head(kind: object, position: int) -> CorruptInputError:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streamify_client.wire.errors import CorruptInputError, TruncatedInputError
 from streamify_client.wire.eventstream import encode_frame
-from streamify_client.wire.verified import End, HandlerError, Head, VerifiedDecoder
+from streamify_client.wire.verified import Checkpoint, End, HandlerError, Head, VerifiedDecoder
 from support.decoding import decode, every_split, outcome, splits
 
 
@@ -148,3 +148,59 @@ def test_any_bytes_in_any_split_give_the_same_events_or_errors_of_the_wire(
 ) -> None:
     raw = b"".join([HEAD] * with_head + stream)
     assert outcome(VerifiedDecoder(), data.draw(splits(raw))) == outcome(VerifiedDecoder(), [raw])
+
+
+def checkpoint(token: object, count: object) -> bytes:
+    return frame("checkpoint", {"token": token, "bytes": count})
+
+
+KEEPALIVE = frame("keepalive", b"")
+GOES_ON = frame("end", {"bytes": 10, "chunks": 1, "continues": True})
+
+
+def test_a_checkpoint_comes_out_where_it_stands_at_every_split() -> None:
+    body = HEAD + DATA + checkpoint("one", 10) + DATA + KEEPALIVE + checkpoint("two", 20)
+    body += frame("end", {"bytes": 20, "chunks": 2, "continues": True})
+    for chunks in every_split(body):
+        decoder = VerifiedDecoder()
+        found, error = decode(decoder, chunks)
+        assert (found, error) == ([b"some bytes", b"", b"some bytes", b""], None)
+        marks = [chunk for chunk in found if isinstance(chunk, Checkpoint)]
+        assert [(mark.token, mark.position) for mark in marks] == [("one", 10), ("two", 20)]
+        assert decoder.last == End(20, 2, continues=True)
+
+
+def test_a_later_part_counts_on_and_says_which_token_it_had() -> None:
+    head = frame("head", {"contentType": None, "state": "0af3"})
+    decoder = VerifiedDecoder(base=7)
+    assert decode(decoder, [head + DATA + checkpoint("next", 17) + GOES_ON])[1] is None
+    assert decoder.head == Head(None, None, "0af3")
+
+
+@pytest.mark.parametrize(
+    ("frames", "said"),
+    [
+        (DATA + checkpoint("t", 9), "stands after 10 bytes, and says 9"),
+        (DATA + checkpoint("", 10), "no token"),
+        (DATA + checkpoint(7, 10), "no token"),
+        (DATA + checkpoint("t" * 1537, 10), "no token"),
+        (DATA + checkpoint("größe", 10), "no token"),
+        (DATA + frame("checkpoint", b"[]"), "no JSON object"),
+        (DATA + GOES_ON, "where a checkpoint stands before the end"),
+        (checkpoint("t", 0) + DATA + GOES_ON, "where a checkpoint stands before the end"),
+        (DATA + checkpoint("t", 10) + KEEPALIVE + GOES_ON, "where a checkpoint stands before the end"),
+        (
+            DATA + checkpoint("t", 10) + frame("end", {"bytes": 10, "chunks": 1, "continues": "yes"}),
+            "another part",
+        ),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_corrupt(frames: bytes, said: str) -> None:
+    _, error = decode(VerifiedDecoder(), [HEAD + frames])
+    assert isinstance(error, CorruptInputError)
+    assert said in error.message
+
+
+@pytest.mark.parametrize("first", [checkpoint("t", 0), KEEPALIVE])
+def test_the_head_comes_before_everything(first: bytes) -> None:
+    assert isinstance(decode(VerifiedDecoder(), [first + HEAD])[1], CorruptInputError)
