@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as ReadTimeout
 
+from streamify_client import StreamClient, TruncatedStreamError
 from streamify_server.local import Fault, FaultInjected, LocalLambda
 from streamify_server.local.event_stream import invoke_complete, payload_chunk
 from streamify_server.local.faults import Action, Cut, Script, Send, Splitter, Stall
@@ -296,3 +297,77 @@ def test_observers_are_told_what_each_fault_did(client: Any, faulty: LocalLambda
     assert told[0].effect == "refused the request with 503"
     assert told[1].effect.startswith("cut the response after 3 bytes")
     assert told[1].request_id == faulty.invocations("steps")[-2].request_id
+
+
+HANDLER = """
+from streamify_server import HttpResponse, streaming_handler
+
+@streaming_handler
+def text(event, context):
+    yield from ("one ", "two ", "three")
+
+@streaming_handler
+def page(event, context):
+    return HttpResponse(200, {"content-type": "text/plain"}, body=iter(["one ", "two ", "three"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def chunked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLambda]:
+    folder = tmp_path_factory.mktemp("chunked")
+    (folder / "app.py").write_text(HANDLER)
+    with LocalLambda() as running:
+        for name in ("text", "page"):
+            running.add_function(name, handler=f"app.{name}", code=folder, timeout=30)
+        yield running
+
+
+@pytest.mark.parametrize("verified", ["require", "off"])
+@pytest.mark.parametrize("function", ["text", "page"])
+@pytest.mark.parametrize("split", [None, "bytes", "coalesced"])
+def test_a_cut_after_chunks_delivers_each_of_them_whole(
+    chunked: LocalLambda, function: str, verified: Any, split: Any
+) -> None:
+    chunked.inject(function, Fault(cut_after_chunks=2, reframe=split), times=1)
+    received: list[str] = []
+    with StreamClient(**chunked.client_kwargs, verified=verified) as client:
+        with pytest.raises(TruncatedStreamError):
+            received.extend(client.stream(function))
+        assert "".join(received) == "one two "
+        assert client.stream(function).text() == "one two three"
+
+
+@pytest.mark.parametrize("cut", ["fin", "rst"])
+def test_a_function_url_is_cut_after_chunks_too(chunked: LocalLambda, cut: Any) -> None:
+    url = chunked.function_url("page", invoke_mode="RESPONSE_STREAM")
+    chunked.inject("page", Fault(cut_after_chunks=1, cut=cut), times=1)
+    with StreamClient(**chunked.client_kwargs, verified="off") as client:
+        with pytest.raises(TruncatedStreamError) as cut_short:
+            client.stream(url).text()
+        assert cut_short.value.bytes_received <= len("one ")
+
+
+def test_a_cut_after_more_chunks_than_there_are_does_nothing(chunked: LocalLambda) -> None:
+    told: list[str] = []
+    end = chunked.subscribe(
+        lambda event: told.append(event.effect) if isinstance(event, FaultInjected) else None
+    )
+    chunked.inject("text", Fault(cut_after_chunks=4), times=1)
+    chunked.inject("text", Fault(cut_after_chunks=0), times=1)
+    with StreamClient(**chunked.client_kwargs) as client:
+        assert client.stream("text").text() == "one two three"
+        with pytest.raises(TruncatedStreamError):
+            client.stream("text").text()
+    end()
+    assert told[0].startswith("did nothing")
+    assert told[1] == "cut the response after 0 chunks (connection closed)"
+
+
+def test_a_verified_stream_is_whole_without_the_end_event_which_stands_behind_it(
+    chunked: LocalLambda,
+) -> None:
+    chunked.inject("text", Fault(drop_end=True), times=2)
+    with StreamClient(**chunked.client_kwargs, verified="require") as client:
+        assert client.stream("text").text() == "one two three"
+    with StreamClient(**chunked.client_kwargs, verified="off") as client, pytest.raises(TruncatedStreamError):
+        client.stream("text").text()

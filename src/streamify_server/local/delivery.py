@@ -1,9 +1,10 @@
 """A response on its way to a caller, with whatever a fault plan does to it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from http import HTTPStatus
 
+from .chunks import ChunkGate
 from .faults import Action, Cut, Fault, Script, Send, Stall
 from .http1 import Connection
 from .http_head import Headers
@@ -37,6 +38,7 @@ class Delivery:
         self.fault: Fault = fault or Fault()
         self._connection = connection
         self._script = Script(fault) if fault else None
+        self._gate: ChunkGate | None = None
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head."""
@@ -45,6 +47,27 @@ class Delivery:
         await self._connection.start(status, headers)
         if self._script:
             await self._perform(self._script.begin())
+
+    def pieces(
+        self, batches: AsyncIterator[list[bytes]], content_type: str | None
+    ) -> AsyncIterator[list[bytes]]:
+        """What the plan lets through of a response, before it is framed; `finish` then ends it as planned."""
+        limit = self.fault.cut_after_chunks
+        if limit is None:
+            return batches
+        self._gate = ChunkGate(limit, content_type or "")
+        return self._limited(batches, self._gate)
+
+    async def _limited(
+        self, batches: AsyncIterator[list[bytes]], gate: ChunkGate
+    ) -> AsyncIterator[list[bytes]]:
+        while not gate.over and (batch := await anext(batches, None)) is not None:
+            yield [passed for piece in batch if (passed := gate.take(piece))]
+
+    @property
+    def cut_here(self) -> bool:
+        """Whether the plan ends the response with the chunks that were let through."""
+        return self._gate is not None and self._gate.over
 
     async def send(self, frames: Sequence[bytes]) -> None:
         """Send frames, or pieces of a plain body.
@@ -59,7 +82,13 @@ class Delivery:
         return None
 
     async def finish(self) -> None:
-        """End the response."""
+        """End the response.
+
+        Raises:
+            CutShortError: The plan does.
+        """
+        if self.cut_here and self._script:
+            await self._perform(self._script.cut(f"after {self.fault.cut_after_chunks} chunks"))
         self._ended = True
         if self._script:
             await self._perform(self._script.finish())

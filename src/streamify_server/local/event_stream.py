@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from streamify_server.frames import encode_frame
 
+from .delivery import Delivery
 from .faults import Fault, Splitter
 from .invocation import Invocation, Outcome
 
@@ -59,15 +60,20 @@ def _event(event: str, content_type: str, payload: bytes) -> bytes:
     return encode_frame(headers, payload)
 
 
-async def frames(invocation: Invocation, documented: bool, fault: Fault) -> AsyncIterator[list[bytes]]:
+async def frames(
+    invocation: Invocation, documented: bool, delivery: Delivery, content_type: str
+) -> AsyncIterator[list[bytes]]:
     """All frames of a streamed invocation, as the function produces them; those of one read together."""
+    fault = delivery.fault
     splitter = Splitter(fault.reframe, fault.seed) if fault.reframe else None
-    async for batch in invocation.batches():
+    async for batch in delivery.pieces(invocation.batches(), content_type):
         if splitter:
             batch = [part for piece in batch for part in splitter.feed(piece)]
         yield [payload_chunk(piece) for piece in batch]
     if splitter:
         yield [payload_chunk(part) for part in splitter.flush()]
+    if delivery.cut_here:
+        return
     outcome = await invocation.result()
     last = _ending(outcome, invocation, documented, fault)
     if outcome.status != "success" and not documented and not outcome.in_response:

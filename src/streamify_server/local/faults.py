@@ -42,6 +42,9 @@ class Fault:
         cut_after: After so many bytes the connection is cut, inside of a frame unless the number is a
             boundary.
         cut_after_frames: After so many frames the connection is cut.
+        cut_after_chunks: After so many chunks of the handler's the connection is cut, so that each of them
+            arrives whole. In a verified stream these are its data frames, else the pieces in which the
+            response left the function. For streamed responses only.
         cut: "fin" closes the connection, "rst" resets it, "clean" ends the HTTP response as if it were whole.
         drop_end: The end event (InvokeComplete) is not sent.
         flip_bit: The number of a bit that is inverted: bit `n % 8` of byte `n // 8`.
@@ -65,6 +68,7 @@ class Fault:
     stall_seconds: float | None = None
     cut_after: int | None = None
     cut_after_frames: int | None = None
+    cut_after_chunks: int | None = None
     cut: CutKind = "fin"
     drop_end: bool = False
     flip_bit: int | None = None
@@ -77,7 +81,7 @@ class Fault:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("stall_after", "cut_after", "cut_after_frames", "flip_bit"):
+        for name in ("stall_after", "cut_after", "cut_after_frames", "cut_after_chunks", "flip_bit"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"{name} counts from 0 and cannot be {value}.")
@@ -233,6 +237,13 @@ class Script:
             did.append(f"split the body into other HTTP chunks ({fault.rechunk})")
         return ", ".join(did) or f"did nothing: the response ended after {self.sent}"
 
+    def cut(self, where: str) -> Iterator[Action]:
+        """End the response here; `where` goes into the effect."""
+        self.over = True
+        yield from self.finish()
+        self.happened.append(f"cut the response {where} ({_CUTS[self._fault.cut]})")
+        yield Cut(self._fault.cut)
+
     def _between(self) -> Iterator[Action]:
         fault = self._fault
         if self._sent == fault.stall_after and not self._stalled:
@@ -243,10 +254,7 @@ class Script:
             self.happened.append(f"stalled after {self.sent} {until}")
             yield Stall(fault.stall_seconds)
         if self._sent == fault.cut_after or self._frames == fault.cut_after_frames:
-            self.over = True
-            yield from self.finish()
-            self.happened.append(f"cut the response after {self.sent} ({_CUTS[fault.cut]})")
-            yield Cut(fault.cut)
+            yield from self.cut(f"after {self.sent}")
 
     def _room(self) -> int | None:
         """The bytes until the next thing happens."""

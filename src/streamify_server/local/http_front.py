@@ -188,7 +188,7 @@ class HttpFront:
         connection: Connection,
         extra: list[tuple[str, str]],
     ) -> None:
-        body = _Bodies(invocation.batches())
+        body = _Bodies(delivery.pieces(invocation.batches(), await invocation.content_type()))
         head = await self._head(invocation, body)
         await delivery.start(head.status, [*head.headers, *extra])
         empty = True
@@ -196,7 +196,7 @@ class HttpFront:
             empty = False
             if head.status not in _WITHOUT_BODY:
                 await delivery.send(batch)
-        bodiless = request.method == "HEAD" or head.status in _WITHOUT_BODY
+        bodiless = request.method == "HEAD" or head.status in _WITHOUT_BODY or delivery.cut_here
         if empty and not bodiless and not body.without_prelude and self._front.hangs_when_empty:
             self._explain(invocation, "its response has a prelude and no body: that stays open for minutes")
             await connection.wait_for_hang_up()

@@ -123,7 +123,8 @@ class LambdaApi:
             ("x-amzn-requestid", ask.request_id),
         ]
         await delivery.start(200, headers)
-        async for batch in event_stream.frames(invocation, self._service.documented, delivery.fault):
+        documented = self._service.documented
+        async for batch in event_stream.frames(invocation, documented, delivery, content_type):
             await delivery.send(batch)
         await delivery.finish()
 

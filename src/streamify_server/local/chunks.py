@@ -1,0 +1,81 @@
+"""Where the chunks of a function's response end, for faults that count them."""
+
+import struct
+
+HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
+VERIFIED = "application/vnd.streamify.eventstream"
+_NULS = bytes(8)
+_FRAME_OVERHEAD = 16
+_MAX_FRAME = 32 * 1024 * 1024
+_MAX_PRELUDE = 1024 * 1024
+# The headers of a frame with a chunk of the handler's: one string, `:event-type: data`.
+_DATA_HEADERS = b"\x0b:event-type\x07\x00\x04data"
+
+
+class ChunkGate:
+    """Lets the first chunks of a response through, with all that comes before and between them.
+
+    A chunk is what the handler yielded or wrote: a data frame of a verified stream, any other piece as it
+    left the function. A prelude is not a chunk, nor are the other frames of a verified stream.
+
+    Args:
+        limit: How many chunks to let through; 0 lets nothing through.
+        content_type: The content type that the function posted.
+    """
+
+    def __init__(self, limit: int, content_type: str) -> None:
+        self.over: bool = limit == 0
+        self._left = limit
+        self._prelude = b"" if content_type == HTTP_RESPONSE else None
+        self._framed = content_type == VERIFIED
+        self._frame = b""
+
+    def take(self, piece: bytes) -> bytes:
+        """The part of the next piece that may pass."""
+        if self.over:
+            return b""
+        head = self._rest_of_prelude(piece)
+        body = piece[head:]
+        if not body:
+            return piece
+        return piece[: head + (self._frames(body) if self._framed else self._whole(body))]
+
+    def _rest_of_prelude(self, piece: bytes) -> int:
+        if self._prelude is None:
+            return 0
+        before = len(self._prelude)
+        self._prelude += piece
+        end = self._prelude.find(_NULS)
+        if end < 0 and len(self._prelude) <= _MAX_PRELUDE:
+            return len(piece)
+        if end < 0:  # this is no prelude
+            self._prelude = None
+            return len(piece)
+        self._framed = VERIFIED.encode() in self._prelude[:end]
+        self._prelude = None
+        return end + len(_NULS) - before
+
+    def _whole(self, body: bytes) -> int:
+        self._count()
+        return len(body)
+
+    def _frames(self, body: bytes) -> int:
+        """How much of the body belongs to frames that may pass; one may have begun in an earlier piece."""
+        held = len(self._frame)
+        data, at = self._frame + body, 0
+        while not self.over and len(data) - at >= _FRAME_OVERHEAD:
+            total, headers = struct.unpack_from(">II", data, at)
+            if not _FRAME_OVERHEAD <= total <= _MAX_FRAME:
+                self._framed = False  # these are no frames
+                return len(body)
+            if len(data) - at < total:
+                break
+            if data[at + 12 : at + 12 + headers] == _DATA_HEADERS:
+                self._count()
+            at += total
+        self._frame = data[at:]
+        return at - held if self.over else len(body)
+
+    def _count(self) -> None:
+        self._left -= 1
+        self.over = self._left == 0
