@@ -1,14 +1,19 @@
 """The reads of the control plane, by boto3 and against its model."""
 
 import http.client
+import io
+import re
 import sys
+import urllib.request
+import zipfile
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from streamify_server.local import LocalLambda
+from streamify_server.local import Cors, LocalLambda
 from support.local import FUNCTIONS, boto3_client
 
 MODEL: Any = botocore.session.get_session().get_service_model("lambda")
@@ -19,6 +24,14 @@ SERVED = {
     "GetFunction": {},
     "GetFunctionConfiguration": {},
     "GetFunctionConcurrency": {},
+    "GetFunctionUrlConfig": {},
+    "ListFunctionUrlConfigs": {},
+    "GetAlias": {},
+    "ListAliases": {},
+    "ListVersionsByFunction": {},
+    "ListTags": {},
+    "GetPolicy": {},
+    "GetRuntimeManagementConfig": {},
 }
 
 
@@ -87,7 +100,7 @@ def test_a_marker_that_was_never_given_out_is_refused(described: Any) -> None:
 @pytest.mark.parametrize("name", SERVED)
 def test_each_operation_is_served_on_the_method_and_path_of_the_model(aws: LocalLambda, name: str) -> None:
     model = MODEL.operation_model(name).http
-    path = model["requestUri"].replace("{FunctionName}", "absent")
+    path = re.sub(r"\{\w+\}", "absent", model["requestUri"])
     connection = http.client.HTTPConnection(aws.endpoint_url.removeprefix("http://"))
     connection.request(model["method"], path, SERVED[name].get("payload"))
     answer = connection.getresponse()
@@ -95,3 +108,84 @@ def test_each_operation_is_served_on_the_method_and_path_of_the_model(aws: Local
     assert answer.status == expected
     assert answer.headers["x-amzn-errortype"] == (None if expected == 200 else "ResourceNotFoundException")
     connection.close()
+
+
+def answer_of(response: dict[str, Any], shape: str) -> dict[str, Any]:
+    """An answer without boto3's metadata, once its fields are those of the model."""
+    response.pop("ResponseMetadata")
+    assert set(response) <= set(MODEL.shape_for(shape).members)
+    return response
+
+
+def test_function_urls_are_told_with_their_mode_which_tools_decide_by(aws: LocalLambda, client: Any) -> None:
+    aws.add_function("urls", handler="plain.handler", code=FUNCTIONS)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function_url_config(FunctionName="urls")
+    assert client.list_function_url_configs(FunctionName="urls")["FunctionUrlConfigs"] == []
+    cors = Cors(allow_origins=["https://app.example"], allow_credentials=True)
+    url = aws.function_url("urls", invoke_mode="RESPONSE_STREAM", auth_type="AWS_IAM", cors=cors)
+    aws.rest_api("urls")
+    shown = answer_of(client.get_function_url_config(FunctionName="urls"), "GetFunctionUrlConfigResponse")
+    assert (shown["FunctionUrl"], shown["InvokeMode"], shown["AuthType"]) == (
+        url,
+        "RESPONSE_STREAM",
+        "AWS_IAM",
+    )
+    assert shown["Cors"] == {"AllowOrigins": ["https://app.example"], "AllowCredentials": True}
+    listed = client.list_function_url_configs(FunctionName="urls")["FunctionUrlConfigs"]
+    assert listed == [shown]
+    assert set(listed[0]) <= set(MODEL.shape_for("FunctionUrlConfig").members)
+
+
+def test_aliases_versions_tags_and_policies_are_told(described: Any) -> None:
+    alias = answer_of(described.get_alias(FunctionName="fn0", Name="live"), "AliasConfiguration")
+    assert alias["AliasArn"] == "arn:aws:lambda:us-east-1:123456789012:function:fn0:live"
+    assert described.list_aliases(FunctionName="fn0")["Aliases"] == [alias]
+    with pytest.raises(described.exceptions.ResourceNotFoundException, match="Cannot find alias"):
+        described.get_alias(FunctionName="fn0", Name="dead")
+    versions = described.list_versions_by_function(FunctionName="fn0")["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST"]
+    arn = described.get_function(FunctionName="fn0")["Configuration"]["FunctionArn"]
+    assert described.list_tags(Resource=arn)["Tags"] == {}
+    with pytest.raises(described.exceptions.ResourceNotFoundException):
+        described.get_policy(FunctionName="fn0")
+    management = described.get_runtime_management_config(FunctionName="fn0")
+    assert answer_of(management, "GetRuntimeManagementConfigResponse")["UpdateRuntimeOn"] == "Auto"
+
+
+def test_a_functions_package_can_be_downloaded(described: Any) -> None:
+    location = described.get_function(FunctionName="fn0")["Code"]["Location"]
+    with urllib.request.urlopen(location) as answer:
+        package = zipfile.ZipFile(io.BytesIO(answer.read()))
+    assert package.read("plain.py") == (FUNCTIONS / "plain.py").read_bytes()
+    assert not any("__pycache__" in name for name in package.namelist())
+
+
+def test_sts_tells_who_calls(aws: LocalLambda) -> None:
+    client = boto3.client("sts", **aws.client_kwargs)
+    identity = client.get_caller_identity()
+    assert identity["Account"] == "123456789012"
+    assert identity["Arn"] == "arn:aws:iam::123456789012:user/local"
+    with pytest.raises(ClientError, match="GetSessionToken"):
+        client.get_session_token()
+    client.close()
+
+
+WRITES = {
+    "create_function": {"Role": "arn:aws:iam::123456789012:role/local", "Code": {"ZipFile": b"x"}},
+    "update_function_code": {"ZipFile": b"x"},
+    "update_function_configuration": {"Timeout": 3},
+    "delete_function": {},
+    "publish_version": {},
+    "create_alias": {"Name": "a", "FunctionVersion": "1"},
+    "create_function_url_config": {"AuthType": "NONE"},
+    "put_function_concurrency": {"ReservedConcurrentExecutions": 1},
+    "add_permission": {"StatementId": "a", "Action": "lambda:InvokeFunction", "Principal": "*"},
+}
+
+
+@pytest.mark.parametrize(("operation", "arguments"), WRITES.items(), ids=WRITES.keys())
+def test_a_write_says_what_to_use_instead(described: Any, operation: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match=r"LocalLambda\.add_function\(\)") as raised:
+        getattr(described, operation)(FunctionName="fn0", **arguments)
+    assert "add_function()" in raised.value.response["Error"]["Message"]

@@ -2,6 +2,8 @@
 
 import gc
 import json
+import shutil
+import stat
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import boto3
 import pytest
 
 from streamify_server.local import LocalLambda
+from streamify_server.local.layers import unpack_layers
 from support.layer import build_layer
 
 WRAPPED = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}
@@ -124,3 +127,43 @@ def test_what_was_unpacked_goes_with_the_emulator(
     del aws
     gc.collect()
     assert not list(tmp_path.glob("streamify-opt-*"))
+
+
+def link(target: str, name: str) -> tuple[zipfile.ZipInfo, str]:
+    """An entry that is a symbolic link, as `zip --symlinks` writes it."""
+    entry = zipfile.ZipInfo(name)
+    entry.create_system = 3
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry, target
+
+
+@pytest.mark.parametrize("target", ["libfive.so.5.1", "/opt/lib/libfive.so.5.1"])
+def test_a_symbolic_link_in_a_layer_is_one(tmp_path: Path, target: str) -> None:
+    with zipfile.ZipFile(tmp_path / "layer.zip", "w") as opened:
+        opened.writestr(*link(target, "lib/libfive.so"))
+        opened.writestr("lib/libfive.so.5.1", "five")
+    opt = unpack_layers([tmp_path / "layer.zip"])
+    assert (opt / "lib" / "libfive.so").is_symlink()
+    assert (opt / "lib" / "libfive.so").read_text() == "five"
+    shutil.rmtree(opt)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../../etc/passwd", "/opt/../../etc/passwd"])
+def test_a_link_that_leads_out_of_a_layer_is_refused(tmp_path: Path, target: str) -> None:
+    with zipfile.ZipFile(tmp_path / "layer.zip", "w") as opened:
+        opened.writestr(*link(target, "lib/out"))
+    with pytest.raises(ValueError, match="leads out of /opt"):
+        unpack_layers([tmp_path / "layer.zip"])
+
+
+def test_nothing_is_written_through_the_link_of_an_earlier_layer(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with zipfile.ZipFile(tmp_path / "1.zip", "w") as opened:
+        opened.writestr(*link("real", "lib"))
+        opened.writestr("real/a", "a")
+    with zipfile.ZipFile(tmp_path / "2.zip", "w") as opened:
+        opened.writestr("lib/b", "b")
+    opt = unpack_layers([tmp_path / "1.zip", tmp_path / "2.zip"])
+    assert (opt / "real" / "b").read_text() == "b"
+    shutil.rmtree(opt)

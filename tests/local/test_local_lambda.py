@@ -1,8 +1,10 @@
 """LocalLambda as an object: its life, its arguments, its guard."""
 
 import http.client
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -322,4 +324,63 @@ def test_more_than_the_accounts_concurrency_is_throttled(gate: Gate) -> None:
         assert raised.value.response["Reason"] == "ConcurrentInvocationLimitExceeded"
         gate.open()
         list(events)
+        client.close()
+
+
+def test_asynchronous_invocations_wait_for_room(gate: Gate, tmp_path: Path) -> None:
+    told = Gate(tmp_path, "told")
+    seen: list[str] = []
+    with LocalLambda() as aws:
+        add_steps(aws, concurrency=1)
+        aws.subscribe(lambda event: seen.append(type(event).__name__))
+        client = boto3_client(aws)
+        events = iter(
+            client.invoke_with_response_stream(
+                FunctionName="steps", Payload=do(["write", "x"], ["await", gate.path], ["end"])
+            )["EventStream"]
+        )
+        next(events)
+        for path in (told.path, told.path):
+            invoke(client, do(["tell", path], ["end"]), InvocationType="Event")
+        assert len(aws.invocations("steps")) == 1
+        gate.open()
+        list(events)
+        assert told.read() == told.read()  # one process, one after the other
+        client.close()
+    kinds = [name for name in seen if name in ("InvocationStarted", "InvocationEnded")]
+    assert kinds[:5] == ["InvocationStarted", "InvocationEnded"] * 2 + ["InvocationStarted"]
+
+
+@pytest.mark.parametrize("ask", ["invocations", "logs", "clear_faults", "restart_function", "function_url"])
+def test_a_name_that_was_never_added_is_an_error_and_not_an_empty_answer(aws: LocalLambda, ask: str) -> None:
+    with pytest.raises(KeyError, match=r"There is no function 'typo' here; added were: .*steps"):
+        getattr(aws, ask)("typo")
+
+
+SLOW = """
+import sys, time
+time.sleep(float(sys.argv[1]))
+sys.path.insert(0, ".")
+sys.argv = ["steps.py"]
+import steps
+steps.main()
+"""
+
+
+def add_slow(aws: LocalLambda, name: str, seconds: float, timeout: float) -> None:
+    command = [sys.executable, "-c", SLOW, str(seconds)]
+    aws.add_function(name, command=command, code=FUNCTIONS, timeout=timeout)
+
+
+def test_an_init_over_the_limit_begins_again_within_the_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamify_server.local.worker._INIT_SECONDS", 0.2)
+    with LocalLambda() as aws:
+        add_slow(aws, "slow", 0.5, timeout=30)
+        client = boto3_client(aws)
+        assert invoke(client, do(["answer", "1"]), "slow")["Payload"] == b"1"
+        report = next(line for line in aws.logs("slow") if line.startswith("INIT_REPORT"))
+        assert report.endswith("Phase: init\tStatus: timeout")
+        add_slow(aws, "hanging", 600, timeout=0.5)
+        answer = invoke(client, do(["answer", "1"]), "hanging")
+        assert b"Task timed out after 0.50 seconds" in answer["Payload"]
         client.close()

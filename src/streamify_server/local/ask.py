@@ -24,13 +24,14 @@ class Ask:
         request: Request,
         connection: Connection,
         request_id: str,
-        name: str,
+        parts: list[str],
         query: dict[str, list[str]],
     ) -> None:
         self.request = request
         self.connection = connection
         self.request_id = request_id
-        self.name = name
+        self.name = parts[0]
+        self.part = parts[-1]
         self.query = query
 
     async def respond(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:

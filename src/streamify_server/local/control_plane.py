@@ -2,9 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from .api_errors import ApiError
+from .cors import Cors
+from .fronts import Front
 from .functions import Function
 
 _PAGE = 50
@@ -38,11 +41,12 @@ def configuration(function: Function) -> dict[str, Any]:
     return shown
 
 
-def function(function: Function) -> dict[str, Any]:
-    """The answer to GetFunction."""
+def function(function: Function, location: str) -> dict[str, Any]:
+    """The answer to GetFunction; `location` is where its package can be downloaded."""
     answer: dict[str, Any] = {
         "Configuration": configuration(function),
-        "Code": {"RepositoryType": "Local", "Location": function.code.as_uri()},
+        "Code": {"RepositoryType": "S3", "Location": location},
+        "Tags": {},
     }
     if function.concurrency is not None:
         answer["Concurrency"] = concurrency(function)
@@ -54,6 +58,93 @@ def concurrency(function: Function) -> dict[str, Any]:
     if function.concurrency is None:
         return {}
     return {"ReservedConcurrentExecutions": function.concurrency}
+
+
+def versions(function: Function) -> dict[str, Any]:
+    """The answer to ListVersionsByFunction: nothing is published here."""
+    return {"Versions": [configuration(function)]}
+
+
+def alias(function: Function, name: str) -> dict[str, Any]:
+    """The answer to GetAlias.
+
+    Raises:
+        ApiError: The function has no such alias.
+    """
+    if name not in function.aliases:
+        raise ApiError("ResourceNotFoundException", f"Cannot find alias arn: {function.arn}:{name}")
+    return {
+        "AliasArn": f"{function.arn}:{name}",
+        "Name": name,
+        "FunctionVersion": function.version,
+        "Description": "",
+    }
+
+
+def aliases(function: Function) -> dict[str, Any]:
+    """The answer to ListAliases."""
+    return {"Aliases": [alias(function, name) for name in function.aliases]}
+
+
+def tags(function: Function) -> dict[str, Any]:
+    """The answer to ListTags: there are none here."""
+    return {"Tags": {}}
+
+
+def runtime_management(function: Function) -> dict[str, Any]:
+    """The answer to GetRuntimeManagementConfig."""
+    return {"UpdateRuntimeOn": "Auto", "FunctionArn": function.arn}
+
+
+def url_config(function: Function, url: str, front: Front, created: str) -> dict[str, Any]:
+    """A FunctionUrlConfig."""
+    shown: dict[str, Any] = {
+        "FunctionUrl": url,
+        "FunctionArn": function.arn,
+        "AuthType": "AWS_IAM" if front.signed else "NONE",
+        "InvokeMode": "RESPONSE_STREAM" if front.streaming else "BUFFERED",
+        "CreationTime": created,
+        "LastModifiedTime": created,
+    }
+    if front.cors:
+        shown["Cors"] = _cors(front.cors)
+    return shown
+
+
+def _cors(cors: Cors) -> dict[str, Any]:
+    shown = {
+        "AllowOrigins": list(cors.allow_origins),
+        "AllowMethods": list(cors.allow_methods),
+        "AllowHeaders": list(cors.allow_headers),
+        "ExposeHeaders": list(cors.expose_headers),
+        "AllowCredentials": cors.allow_credentials,
+        "MaxAge": cors.max_age,
+    }
+    return {name: value for name, value in shown.items() if value not in (None, [])}
+
+
+def no_such_resource() -> ApiError:
+    return ApiError("ResourceNotFoundException", "The resource you requested does not exist.")
+
+
+def caller_identity(account: str, request_id: str) -> bytes:
+    """The answer of STS to GetCallerIdentity."""
+    return (
+        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+        f"<GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/local</Arn>"
+        f"<UserId>AIDALOCALLAMBDA00000</UserId><Account>{account}</Account></GetCallerIdentityResult>"
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+        "</GetCallerIdentityResponse>"
+    ).encode()
+
+
+def unknown_action(action: str, request_id: str) -> bytes:
+    """The answer of AWS's query protocol to an action that is not served here."""
+    message = escape(f"LocalLambda has no action {action!r}, only GetCallerIdentity.")
+    return (
+        f"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>{message}</Message>"
+        f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    ).encode()
 
 
 def function_list(functions: Sequence[Function], query: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -98,12 +98,11 @@ def make_function(
     _check_texts(f"The command of {name}", argv or (handler,))
     _check_environment(name, fields["environment"])
     wrapped = None if argv else wrapped_command(fields["environment"], directory, opt)
-    modified = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
     return Function(
         handler=handler,
         code=directory,
         command=tuple(argv or wrapped or python_command(handler)),
-        last_modified=modified,
+        last_modified=timestamp(),
         opt=opt,
         wrapped=wrapped is not None,
         **fields,
@@ -132,6 +131,11 @@ def _check_texts(what: str, texts: Sequence[Any]) -> None:
             raise ValueError(f"{what} has a character that cannot be encoded: {text!r}.") from None
         if b"\0" in encoded:
             raise ValueError(f"{what} has a NUL, which no process can be given: {text!r}.")
+
+
+def timestamp() -> str:
+    """Now, as the control plane writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
 
 
 def python_command(handler: str) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ class Invocation:
         self.started: float = time.time()
         self.outcome: Outcome | None = None
         self.log_tail: bytes = b""
+        self.init_again: bool = False  # the init phase took too long and begins again within the invocation
         self._notify = notify
         self._produced = produced
         self._channel = Channel()

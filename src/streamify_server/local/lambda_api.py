@@ -1,15 +1,14 @@
 """The Lambda API: Invoke, InvokeWithResponseStream, and the reads of the control plane."""
 
 import base64
-import json
 import re
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
-from . import control_plane, event_stream
+from . import event_stream
 from .api_errors import ApiError
 from .ask import Ask
+from .control_api import ControlApi, Route
 from .delivery import CutShortError, Delivery
 from .faults import Fault
 from .functions import Function
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 REQUEST_LIMIT = 6 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024
 
-_Route = Callable[[Ask], Awaitable[None]]
-
 
 class LambdaApi:
     """Routes requests and answers them as AWS does."""
@@ -34,13 +31,10 @@ class LambdaApi:
     def __init__(self, service: "LambdaService") -> None:
         self._service = service
         # Methods and paths are those of the botocore model; tests hold them against it.
-        routes: list[tuple[str, str, _Route]] = [
+        routes: list[tuple[str, str, Route]] = [
             ("POST", "/2015-03-31/functions/([^/]+)/invocations", self._invoke),
             ("POST", "/2021-11-15/functions/([^/]+)/response-streaming-invocations", self._invoke_streaming),
-            ("GET", "/2015-03-31/functions/?()", self._list_functions),
-            ("GET", "/2015-03-31/functions/([^/]+)", self._get_function),
-            ("GET", "/2015-03-31/functions/([^/]+)/configuration", self._get_configuration),
-            ("GET", "/2019-09-30/functions/([^/]+)/concurrency", self._get_concurrency),
+            *ControlApi(service, self._find).routes,
         ]
         self._routes = [(method, re.compile(path), route) for method, path, route in routes]
 
@@ -48,8 +42,8 @@ class LambdaApi:
         request_id = new_request_id()
         path, _, query = request.target.partition("?")
         try:
-            route, name = self._route(request.method, path)
-            await route(Ask(request, connection, request_id, name, parse_qs(query)))
+            route, parts = self._route(request.method, path)
+            await route(Ask(request, connection, request_id, parts, parse_qs(query)))
         except ApiError as error:
             await connection.skip_body(REQUEST_LIMIT)
             headers = [("x-amzn-requestid", request_id), *error.headers]
@@ -60,12 +54,12 @@ class LambdaApi:
         except TruncatedBodyError:
             connection.abort()
 
-    def _route(self, method: str, path: str) -> tuple[_Route, str]:
+    def _route(self, method: str, path: str) -> tuple[Route, list[str]]:
         for verb, pattern, route in self._routes:
             match = pattern.fullmatch(path)
             if match and verb == method:
-                return route, unquote(match[1])
-        raise ApiError("UnknownOperationException", f"{method} {path} is no operation of this server.")
+                return route, [unquote(part) for part in match.groups()]
+        raise ApiError("UnknownOperationException", _unknown(method, path))
 
     async def _invoke(self, ask: Ask) -> None:
         function, arn = self._find(ask)
@@ -76,10 +70,10 @@ class LambdaApi:
             return await ask.respond(204, [version])
         call = ask.call(function, arn, payload, "event" if kind == "Event" else "buffered")
         fault = self._service.fault_for(function, ask.request_id)
-        invocation = self._service.submit(call)
         if kind == "Event":
-            invocation.detach()
+            self._service.submit_event(call)
             return await ask.respond(202, [])
+        invocation = self._service.submit(call)
         body, outcome = await collect(invocation, self._service.documented)
         headers = [
             ("content-type", "application/json"),
@@ -128,19 +122,6 @@ class LambdaApi:
             await delivery.send(batch)
         await delivery.finish()
 
-    async def _list_functions(self, ask: Ask) -> None:
-        functions = sorted(self._service.functions.values(), key=lambda function: function.name)
-        await _respond_json(ask, control_plane.function_list(functions, ask.query))
-
-    async def _get_function(self, ask: Ask) -> None:
-        await _respond_json(ask, control_plane.function(self._find(ask)[0]))
-
-    async def _get_configuration(self, ask: Ask) -> None:
-        await _respond_json(ask, control_plane.configuration(self._find(ask)[0]))
-
-    async def _get_concurrency(self, ask: Ask) -> None:
-        await _respond_json(ask, control_plane.concurrency(self._find(ask)[0]))
-
     def _find(self, ask: Ask) -> tuple[Function, str]:
         """The function that a request names, and its ARN as the caller qualified it."""
         named = parse_function_name(ask.name)
@@ -164,8 +145,13 @@ class LambdaApi:
         return Delivery(ask.connection, fault, tell, framed=framed)
 
 
-async def _respond_json(ask: Ask, body: dict[str, Any]) -> None:
-    await ask.respond(200, [("content-type", "application/json")], json.dumps(body).encode())
+def _unknown(method: str, path: str) -> str:
+    if method in ("POST", "PUT", "PATCH", "DELETE") and path.startswith("/20"):
+        return (
+            f"LocalLambda has no {method} {path}: its functions are added and changed with "
+            "LocalLambda.add_function(), their URLs opened with function_url()."
+        )
+    return f"{method} {path} is no operation of this server."
 
 
 async def collect(invocation: Invocation, documented: bool) -> tuple[bytes, Outcome]:

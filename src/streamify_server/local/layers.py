@@ -1,6 +1,8 @@
 """Layers and exec wrappers: what Lambda unpacks into /opt, and what it starts in place of the runtime."""
 
 import os
+import shutil
+import stat
 import sys
 import tempfile
 import zipfile
@@ -14,19 +16,46 @@ def unpack_layers(layers: Sequence[str | Path]) -> Path:
     """Unpack layers, one over the other, into a new folder that stands for /opt.
 
     Raises:
-        ValueError: A layer is no zip archive.
+        ValueError: A layer is no zip archive, or leads out of its folder.
     """
     for layer in layers:
         if not zipfile.is_zipfile(layer):
             raise ValueError(f"{layer} is not a zip archive; a layer is one, as `make layer` builds it.")
     opt = Path(tempfile.mkdtemp(prefix="streamify-opt-"))
-    for layer in layers:
-        with zipfile.ZipFile(layer) as archive:
-            for entry in archive.infolist():
-                path = Path(archive.extract(entry, opt))
-                if mode := entry.external_attr >> 16 & 0o777:
-                    path.chmod(mode)
+    try:
+        for layer in layers:
+            with zipfile.ZipFile(layer) as archive:
+                _unpack(archive, opt)
+    except BaseException:
+        shutil.rmtree(opt, ignore_errors=True)
+        raise
     return opt
+
+
+def _unpack(archive: zipfile.ZipFile, opt: Path) -> None:
+    links = [entry for entry in archive.infolist() if stat.S_ISLNK(entry.external_attr >> 16)]
+    for entry in archive.infolist():
+        if entry not in links:
+            _check_inside(opt / entry.filename, opt, entry.filename)
+            path = Path(archive.extract(entry, opt))
+            if mode := entry.external_attr >> 16 & 0o777:
+                path.chmod(mode)
+    for entry in links:  # last, so that no file is written through one
+        _link(opt / entry.filename, archive.read(entry).decode(), opt)
+
+
+def _link(path: Path, target: str, opt: Path) -> None:
+    # An absolute target is meant for Lambda, where the layer is in /opt.
+    own = opt / target.removeprefix("/opt").lstrip("/") if target.startswith("/opt/") else None
+    _check_inside(own or path.parent / target, opt, f"{path.relative_to(opt)} -> {target}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(own or target)
+
+
+def _check_inside(path: Path, opt: Path, named: str) -> None:
+    if not path.resolve().is_relative_to(opt.resolve()):
+        raise ValueError(f"The layer's entry {named} leads out of /opt: take it out of the layer.")
 
 
 def wrapped_command(environment: Mapping[str, str], code: Path, opt: Path | None) -> tuple[str, ...] | None:

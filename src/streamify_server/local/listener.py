@@ -153,8 +153,9 @@ class Listener:
             caller = peer.getpeername()[1]
             _, connection = await self._loop.connect_accepted_socket(Connection, peer, **options)
         except OSError:
-            return  # the peer has gone, or does not trust the certificate
-        await self._serve(connection, caller)
+            peer.close()  # it has gone, or does not trust the certificate
+        else:
+            await self._serve(connection, caller)
 
     async def _serve(self, connection: Connection, caller: int) -> None:
         try:

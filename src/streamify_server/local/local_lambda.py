@@ -181,7 +181,7 @@ class LocalLambda:
         Raises:
             KeyError: There is no such function.
         """
-        function = self._functions[name]
+        function = self._functions[self._known(name)]
         if self._service:
             self._call(self._service.add, function)
 
@@ -275,10 +275,9 @@ class LocalLambda:
         )
 
     def _open_front(self, port: int, **fields: Any) -> str:
-        from .http_front import Front
+        from .fronts import Front
 
-        if fields["function"] not in self._functions:
-            raise KeyError(fields["function"])
+        self._known(fields["function"])
         return self._loop.run(self._running.open_front(Front(**fields), port))
 
     def inject(self, name: str, fault: Fault, times: int | None = None) -> None:
@@ -296,26 +295,38 @@ class LocalLambda:
             KeyError: There is no such function.
             ValueError: Fewer than one time.
         """
-        if name not in self._functions:
-            raise KeyError(name)
+        self._known(name)
         if times is not None and times < 1:
             raise ValueError(f"A fault is injected at least once, not {times} times.")
         self._call(self._running.faults.add, name, fault, times)
 
     def clear_faults(self, name: str) -> None:
         """Let the next invocations of a function go well."""
-        self._call(self._running.faults.clear, name)
+        self._call(self._running.faults.clear, self._known(name))
 
     def invocations(self, name: str) -> list[InvocationRecord]:
-        """The last 1,000 invocations of a function, fewer if their payloads exceed 64 MiB, oldest first."""
-        return self._call(self._running.history.invocations, name)
+        """The last 1,000 invocations of a function, fewer if their payloads exceed 64 MiB, oldest first.
+
+        Raises:
+            KeyError: There is no such function.
+        """
+        return self._call(self._running.history.invocations, self._known(name))
 
     def logs(self, name: str) -> list[str]:
         """The last 10,000 log lines of a function, fewer if they are long, Lambda's own among them.
 
         At most 64 Mi characters are kept; a line that goes on without an end is told in pieces.
+
+        Raises:
+            KeyError: There is no such function.
         """
-        return self._call(self._running.history.logs, name)
+        return self._call(self._running.history.logs, self._known(name))
+
+    def _known(self, name: str) -> str:
+        if name not in self._functions:
+            added = ", ".join(sorted(self._functions)) or "none"
+            raise KeyError(f"There is no function {name!r} here; added were: {added}.")
+        return name
 
     @property
     def code(self) -> dict[str, Path]:

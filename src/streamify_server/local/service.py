@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -20,10 +21,11 @@ from .events import (
     Observer,
 )
 from .faults import Fault, FaultQueue
-from .functions import Function, process_environment
+from .fronts import Front
+from .functions import Function, process_environment, timestamp
 from .http1 import Handler
 from .http_events import Endpoint
-from .http_front import Front, HttpFront
+from .http_front import HttpFront
 from .invocation import Call, Invocation
 from .lambda_api import LambdaApi
 from .listener import Guard, Listener
@@ -74,7 +76,9 @@ class LambdaService:
         self.api: Listener = self._listener(LambdaApi(self))
         self._concurrency = concurrency
         self._active: dict[str, int] = {}
+        self._queued: deque[Call] = deque()
         self._fronts: list[Listener] = []
+        self._urls: list[tuple[str, Front, str]] = []
         self._pools: dict[str, Pool] = {}
         self._observers: list[Observer] = []
         self._supervisor = Supervisor()
@@ -154,19 +158,34 @@ class LambdaService:
         Raises:
             ApiError: The function, or the account, has as many as it may have.
         """
-        function = call.function
-        if call.mode != "event":
-            if (
-                function.concurrency is not None
-                and self._active.get(function.name, 0) >= function.concurrency
-            ):
-                raise throttled(reserved=True)
-            if sum(self._active.values()) >= self._concurrency:
-                raise throttled(reserved=False)
+        if refusal := self._refusal(call.function):
+            raise refusal
+        return self._begin(call)
+
+    def submit_event(self, call: Call) -> None:
+        """Begin an asynchronous invocation as soon as the function has room for it."""
+        if self._refusal(call.function):
+            self._queued.append(call)
+        else:
+            self._begin(call).detach()
+
+    def _refusal(self, function: Function) -> ApiError | None:
+        reserved = function.concurrency
+        if reserved is not None and self._active.get(function.name, 0) >= reserved:
+            return throttled(reserved=True)
+        if sum(self._active.values()) >= self._concurrency:
+            return throttled(reserved=False)
+        return None
+
+    def _begin_queued(self) -> None:
+        for _ in range(len(self._queued)):
+            self.submit_event(self._queued.popleft())
+
+    def _begin(self, call: Call) -> Invocation:
         paced = self._pacing and call.mode == "streaming"
         bucket = TokenBucket(time.monotonic()) if paced else None
         invocation = Invocation(call, self._notify, self._produced, bucket=bucket)
-        self._pools[function.name].submit(invocation)
+        self._pools[call.function.name].submit(invocation)
         return invocation
 
     def replay(self, request_id: str) -> str | None:
@@ -234,7 +253,13 @@ class LambdaService:
         await listener.open(port)
         handler.endpoint = replace(endpoint, port=listener.port)
         self._fronts.append(listener)
-        return f"{listener.scheme}://{listener.address}/"
+        url = f"{listener.scheme}://{listener.address}/"
+        self._urls.append((url, front, timestamp()))
+        return url
+
+    def function_urls(self, name: str) -> list[tuple[str, Front, str]]:
+        """The Function URLs of a function, each with its configuration and when it was opened."""
+        return [each for each in self._urls if (each[1].function, each[1].api) == (name, "url")]
 
     def _produced(self, call: Call, batch: list[bytes]) -> None:
         """Pieces of a response have left a function: an event for each, if anybody asked for events."""
@@ -261,6 +286,8 @@ class LambdaService:
             self._active[event.function] = self._active.get(event.function, 0) + 1
         elif isinstance(event, InvocationEnded):
             self._active[event.function] -= 1
+            if self._queued:
+                asyncio.get_running_loop().call_soon(self._begin_queued)
 
     def _spawn(self, function: Function) -> Worker:
         worker = Worker(function, self._notify)

@@ -13,7 +13,7 @@ from .logs import Tail, end_line, report_line, start_line
 from .processes import Exit, Process
 from .states import Call, InvalidTransitionError, State, transition
 
-# Lambda gives the init phase ten seconds, and then once more the function's own timeout.
+# How long Lambda's init phase may take.
 _INIT_SECONDS = 10.0
 
 # A line that has not ended by then is cut: a function may print for ever without a line feed.
@@ -47,6 +47,7 @@ class Worker:
         self._spawned = time.monotonic()
         self._invoked = self._spawned
         self._init_duration: float | None = None
+        self._init_cut = False
         self._tail = Tail()
         self._partial_line = b""
         self._request_id: str | None = None
@@ -56,8 +57,11 @@ class Worker:
     def attach(self, process: Process) -> None:
         self._process = process
         process.on_exit = self._exited
-        seconds = _INIT_SECONDS + self.function.timeout
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out)
+        # Lambda gives the init phase ten seconds; one that needs more begins again within the invocation.
+        again = self.current is not None and self.current.init_again
+        seconds = self.function.timeout if again else _INIT_SECONDS
+        expired = self._timed_out if again else self._init_expired
+        self._timer = asyncio.get_running_loop().call_later(seconds, expired)
 
     def kill(self) -> None:
         """Kill the process group; the worker serves nothing more."""
@@ -88,7 +92,7 @@ class Worker:
         # Only of a process that has served before: one that never takes any would be replaced for ever.
         if self.served and self.state is State.RUNNING and self.not_taken():
             self.begun = False
-        if self.current and (self.begun or self._init_duration is None):
+        if self.current and (self.begun or self._init_duration is None) and not self._init_cut:
             self._finish(self._init_error or self._exit_failure(self._how, self.current))
         self._stop_timer()
         self.on_death(self)
@@ -102,6 +106,15 @@ class Worker:
             "Runtime exited without providing a reason" if clean else f"Runtime exited with error: {how}"
         )
         return failure("Runtime.ExitError", message, request_id=request_id)
+
+    def _init_expired(self) -> None:
+        duration = (time.monotonic() - self._spawned) * 1000
+        self._flush_line()
+        self._write_line(f"INIT_REPORT Init Duration: {duration:.2f} ms\tPhase: init\tStatus: timeout")
+        if self.current:
+            self.current.init_again = True
+        self._init_cut = True
+        self.kill()
 
     def _timed_out(self) -> None:
         if self.current and (self.begun or self._init_duration is None):
@@ -174,10 +187,11 @@ class Worker:
         self.begun = True
         self._request_id = self.current.call.request_id
         self.invocation_id = str(uuid.uuid4())
-        self._invoked = time.monotonic()
+        # An init phase that began again is part of the invocation.
+        self._invoked = self._spawned if self.current.init_again and not self.served else time.monotonic()
         self._tail = Tail()
-        timeout = self.function.timeout
-        self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out)
+        left = self._invoked + self.function.timeout - time.monotonic()
+        self._timer = asyncio.get_running_loop().call_later(left, self._timed_out)
         self._write_line(start_line(self.current.call.request_id, self.function.version))
 
     @property
