@@ -3,6 +3,7 @@
 The same properties serve the replay of the corpus and the coverage-guided run.
 """
 
+import base64
 import json
 import random
 import zlib
@@ -26,7 +27,17 @@ from streamify_client.wire.verified import VerifiedDecoder
 from streamify_server._runtime_api import MalformedAnswerError, chunk, last_chunk, read_answer
 from streamify_server._trailers import error_trailers
 from streamify_server._verified import VerifiedSink
+from streamify_server.errors import HttpError
 from streamify_server.frames import encode_frame
+from streamify_server.middlewares import (
+    _negotiate,
+    http_json_body_parser,
+    http_jwt,
+    http_multipart_body_parser,
+    http_urlencode_body_parser,
+    partial_response,
+)
+from streamify_server.onion import Request
 from streamify_server.response import PRELUDE_END, PRELUDE_LIMIT, from_dict, prelude
 from support.decoding import Decoder, EachFrame, outcome
 from support.posters import Poster
@@ -243,6 +254,84 @@ def http_response(data: bytes) -> None:
             assert not set(value) & set("\r\n\0")
 
 
+def refused_or(parse: Callable[[], Any]) -> Any:
+    """What a parser of requests makes of its input, or the 4xx with which it refuses it."""
+    try:
+        return parse()
+    except HttpError as refused:
+        if refused.status_code >= 500:
+            raise AssertionError("refused with a failure of ours") from refused
+        return refused.status_code
+
+
+def request(data: bytes, content_type: str) -> Request:
+    body = base64.b64encode(data).decode()
+    headers = {"content-type": content_type}
+    return Request({"headers": headers, "body": body, "isBase64Encoded": True}, None)
+
+
+def multipart_form(data: bytes) -> None:
+    """A form becomes text and files that were all in the body, or is refused."""
+    seen = request(data, "multipart/form-data; boundary=cut")
+    if refused_or(lambda: http_multipart_body_parser().before(seen)) is not None:
+        return
+    values = [
+        v for value in seen.event["body"].values() for v in (value if isinstance(value, list) else [value])
+    ]
+    for value in values:
+        in_utf_8 = isinstance(value, str) and b"charset" not in data.lower()
+        assert isinstance(value, str) or value.content in data
+        assert not in_utf_8 or value.encode() in data
+        assert isinstance(value, str) or "/" not in value.filename
+
+
+def request_bodies(data: bytes) -> None:
+    """JSON and forms become plain values that JSON can carry, or are refused."""
+    for parser, content_type in (
+        (http_json_body_parser(max_depth=20), "application/json"),
+        (http_urlencode_body_parser(max_fields=50), "application/x-www-form-urlencoded"),
+    ):
+        seen = request(data, content_type)
+        if refused_or(lambda parser=parser, seen=seen: parser.before(seen)) is None:  # type: ignore[misc]
+            json.dumps(seen.event["body"], allow_nan=False, ensure_ascii=False).encode()
+
+
+def accept_fields(data: bytes) -> None:
+    """What is chosen is among what is available, and in the order of the header or of what is available."""
+    field = data.decode("latin-1")
+    available = ["text/html", "text/plain", "gzip", "br", "identity", "en", "en-US", "utf-8"]
+    for negotiate in (
+        _negotiate.media_types,
+        _negotiate.encodings,
+        _negotiate.languages,
+        _negotiate.charsets,
+    ):
+        chosen = refused_or(lambda negotiate=negotiate: negotiate(field, available))  # type: ignore[misc]
+        assert isinstance(chosen, int) or (set(chosen) <= set(available) and len(set(chosen)) == len(chosen))
+        refused_or(lambda negotiate=negotiate: negotiate(field, None))  # type: ignore[misc]
+
+
+def field_mask(data: bytes) -> None:
+    """A mask picks a part of a value that is in the value, and picks the same part of that part."""
+    value = {"a": {"b": [{"c": 1, "d": "x"}], "c": {"b": 2}}, "b": "text", "id": [{"a": 1}, {"b": 2}]}
+    try:
+        mask = partial_response.parse(data.decode("latin-1"))
+    except ValueError:
+        return
+    picked = partial_response.apply(mask, value)
+    assert partial_response.apply(mask, picked) == picked
+    assert set(picked) <= set(value)
+
+
+def tokens(data: bytes) -> None:
+    """Only a token that was signed with the key gets through."""
+    seen = Request({"headers": {"authorization": f"Bearer {data.decode('latin-1')}"}}, None)
+    assert refused_or(lambda: _AUTH.before(seen)) == 401
+
+
+_AUTH = http_jwt(key="a secret of the fuzzer, which signs nothing, 64 bytes and longer", algorithm="HS256")
+
+
 PROPERTIES: dict[str, Property] = {
     "frames": decoding(lambda: EachFrame(max_headers=LIMIT, max_payload=LIMIT), most=5 * LIMIT),
     "events": decoding(
@@ -265,4 +354,9 @@ PROPERTIES: dict[str, Property] = {
     "chunk_writer": chunk_writer,
     "runtime_api_answer": runtime_api_answer,
     "http_response": http_response,
+    "multipart_form": multipart_form,
+    "request_bodies": request_bodies,
+    "accept_fields": accept_fields,
+    "field_mask": field_mask,
+    "tokens": tokens,
 }

@@ -49,10 +49,10 @@ class KeySet:
         self._fetched_at = self._tried_at = float("-inf")
 
     def get(self, key_id: str | None) -> dict[str, Any] | None:
-        """The key with this id, or the only one for a token that names none; None if there is no such key.
+        """The key with this id; without an id the only key of the set; None if there is no such key.
 
         Raises:
-            UnavailableError: There are no keys that are fresh enough, and none can be fetched.
+            UnavailableError: The keys are too old, and cannot be fetched again.
         """
         with self._lock:
             found = self._found(key_id) if self._is_fresh() else None

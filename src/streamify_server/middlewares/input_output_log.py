@@ -47,7 +47,7 @@ class input_output_logger:
         omit_paths: What is left out, such as "event.headers.authorization", "event.items.[].token" or
             "response.body.password", upper or lower case; or a list of names, such as
             `["event", "a.dotted.name"]`. A path into a body of JSON text is followed; a body
-            that was cut or is no JSON is withheld, because nobody can tell what stands in it.
+            that was cut or is not JSON is withheld, because what it holds cannot be found.
         mask: Stands in place of what is left out; None drops the key as well.
         max_bytes: Bytes of a body, and of an event as JSON, that are logged.
 
@@ -212,7 +212,7 @@ def redacted(value: Any, tree: PathTree | None, mask: str | None) -> Any:
     """A copy without what the tree names, masked or left out; `value` stays as it was.
 
     Names match whatever their case, as those of header fields do. JSON text is looked into; other text that
-    the tree leads into is withheld, because nobody can tell what stands in it.
+    the tree leads into is withheld, because what it holds cannot be found.
     """
     if tree is None:
         return WITHHELD if mask is None else mask

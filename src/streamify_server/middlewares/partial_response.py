@@ -33,7 +33,7 @@ class http_partial_response:
     """Cuts a JSON body down to the fields that the query names, as in `?fields=name,items(id,author/name)`.
 
     It looks at successful HTTP responses whose body is whole: JSON text or bytes, a dict, or a list of dicts.
-    Streams, other bodies and bare responses are left alone. A mask that is none is answered with 400.
+    Streams, other bodies and bare responses are left alone. A malformed mask is answered with 400.
 
     Args:
         filtering_key_name: The query parameter.

@@ -21,9 +21,9 @@ _NAME = re.compile(r"[\w.:-]+")
 
 
 class http_router:
-    """A handler that hands each request on to the handler of its method and path.
+    """A handler that calls the handler of each request's method and path.
 
-    It is no middleware but what the middlewares wrap: `streaming_handler(...)(http_router(...))`. A path has
+    It is not a middleware but what middlewares wrap: `streaming_handler(...)(http_router(...))`. A path has
     variables as API Gateway writes them, `/users/{id}` and, at its end, `/files/{proxy+}`; what they stand
     for is put into the event's `pathParameters`, as it stands in the path. A slash at the end of a path makes
     no difference. Fixed paths come before paths with variables, and then the route that was given first.
@@ -38,7 +38,7 @@ class http_router:
 
     Raises:
         ValueError: A route has a wrong method or path, or is there twice.
-        TypeError: A route lacks a part, or its handler is no function.
+        TypeError: A route lacks a part, or its handler is not a function.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -116,7 +116,7 @@ class RouteTable:
 
         Raises:
             ValueError: The method is unknown, the path is malformed, or the route is there already.
-            TypeError: The handler is no function.
+            TypeError: The handler is not a function.
         """
         if method not in self._dynamic:
             raise ValueError(f"A route has one of the methods {', '.join(METHODS)} and ANY, not {method!r}.")

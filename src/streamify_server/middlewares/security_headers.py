@@ -1,4 +1,4 @@
-"""Headers that tell browsers to be careful."""
+"""Headers that restrict what browsers do with a response."""
 
 from __future__ import annotations
 
