@@ -174,6 +174,7 @@ class StreamReader:
         core = self.core
         if error := progress.broken:
             raise error
+        progress.forget()
         while True:
             chunks = core.take()
             while chunks is not None:

@@ -1,7 +1,7 @@
 """File objects over a stream: what pandas, pyarrow, csv and zipfile-like readers ask for."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .wire.errors import WireError
@@ -16,20 +16,21 @@ class RestDecoder:
 
     def __init__(self) -> None:
         self.rest: memoryview = memoryview(b"")
-        self._last = b""
 
     def receive(self, data: bytes) -> list[bytes]:
         """Return the bytes; the file object keeps their rest here."""
-        self._last = data
         return [data]
 
     def finish(self) -> list[bytes]:
         """There is nothing left."""
         return []
 
-    def unread(self, left: int = 0) -> bytes:
+    def unread(self, left: Sequence[bytes] = ()) -> list[bytes]:
         """Return what was not read."""
-        return self._last if left else bytes(self.rest)
+        return list(left) or [bytes(self.rest)]
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
 
 
 class StreamFile(io.BufferedIOBase):

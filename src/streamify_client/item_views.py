@@ -81,9 +81,13 @@ class EventDecoder:
         """The body has ended: an event without its blank line is discarded, as the standard says."""
         return self._events(self._decoder.finish())
 
-    def unread(self, left: int = 0) -> bytes:
+    def unread(self, left: list[ServerSentEvent]) -> list[bytes]:
         """Return the bytes after the last event handed out."""
         return self._decoder.unread(left)
+
+    def forget(self) -> None:
+        """As in every decoder."""
+        self._decoder.forget()
 
     @property
     def line_feed_due(self) -> bool:

@@ -7,7 +7,6 @@ decoder and one method on each response stream.
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
-from operator import length_hint
 from typing import Any, Generic, Protocol, TypeVar
 
 from ._core import StreamCore
@@ -31,12 +30,15 @@ class Decoder(Protocol[T]):
     def finish(self) -> list[T]:
         """The body has ended whole: return what is left, or raise."""
 
-    def unread(self, left: int = 0) -> bytes | None:
-        """Return the bytes that are part of no item handed out; None: it cannot tell.
+    def unread(self, left: list[T]) -> list[bytes] | None:
+        """Return the bytes that are part of no item handed out, in their chunks; None: it cannot tell.
 
         Args:
-            left: How many of the last list's items were not handed out.
+            left: The items of the last list that were not handed out.
         """
+
+    def forget(self) -> None:
+        """All items were handed out: keep no more of the input than what belongs to the next one."""
 
 
 class BytesDecoder:
@@ -44,30 +46,24 @@ class BytesDecoder:
 
     error: WireError | None = None
 
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
     def receive(self, data: bytes) -> list[bytes]:
         """Return the chunk."""
-        return self.receive_each([data])
+        return [data]
 
     def receive_each(self, chunks: list[bytes]) -> list[bytes]:
         """Return the chunks."""
-        self._chunks = chunks.copy()  # the list itself may be cleared
         return chunks
 
     def finish(self) -> list[bytes]:
         """There is nothing left."""
-        self._chunks = []
         return []
 
-    def unread(self, left: int = 0) -> bytes:
-        """Return the bytes of the chunks that were not handed out."""
-        return b"".join(self.unread_each(left))
-
-    def unread_each(self, left: int) -> list[bytes]:
+    def unread(self, left: list[bytes]) -> list[bytes]:
         """Return the chunks that were not handed out."""
-        return self._chunks[len(self._chunks) - left :]
+        return left
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
 
 
 class PiecesDecoder:
@@ -77,7 +73,6 @@ class PiecesDecoder:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._pieces: list[bytes] = []
         self._rest = bytearray()
 
     def receive(self, data: bytes) -> list[bytes]:
@@ -86,17 +81,19 @@ class PiecesDecoder:
         whole = len(self._rest) - len(self._rest) % self._size
         cut = bytes(self._rest[:whole])
         del self._rest[:whole]
-        self._pieces = [cut[start : start + self._size] for start in range(0, whole, self._size)]
-        return self._pieces.copy()
+        return [cut[start : start + self._size] for start in range(0, whole, self._size)]
 
     def finish(self) -> list[bytes]:
         """Return the last piece."""
-        self._pieces, self._rest = [bytes(self._rest)] if self._rest else [], bytearray()
-        return self._pieces.copy()
+        pieces, self._rest = [bytes(self._rest)] if self._rest else [], bytearray()
+        return pieces
 
-    def unread(self, left: int = 0) -> bytes:
+    def unread(self, left: list[bytes]) -> list[bytes]:
         """Return the bytes that were not handed out."""
-        return b"".join(self._pieces[len(self._pieces) - left :]) + self._rest
+        return [*left, bytes(self._rest)]
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
 
 
 class _Until(Iterator[T]):
@@ -110,9 +107,6 @@ class _Until(Iterator[T]):
         if time.monotonic() >= self._until:
             raise StopIteration
         return next(self._items)
-
-    def __length_hint__(self) -> int:
-        return length_hint(self._items)
 
 
 class Progress(Generic[T]):
@@ -166,16 +160,17 @@ class Progress(Generic[T]):
 
     def unread(self) -> list[bytes] | None:
         """Return the bytes that are part of no item handed out, in chunks where the view has chunks."""
-        left = length_hint(self.items)
-        if (unread_each := getattr(self.decoder, "unread_each", None)) is not None:
-            rest: list[bytes] | None = unread_each(left)
-        else:
-            unread = self.decoder.unread(left)
-            rest = None if unread is None else [unread]
+        left = list(self.items)
+        rest = self.decoder.unread(left)
         if rest is None:
+            self.items = iter(left)
             return None
-        self.items = iter(())
         return [chunk for chunk in rest if chunk]
+
+    def forget(self) -> None:
+        """All items were handed out: let go of what they were made of before more is read."""
+        self._core.drop_items()
+        self.decoder.forget()
 
     def _decode(self, chunks: list[bytes]) -> list[T]:
         if self._attempt != self._core.attempt:  # nothing of the attempts before was handed out

@@ -120,7 +120,7 @@ def test_what_a_file_has_not_read_of_a_chunk_is_kept_for_others() -> None:
     held = RestDecoder()
     file = StreamFile(iter([b"abcdef"]), held, lambda: None)
     assert file.read(2) == b"ab"
-    assert held.unread() == b"cdef"
+    assert held.unread() == [b"cdef"]
 
 
 def test_the_standard_text_layer_and_csv_read_it() -> None:

@@ -24,6 +24,7 @@ _CHECKSUM = struct.Struct("!I")
 _INTEGERS = {2: struct.Struct("!b"), 3: struct.Struct("!h"), 4: struct.Struct("!i"), 5: struct.Struct("!q")}
 _TRUE, _FALSE, _BYTES, _STRING, _TIMESTAMP, _UUID = 0, 1, 6, 7, 8, 9
 _OVERHEAD = _PRELUDE.size + _CHECKSUM.size
+_SMALL_PART = 4096  # bytes: parts of a frame below that are collected in one buffer
 _KNOWN_HEADS, _KNOWN_SIZE = 64, 256  # so many heads of at most so many bytes are remembered
 
 
@@ -73,9 +74,12 @@ class FrameDecoder:
         self._max_payload = max_payload
         self._crc32 = crc32_function()
         self._start = 0  # where in the input the next frame begins
-        self._rest = bytearray()  # the beginning of that frame
-        self._needed = _PRELUDE.size  # how much of it has to be there before more can be said
-        self._head_size = 0  # of that frame, once its lengths are known
+        self._rest = bytearray()  # the beginning of its head
+        self._needed = _PRELUDE.size  # how much of its head has to be there before more can be said
+        self._total = 0  # bytes of the frame, once its lengths are known
+        self._open: _Head | None = None  # of a frame that is not complete
+        self._parts: list[bytes | bytearray] = []  # of what follows that head
+        self._missing = 0  # bytes of it
         self._block = b""
         self._parsed = b""
         self._headers: Mapping[str, HeaderValue] = MappingProxyType({})
@@ -85,7 +89,7 @@ class FrameDecoder:
     @property
     def inside_frame(self) -> bool:
         """Whether a frame has begun and is not complete."""
-        return bool(self._rest)
+        return self._open is not None or bool(self._rest)
 
     @property
     def offset(self) -> int:
@@ -100,14 +104,17 @@ class FrameDecoder:
             data = bytes(data)
         found: list[Frames] = []
         try:
-            position = self._complete_rest(data, found) if self._rest else 0
+            position = 0
+            if self._open is not None:
+                position = self._go_on(data, 0, found)
+            elif self._rest:
+                position = self._complete_head(data, found)
             if position < len(data):
-                position = self._read_frames(data, position, found)
-                if position < len(data):
-                    self._keep_rest(data, position)
+                self._read_frames(data, position, found)
         except WireError as error:
             self.error = error
             self._rest.clear()
+            self._open, self._parts = None, []
             if not found:
                 raise
         return found
@@ -116,16 +123,17 @@ class FrameDecoder:
         """The input has ended: raise TruncatedInputError if that was inside a frame."""
         if self.error:
             raise self.error
-        if self._rest:
-            wanted = f" of {self._needed}" if self._needed > _PRELUDE.size else ""
+        if self.inside_frame:
+            arrived = len(self._rest) if self._open is None else self._total - self._missing
+            wanted = f" of {self._total}" if self._total else ""
             self.error = TruncatedInputError(
-                f"the stream ended inside a frame: {len(self._rest)} bytes{wanted} had arrived", self._start
+                f"the stream ended inside a frame: {arrived} bytes{wanted} had arrived", self._start
             )
             raise self.error
         return []
 
-    def _read_frames(self, data: bytes, position: int, found: list[Frames]) -> int:
-        """Read the frames that are complete, and return where the last one ends.
+    def _read_frames(self, data: bytes, position: int, found: list[Frames]) -> None:
+        """Read the frames that are complete, and keep the beginning of the next one.
 
         This loop decides what a small frame costs. Nearly every frame begins with bytes that an earlier one
         began with: their lengths are checked, and the frame's checksum goes on from theirs.
@@ -156,17 +164,20 @@ class FrameDecoder:
         finally:
             self._last = head
             self._start = origin + position
-        return position
+        if head is None:
+            self._keep_head(data[position:])
+        elif position < size:
+            self._begin(head)
+            self._go_on(data, position + len(raw), found)
 
-    def _keep_rest(self, data: bytes, position: int) -> None:
-        """Keep the beginning of a frame that is not complete."""
-        self._rest += memoryview(data)[position:]
-        self._needed = _PRELUDE.size
-        if len(self._rest) >= self._needed:
-            self._needed, self._head_size = self._lengths_at(self._rest, 0, self._start)
+    def _keep_head(self, data: bytes) -> None:
+        """Keep the beginning of a head."""
+        self._rest += data
+        if len(self._rest) >= _PRELUDE.size:
+            self._total, self._needed = self._lengths_at(self._rest, 0, self._start)
 
-    def _complete_rest(self, data: bytes, found: list[Frames]) -> int:
-        """Complete the frame that has begun, as far as the data go; return how many bytes that takes."""
+    def _complete_head(self, data: bytes, found: list[Frames]) -> int:
+        """Complete the head that has begun, and what follows it, as far as the data go; return how far."""
         rest, used = self._rest, 0
         while missing := self._needed - len(rest):
             part = data[used : used + missing]
@@ -175,19 +186,44 @@ class FrameDecoder:
             if len(part) < missing:
                 return used
             if self._needed == _PRELUDE.size:
-                self._needed, self._head_size = self._lengths_at(rest, 0, self._start)
-        raw = bytes(rest[: self._head_size])
-        head = self._heads.get(raw) or self._learn(raw, self._needed)
-        with memoryview(rest) as view:
-            payload = bytes(view[self._head_size : -4])
-        if self._crc32(payload, head.checksum) != _CHECKSUM.unpack_from(rest, self._needed - 4)[0]:
+                self._total, self._needed = self._lengths_at(rest, 0, self._start)
+        raw = bytes(rest)
+        self._begin(self._heads.get(raw) or self._learn(raw, self._total))
+        return self._go_on(data, used, found)
+
+    def _begin(self, head: _Head) -> None:
+        """A frame that is not complete has this head."""
+        self._rest.clear()
+        self._needed, self._total = _PRELUDE.size, head.total
+        self._open, self._parts, self._missing = head, [], head.total - len(head.raw)
+
+    def _go_on(self, data: bytes, position: int, found: list[Frames]) -> int:
+        """Take what follows the head of the open frame; return where in the data that ends."""
+        part = data[position : position + self._missing]
+        last = self._parts[-1] if self._parts else b""
+        if isinstance(last, bytearray) and len(part) < _SMALL_PART:
+            last += part
+        else:
+            self._parts.append(bytearray(part) if len(part) < _SMALL_PART else part)
+        self._missing -= len(part)
+        if not self._missing:
+            self._complete_frame(found)
+        return position + len(part)
+
+    def _complete_frame(self, found: list[Frames]) -> None:
+        head, parts = self._open, self._parts
+        assert head is not None
+        last = parts.pop()
+        while len(last) < _CHECKSUM.size:
+            last = parts.pop() + last
+        payload = b"".join([*parts, memoryview(last)[: -_CHECKSUM.size]])
+        if self._crc32(payload, head.checksum) != _CHECKSUM.unpack_from(last, len(last) - 4)[0]:
             raise CorruptInputError("the checksum of a frame is wrong", self._start)
         headers = self._read_headers(head.block, self._start)
-        found.append(Frames(headers, [payload], self._start, self._head_size + 4))
-        self._start += self._needed
-        self._rest = bytearray()
+        found.append(Frames(headers, [payload], self._start, len(head.raw) + 4))
+        self._start += head.total
+        self._open, self._parts, self._total = None, [], 0
         self._last = head
-        return used
 
     def _head_at(self, data: bytes, position: int, offset: int) -> _Head | None:
         """Read a frame's head; return None where not all of it is there."""

@@ -1,6 +1,6 @@
 """The items of one large JSON document, each as soon as it is complete; ijson (the extra ``json``) parses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -79,8 +79,11 @@ class JsonItemsDecoder:
                 raise
         return values
 
-    def unread(self, left: int = 0) -> None:
+    def unread(self, left: Sequence[object] = ()) -> None:
         """Return None: the parser looks ahead, so nothing else can read on."""
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
 
     def _send(self, piece: bytes) -> WireError | None:
         try:

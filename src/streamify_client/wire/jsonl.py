@@ -1,6 +1,7 @@
 """JSON Lines (https://jsonlines.org): one JSON value a line, in UTF-8."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from . import BytesLike
@@ -55,13 +56,18 @@ class JsonLinesDecoder:
         self._count = len(values)
         return values
 
-    def unread(self, left: int = 0) -> bytes:
+    def unread(self, left: Sequence[Any] = ()) -> list[bytes]:
         """Return the bytes of which no value was handed out, so that something else can read on.
 
         Args:
-            left: How many of the last values were not handed out.
+            left: Those of the last values that were not handed out.
         """
-        return self._cutter.unread(self._count - left, _content)
+        return [self._cutter.unread(self._count - len(left), _content)]
+
+    def forget(self) -> None:
+        """All values were handed out: keep no more of the input than a line that has begun."""
+        self._cutter.forget()
+        self._count = 0
 
     def _parse_block(self, block: bytes, values: list[Any]) -> None:
         if self._cutter.sure:

@@ -1,7 +1,7 @@
 r"""Lines: ``\n`` and ``\r\n`` end one, and nothing else does; a lone ``\r`` and U+2028 are content."""
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
@@ -43,18 +43,22 @@ class LineCutter:
 
     def receive(self, data: BytesLike) -> bytes:
         """Take bytes in; return the lines that are complete now, with their ends."""
-        self._offset += len(self._block)
-        self._number += self._block.count(b"\n")
+        self.forget()
         if type(data) is not bytes:
             data = bytes(data)
         end = data.rfind(b"\n") + 1
         if not end:
-            self._block = b""
             self.rest += data
             return b""
         self._block = bytes(self.rest) + data[:end] if self.rest else data[:end]
         self.rest = bytearray(data[end:])
         return self._block
+
+    def forget(self) -> None:
+        """Let go of the block: all its lines were handed out."""
+        self._offset += len(self._block)
+        self._number += self._block.count(b"\n")
+        self._block = b""
 
     @property
     def sure(self) -> bool:
@@ -166,15 +170,20 @@ class LineDecoder:
         self._count = len(lines)
         return lines
 
-    def unread(self, left: int = 0) -> bytes | None:
+    def unread(self, left: Sequence[str] = ()) -> list[bytes] | None:
         """Return the bytes of which no line was handed out, so that something else can read on.
 
         None if nothing else can: after a byte order mark or a shift the rest cannot be read for itself.
 
         Args:
-            left: How many of the last lines were not handed out.
+            left: Those of the last lines that were not handed out.
         """
-        return None if self._text else self._cutter.unread(self._count - left)
+        return None if self._text else [self._cutter.unread(self._count - len(left))]
+
+    def forget(self) -> None:
+        """All lines were handed out: keep no more of the input than a line that has begun."""
+        self._cutter.forget()
+        self._count = 0
 
     def _keep(self, error: WireError, lines: list[str]) -> None:
         self.error = error

@@ -7,6 +7,7 @@ stream does is discarded, as the rules say.
 """
 
 import re
+from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -70,26 +71,30 @@ class SseDecoder:
             raise self.error
         return []
 
-    def unread(self, left: int = 0) -> bytes:
+    def unread(self, left: Sequence[object] = ()) -> list[bytes]:
         r"""Return the bytes after the last event handed out, so that something else can read on.
 
         Where `line_feed_due` says so, a ``\n`` that comes next is still part of what was handed out.
 
         Args:
-            left: How many of the last events were not handed out.
+            left: Those of the last events that were not handed out.
         """
-        rest = self._block[self._end_of(self._count - left) :]
+        rest = self._block[self._end_of(self._count - len(left)) :]
         self._after_cr = self._after_cr and not rest
-        return rest + self._rest
+        return [rest + self._rest]
 
     @property
     def line_feed_due(self) -> bool:
         r"""Whether the last line ended with a ``\r`` whose ``\n`` may be the next byte to come."""
         return self._after_cr
 
-    def _take(self, data: bytes, events: list[SseFields]) -> None:
+    def forget(self) -> None:
+        """All events were handed out: keep no more of the input than a line that has begun."""
         self._position += len(self._block)
-        self._block = b""
+        self._block, self._count = b"", 0
+
+    def _take(self, data: bytes, events: list[SseFields]) -> None:
+        self.forget()
         if not data:
             return
         if self._after_cr and data.startswith(b"\n"):

@@ -1,6 +1,7 @@
 """Bytes to text, in any encoding, however the bytes are split."""
 
 import codecs
+from collections.abc import Sequence
 from functools import partial
 
 from . import BytesLike
@@ -72,22 +73,19 @@ class TextDecoder:
             raise self.error
         return [text] if text else []
 
-    def unread(self, left: int = 0) -> bytes | None:
-        """Return the bytes of which no text was handed out; None if the encoding needs to know more.
+    def unread(self, left: Sequence[str] = ()) -> list[bytes] | None:
+        """Return the bytes of which no text was handed out, in their chunks.
+
+        None if nothing else can read on: the encoding needs to know what came before.
 
         Args:
-            left: How many of the last texts were not handed out.
+            left: Those of the last texts that were not handed out.
         """
-        chunks = self.unread_each(left)
-        return None if chunks is None else b"".join(chunks)
-
-    def unread_each(self, left: int = 0) -> list[bytes] | None:
-        """As `unread`; the chunks keep their boundaries."""
         if not is_plain(self._encoding):
             return None
         if not left and not self.error:
             return [self._decoder.getstate()[0]]
-        decoder, used = self._new_decoder(), self._texts - left
+        decoder, used = self._new_decoder(), self._texts - len(left)
         decoder.setstate(self._before)
         for index, chunk in enumerate(self._chunks):
             if not used:
@@ -97,6 +95,10 @@ class TextDecoder:
             except UnicodeDecodeError as error:  # what stands before that place was handed out
                 return [error.object[error.start :], *self._chunks[index + 1 :]]
         return [decoder.getstate()[0]]
+
+    def forget(self) -> None:
+        """All texts were handed out: keep no more of the input than a character that has begun."""
+        self._chunks, self._before, self._texts = [], self._decoder.getstate(), 0
 
     def _decode_each(self, chunks: list[bytes]) -> list[str]:
         texts = []

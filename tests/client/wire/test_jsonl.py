@@ -38,7 +38,7 @@ def test_a_value_comes_with_its_line_feed() -> None:
     decoder = JsonLinesDecoder()
     assert decoder.receive(b"1") == []
     assert decoder.receive(b"2\n3") == [12]
-    assert decoder.unread() == b"3"
+    assert decoder.unread() == [b"3"]
     assert decoder.finish() == [3]
 
 

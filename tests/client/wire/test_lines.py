@@ -64,19 +64,19 @@ def test_what_follows_the_lines_taken_can_be_read_on(taken: int) -> None:
     for cut in range(len(raw)):
         decoder = LineDecoder("latin-1")
         got: list[str] = []
-        rest, left = b"", 0
+        rest, left = b"", [""][:0]
         for chunk in (raw[:cut], raw[cut:]):
             if len(got) == taken:
                 rest += chunk
                 continue
             lines = decoder.receive(chunk)
             wanted = lines[: taken - len(got)]
-            left = len(lines) - len(wanted)
+            left = lines[len(wanted) :]
             got += wanted
         assert got == ["één", "twee", "drie"][:taken]
         unread = decoder.unread(left)
         assert unread is not None
-        assert unread + rest == raw.split(b"\n", taken)[-1]
+        assert b"".join(unread) + rest == raw.split(b"\n", taken)[-1]
 
 
 def test_nothing_can_read_on_after_an_encoding_with_a_state() -> None:

@@ -78,15 +78,15 @@ def test_what_follows_the_events_taken_can_be_read_on() -> None:
     for left, rest in enumerate(reversed(rests)):
         decoder = SseDecoder()
         assert decoder.receive(raw) == [event("a"), event("b"), event("c")]
-        assert decoder.unread(left) == rest
+        assert decoder.unread([event("")] * left) == [rest]
         assert not decoder.line_feed_due
 
 
 def test_a_line_feed_that_may_still_come_belongs_to_the_event_handed_out() -> None:
     decoder = SseDecoder()
     assert decoder.receive(b"data: a\r\rdata: b\r\r") == [event("a"), event("b")]
-    assert (decoder.unread(0), decoder.line_feed_due) == (b"", True)
-    assert (decoder.unread(1), decoder.line_feed_due) == (b"data: b\r\r", False)
+    assert (decoder.unread([]), decoder.line_feed_due) == ([b""], True)
+    assert (decoder.unread([event("b")]), decoder.line_feed_due) == ([b"data: b\r\r"], False)
 
 
 @pytest.mark.parametrize(

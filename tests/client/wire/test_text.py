@@ -37,9 +37,9 @@ def test_every_encoding_is_decoded_at_every_split(encoding: str) -> None:
 def test_text_comes_as_soon_as_its_character_is_whole() -> None:
     decoder = TextDecoder()
     assert decoder.receive("aé".encode()[:2]) == ["a"]
-    assert decoder.unread() == "é".encode()[:1]
+    assert decoder.unread() == ["é".encode()[:1]]
     assert decoder.receive("é".encode()[1:]) == ["é"]
-    assert decoder.unread() == b""
+    assert decoder.unread() == [b""]
 
 
 @pytest.mark.parametrize(
