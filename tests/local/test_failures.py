@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,3 +166,29 @@ def test_the_traceback_of_an_error_in_mid_stream_is_in_the_log_before_its_report
         lines = aws.logs("late")
         assert sum(line.startswith("REPORT RequestId: ") for line in lines) == number
         assert sum("yield" not in line and "KeyError: " in line for line in lines) >= number
+
+
+GREEDY = """
+def handler(event, context):
+    kept = []
+    for _ in range(event["megabytes"]):
+        kept.append(bytearray(b"x" * 1_000_000))
+    while event["hang"]:
+        pass
+    return len(kept)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process uses")
+def test_a_function_that_takes_more_memory_than_it_has_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "greedy.py").write_text(GREEDY)
+    with LocalLambda() as aws:
+        aws.add_function("limited", handler="greedy.handler", code=tmp_path, memory_size=128, timeout=60)
+        aws.add_function("free", handler="greedy.handler", code=tmp_path, timeout=60)
+        client = boto3_client(aws)
+        answer = invoke(client, b'{"megabytes": 200, "hang": true}', "limited")
+        assert json.loads(answer["Payload"])["errorType"] == "Runtime.OutOfMemory"
+        assert "Error Type: Runtime.OutOfMemory" in aws.logs("limited")[-1]
+        assert invoke(client, b'{"megabytes": 1, "hang": false}', "limited")["Payload"] == b"1"
+        assert invoke(client, b'{"megabytes": 200, "hang": false}', "free")["Payload"] == b"200"
+        client.close()

@@ -92,6 +92,7 @@ BAD = {
     "a name that is no text": ({"name": "fn", "handler": "a.b", "environment": {1: "c"}}, "named 1"),
     "NUL in the command": ({"name": "fn", "command": ["a\0"]}, "command of fn has a NUL"),
     "NUL in the handler": ({"name": "fn", "handler": "a.b\0"}, "has a NUL"),
+    "memory": ({"name": "fn", "handler": "a.b", "memory_size": 64}, "128 to 10,240 MB, not 64"),
     "timeout": ({"name": "fn", "handler": "a.b", "timeout": 1801}, "at most 1800 seconds, not 1801"),
 }
 

@@ -22,7 +22,7 @@ class DevFunction:
     timeout: float = 900.0
     environment: Mapping[str, str] = field(default_factory=dict)
     invoke_mode: InvokeMode = "RESPONSE_STREAM"
-    memory_size: int = 128
+    memory_size: int | None = None
 
 
 def functions_of(arguments: Iterable[str], defaults: DevFunction) -> tuple[DevFunction, ...]:

@@ -48,6 +48,7 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 3.0
     memory_size: int = 128
+    memory_limited: bool = False
     concurrency: int | None = None
     version: str = LATEST
     aliases: tuple[str, ...] = ()
@@ -94,6 +95,9 @@ def make_function(
         raise ValueError(
             f"The timeout of {name} is more than 0 and at most {MAX_TIMEOUT} seconds, not {timeout}."
         )
+    memory_size = fields.pop("memory_size", None)
+    if memory_size is not None and not 128 <= memory_size <= 10_240:
+        raise ValueError(f"The memory of {name} is 128 to 10,240 MB, not {memory_size}.")
     argv = shlex.split(command) if isinstance(command, str) else command
     _check_texts(f"The command of {name}", argv or (handler,))
     _check_environment(name, fields["environment"])
@@ -105,6 +109,8 @@ def make_function(
         last_modified=timestamp(),
         opt=opt,
         wrapped=wrapped is not None,
+        memory_size=memory_size or 128,
+        memory_limited=memory_size is not None,
         **fields,
     )
 

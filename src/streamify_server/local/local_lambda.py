@@ -122,7 +122,7 @@ class LocalLambda:
         layers: Sequence[str | Path] = (),
         environment: Mapping[str, str] | None = None,
         timeout: float = 3.0,
-        memory_size: int = 128,
+        memory_size: int | None = None,
         concurrency: int | None = None,
         aliases: Sequence[str] = (),
         description: str = "",
@@ -141,7 +141,8 @@ class LocalLambda:
                 `/var/task/...`, runs in place of the runtime.
             timeout: Seconds until an invocation is ended and its process killed, up to 1,800 (AWS documents
                 900).
-            memory_size: In MB; reported to the function, not enforced.
+            memory_size: In MB; a process that uses more during an invocation is ended as on Lambda (Linux).
+                None reports 128 to the function and limits nothing.
             concurrency: The function's reserved concurrency: one more concurrent invocation is refused with
                 429.
             aliases: Qualifiers besides "$LATEST" under which the function can be invoked.

@@ -17,6 +17,7 @@ from typing import Any
 _SCRIPT = Path(__file__).with_name("supervisor.py")
 _READ_SIZE = 65536
 _END_SECONDS = 10.0
+_RESIDENT = re.compile(rb"VmRSS:\s+(\d+) kB")
 _PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
 
 
@@ -71,13 +72,23 @@ class Process:
     @property
     def peak_memory(self) -> int | None:
         """The peak resident memory in MB, where /proc knows it."""
+        peak = self._kilobytes(_PEAK)
+        return None if peak is None else -(-peak // 1024)
+
+    @property
+    def memory(self) -> int | None:
+        """The resident memory in bytes, where /proc knows it."""
+        used = self._kilobytes(_RESIDENT)
+        return None if used is None else used << 10
+
+    def _kilobytes(self, field: re.Pattern[bytes]) -> int | None:
         try:
             if self._status < 0:
                 self._status = os.open(f"/proc/{self.pid}/status", os.O_RDONLY)
-            found = _PEAK.search(os.pread(self._status, 4096, 0))
+            found = field.search(os.pread(self._status, 4096, 0))
         except OSError:
             return None
-        return -(-int(found[1]) // 1024) if found else None
+        return int(found[1]) if found else None
 
     def close(self) -> None:
         if self._log >= 0:
@@ -128,13 +139,28 @@ class Supervisor:
         return [process.pid for process in self._processes.values() if process.pid is not None]
 
     def spawn(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, on_output: Callable[[bytes], None]
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        on_output: Callable[[bytes], None],
+        *,
+        leads: bool = True,
     ) -> Process:
-        """Start a process; whether that worked is told to its `on_exit`."""
+        """Start a process; whether that worked is told to its `on_exit`.
+
+        Args:
+            argv: Its command.
+            env: Its whole environment.
+            cwd: The folder that it starts in.
+            on_output: Called with what it prints.
+            leads: Whether all that has its Runtime API in the environment ends with it.
+        """
         reader, writer = os.pipe()
         process = Process(next(self._identities), self, reader, on_output)
         self._processes[process.identity] = process
         request = {"op": "spawn", "id": process.identity, "argv": list(argv), "env": dict(env), "cwd": cwd}
+        request["leads"] = leads
         try:
             self.send(request, writer)
         finally:

@@ -5,7 +5,11 @@ import base64
 import binascii
 import json
 import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
 
+from .extensions import ExtensionError
 from .http1 import Connection, TruncatedBodyError
 from .invocation import BUFFERED_LIMIT, Invocation, Outcome, ResponseTooLargeError, failure
 from .request import Request
@@ -14,6 +18,8 @@ from .worker import Worker
 
 _VERSION = "/2018-06-01"
 _INVOCATION = re.compile(_VERSION + r"/runtime/invocation/([^/]+)/(response|error)")
+_EXTENSIONS = "/2020-01-01/extension"
+_EXTENSION_IDENTIFIER = "lambda-extension-identifier"
 _JSON = [("content-type", "application/json")]
 _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ERROR_BODY = "lambda-runtime-function-error-body"
@@ -42,6 +48,8 @@ class RuntimeApi:
                 await self._other(request.method, path, request, connection)
         except InvalidTransitionError as error:
             await _refuse(connection, 403, "InvalidStateTransition", str(error))
+        except ExtensionError as error:
+            await _refuse(connection, 403, error.kind, str(error))
         except TruncatedBodyError:
             connection.abort()
 
@@ -56,8 +64,31 @@ class RuntimeApi:
             case "GET", "/runtime/restore/next":
                 self._worker.called(Call.RESTORE_NEXT)
                 await connection.respond(200, _JSON)
+            case (_, extension) if extension.startswith(_EXTENSIONS):
+                await self._extension(method, extension.removeprefix(_EXTENSIONS), request, connection)
             case "GET", "/ping":
                 await connection.respond(200, [("content-type", "text/plain")], b"pong")
+            case _:
+                await connection.respond(404, [("content-type", "text/plain")], b"404 page not found\n")
+
+    async def _extension(self, method: str, path: str, request: Request, connection: Connection) -> None:
+        extensions, function = self._worker.extensions, self._worker.function
+        body = await _beginning(connection, _MAX_ERROR_BODY)
+        identifier = request.header(_EXTENSION_IDENTIFIER)
+        match method, path:
+            case "POST", "/register":
+                made = extensions.register(request.header("lambda-extension-name"), _events(body))
+                told = {"functionName": function.name, "functionVersion": function.version}
+                told["handler"] = function.handler
+                await connection.respond(200, [*_JSON, (_EXTENSION_IDENTIFIER, made)], _json(told))
+            case "GET", "/event/next":
+                event = await extensions.next(identifier)
+                headers = [*_JSON, ("lambda-extension-event-identifier", str(uuid.uuid4()))]
+                await connection.respond(200, headers, _json(event))
+            case "POST", "/init/error" | "/exit/error":
+                extensions.known(identifier)
+                self._worker.note(f"EXTENSION reports {path.strip('/')}: {body.decode('utf-8', 'replace')}")
+                await _accept(connection)
             case _:
                 await connection.respond(404, [("content-type", "text/plain")], b"404 page not found\n")
 
@@ -209,3 +240,15 @@ async def _accept(connection: Connection) -> None:
 async def _refuse(connection: Connection, status: int, error_type: str, message: str) -> None:
     body = json.dumps({"errorMessage": message, "errorType": error_type}).encode()
     await connection.respond(status, _JSON, body)
+
+
+def _events(body: bytes) -> Any:
+    """The events that an extension registers for; what is no JSON is refused with the rest."""
+    try:
+        return json.loads(body).get("events", []) if body else []
+    except (ValueError, AttributeError):
+        return body
+
+
+def _json(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(fields).encode()

@@ -7,6 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .api_errors import ApiError, throttled
@@ -20,6 +21,7 @@ from .events import (
     LogWritten,
     Observer,
 )
+from .extensions import external_extensions
 from .faults import Fault, FaultQueue
 from .fronts import Front
 from .functions import Function, process_environment, timestamp
@@ -31,7 +33,7 @@ from .lambda_api import LambdaApi
 from .listener import Guard, Listener
 from .pacing import TokenBucket
 from .pool import Pool
-from .processes import Supervisor
+from .processes import Exit, Supervisor
 from .request import Request, refused
 from .runtime_api import RuntimeApi
 from .tls import LocalAuthority
@@ -326,5 +328,22 @@ class LambdaService:
         if not self._supervisor.alive:
             self._supervisor.end()
             self._supervisor = Supervisor()
+        extensions = external_extensions(function.opt)
+        for extension in extensions:
+            worker.extensions.expect(extension.name)
         process = self._supervisor.spawn(function.command, environment, str(function.code), worker.output)
         worker.attach(process)
+        for extension in extensions:
+            self._start_extension(worker, extension, environment)
+
+    def _start_extension(self, worker: Worker, program: Path, environment: dict[str, str]) -> None:
+        own = {name: value for name, value in environment.items() if name != "_HANDLER"}
+        folder = str(worker.function.code)
+        process = self._supervisor.spawn([str(program)], own, folder, worker.output, leads=False)
+
+        def ended(how: Exit) -> None:
+            if not worker.dead:
+                worker.note(f"EXTENSION {program.name} ended: {how}")
+            worker.extensions.settled(program.name)
+
+        process.on_exit = ended

@@ -82,7 +82,8 @@ class Supervisor:
             report(id=request["id"], error=str(error))
         else:
             self._processes[request["id"]] = process
-            self._marks[request["id"]] = mark(request["env"])
+            if request["leads"]:
+                self._marks[request["id"]] = mark(request["env"])
             if not self._adopts:
                 self._adopts = True
                 adopt_orphans()
@@ -104,7 +105,8 @@ class Supervisor:
                 # What the process left behind, in its group or in sessions of its own, ends with it, as a
                 # sandbox does.
                 kill_group(process.pid)
-                kill_marked(self._marks.pop(identity))
+                if identity in self._marks:
+                    kill_marked(self._marks.pop(identity))
                 del self._processes[identity]
                 report(id=identity, status=process.returncode)
         reap_adopted({process.pid for process in self._processes.values()})

@@ -1,13 +1,17 @@
 """One execution environment: a function's process, its Runtime API, its log, and what it is doing now."""
 
 import asyncio
+import signal
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from .events import Event, LogWritten
+from .extensions import Extensions
 from .functions import Function
+from .invocation import Call as InvocationCall
 from .invocation import Invocation, Outcome, failure
 from .logs import Tail, end_line, report_line, start_line
 from .processes import Exit, Process
@@ -15,6 +19,8 @@ from .states import Call, InvalidTransitionError, State, transition
 
 # How long Lambda's init phase may take.
 _INIT_SECONDS = 10.0
+
+_MEMORY_SECONDS = 0.05
 
 # A line that has not ended by then is cut: a function may print for ever without a line feed.
 _LINE_BYTES = 256 * 1024
@@ -39,6 +45,7 @@ class Worker:
         self.on_idle: Callable[[Worker], None] = lambda _: None
         self.on_death: Callable[[Worker], None] = lambda _: None
         self._notify = notify
+        self.extensions: Extensions = Extensions()
         self._process: Process | None = None
         self._assigned: asyncio.Future[None] | None = None
         self._hung_up: Callable[[], bool] = lambda: False
@@ -48,6 +55,7 @@ class Worker:
         self._invoked = self._spawned
         self._init_duration: float | None = None
         self._init_cut = False
+        self._out_of_memory = False
         self._tail = Tail()
         self._partial_line = b""
         self._request_id: str | None = None
@@ -62,6 +70,19 @@ class Worker:
         seconds = self.function.timeout if again else _INIT_SECONDS
         expired = self._timed_out if again else self._init_expired
         self._timer = asyncio.get_running_loop().call_later(seconds, expired)
+        if self.function.memory_limited:
+            self._watch_memory()
+
+    def _watch_memory(self) -> None:
+        """End a process that uses more memory than the function has; looked at a few times a second."""
+        if self.dead or self._process is None:
+            return
+        used = self._process.memory if self.current else None
+        if used is not None and used > self.function.memory_size << 20:
+            self._out_of_memory = True
+            self.kill()
+        else:
+            asyncio.get_running_loop().call_later(_MEMORY_SECONDS, self._watch_memory)
 
     def kill(self) -> None:
         """Kill the process group; the worker serves nothing more."""
@@ -101,6 +122,9 @@ class Worker:
         request_id = invocation.call.request_id
         if how.error:
             return failure("Runtime.InvalidEntrypoint", how.error, request_id=request_id)
+        if self._out_of_memory:
+            message = f"Runtime exited with error: {Exit(-signal.SIGKILL)}"
+            return failure("Runtime.OutOfMemory", message, request_id=request_id)
         clean = how.status == 0
         message = (
             "Runtime exited without providing a reason" if clean else f"Runtime exited with error: {how}"
@@ -162,6 +186,8 @@ class Worker:
             InvalidTransitionError: The runtime may not ask now.
         """
         self.state = transition(self.state, Call.NEXT)
+        if self._init_duration is None:
+            await self.extensions.ready()
         self._stop_timer()
         if self._init_duration is None:
             self._init_duration = time.monotonic() - self._spawned
@@ -193,6 +219,16 @@ class Worker:
         left = self._invoked + self.function.timeout - time.monotonic()
         self._timer = asyncio.get_running_loop().call_later(left, self._timed_out)
         self._write_line(start_line(self.current.call.request_id, self.function.version))
+        self.extensions.tell(self._invoke_event(self.current.call))
+
+    def _invoke_event(self, call: InvocationCall) -> dict[str, Any]:
+        return {
+            "eventType": "INVOKE",
+            "deadlineMs": self.deadline_ms,
+            "requestId": call.request_id,
+            "invokedFunctionArn": call.invoked_arn,
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": call.trace_id},
+        }
 
     @property
     def deadline_ms(self) -> int:
@@ -264,6 +300,10 @@ class Worker:
                 error_type=outcome.error_type,
             )
         )
+
+    def note(self, line: str) -> None:
+        """Write a line of LocalLambda's own into the log."""
+        self._write_line(line)
 
     def _write_line(self, line: str) -> None:
         self._tail.add(line.encode() + b"\n")
