@@ -1,5 +1,6 @@
 """`streamify dev` in a terminal: colours, and a debugger in the foreground."""
 
+import contextlib
 import os
 import pty
 import re
@@ -8,15 +9,28 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
+
+from streamify_server.local import LocalLambda
+from support.local import boto3_client, invoke
 
 APP = """
 def handler(event, context):
     secret = 42
     breakpoint()
     return secret + 1
+"""
+
+
+# The first terminal that a session's leader opens becomes its own, so that Ctrl-C reaches it.
+PROGRAM = """
+import os
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+from streamify_client.cli import main
+main()
 """
 
 
@@ -28,14 +42,7 @@ class Session:
         self._terminal, theirs = pty.openpty()
         ports = ["--port", "0", "--url-port", "0", "--inspector-port", "0"]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from streamify_client.cli import main; main()",
-                "dev",
-                "app.handler",
-                *ports,
-            ],
+            [sys.executable, "-c", PROGRAM, "dev", "app.handler", *ports],
             cwd=folder,
             stdin=theirs,
             stdout=theirs,
@@ -93,13 +100,43 @@ def test_a_breakpoint_in_a_function_is_a_prompt_in_the_terminal(session: Session
 
     calling = threading.Thread(target=call)
     calling.start()
-    session.until(r"app.py\(5\)handler\(\)\n-> return secret \+ 1\n\(Pdb app\) ")
+    # The line of the breakpoint itself from Python 3.13 on, before that the next.
+    session.until(r"app.py\([45]\)handler\(\)\n-> (breakpoint\(\)|return secret \+ 1)\n\(Pdb app\) ")
     session.type("secret = 1000")
     session.until(r"\(Pdb app\) ")
     session.type("continue")
     calling.join(60)
     assert answers == [b"1001"]
     session.until(r"ok.* app  GET /  ")
+
+
+def test_ctrl_c_at_the_prompt_ends_everything(session: Session) -> None:
+    url = session.until(r"Function URL +\x1b\[36m(\S+)\x1b")[1]
+    session.until("Ctrl-C ends it")
+
+    def call() -> None:
+        with contextlib.suppress(OSError, HTTPException):
+            urllib.request.urlopen(url, timeout=60).close()
+
+    calling = threading.Thread(target=call)
+    calling.start()
+    session.until(r"\(Pdb app\) ")
+    assert session.end() == 0
+    calling.join(60)
+
+
+def test_a_breakpoint_without_a_terminal_is_passed_over_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    with LocalLambda() as aws:
+        aws.add_function("app", handler="app.handler", code=tmp_path, timeout=30)
+        client = boto3_client(aws)
+        assert invoke(client, name="app")["Payload"] == b"43"
+        client.close()
+        said = [line for line in aws.logs("app") if "passed over" in line]
+    advice = "Run `streamify dev` in one, pytest with -s, or let debugpy listen."
+    assert said == [
+        f"breakpoint() in {tmp_path}/app.py, line 4, was passed over: there is no terminal. {advice}"
+    ]
 
 
 def test_no_color_leaves_colours_out(tmp_path: Path) -> None:
