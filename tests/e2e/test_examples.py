@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLambda]:
     """Every example, started from the layer as its template says."""
     layer = build_layer(tmp_path_factory.mktemp("layer") / "layer.zip")
-    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}  # LocalLambda has no managed runtime
     with LocalLambda() as aws:
         for folder in (
             "deploy/sdk",

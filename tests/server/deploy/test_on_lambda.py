@@ -338,13 +338,22 @@ def test_a_managed_instance_streams_from_several_workers_at_a_time(opt: Path, ta
 
 def dockerfile_list(instruction: str) -> list[str]:
     text = (ROOT / "examples" / "deploy" / "image" / "Dockerfile").read_text(encoding="utf-8")
-    found = re.search(rf"^{instruction} (\[.*\])$", text, re.MULTILINE)
+    found = re.search(rf"^(?:# +)?{instruction} (\[.*\])$", text, re.MULTILINE)
     assert found
     return list(json.loads(found[1]))
 
 
-def test_the_images_entry_point_starts_the_function(opt: Path, task: Path) -> None:
-    """The example's ENTRYPOINT and CMD; pip installed the packages, so no wrapper sets a path."""
+def test_the_image_on_aws_base_image_starts_the_function(tmp_path: Path) -> None:
+    """The base image is a managed runtime whose handler is the example's CMD."""
+    (handler,) = dockerfile_list("CMD")
+    with RuntimeApi() as api, managed(tmp_path) as aws:
+        aws.write(app=(ROOT / "examples" / "deploy" / "image" / "app.py").read_text(encoding="utf-8"))
+        aws.start(api, {"_HANDLER": handler, "STREAMIFY_RUNTIME": "require"})
+        assert api.invoke({"prompt": "a b"}).result().chunks == [b"a ", b"b "]
+
+
+def test_the_entry_point_of_other_images_starts_the_function(opt: Path, task: Path) -> None:
+    """The ENTRYPOINT that the example names, and its CMD; pip installed the packages."""
     source = (ROOT / "examples" / "deploy" / "image" / "app.py").read_text(encoding="utf-8")
     interpreter, *arguments = [*dockerfile_list("ENTRYPOINT"), *dockerfile_list("CMD")]
     assert interpreter == "python"

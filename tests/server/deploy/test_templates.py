@@ -1,5 +1,6 @@
 """The example templates are valid, stream, and grant what a streaming call needs."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,13 @@ def test_cfn_lint_finds_nothing_in_any_template() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
-def test_a_zip_function_starts_on_the_wrapper_of_the_layer(name: str) -> None:
+def test_a_zip_function_has_the_layer_and_needs_no_more(name: str) -> None:
+    """But for one, which shows what to set in order to pin the runtime."""
     for function in resources(name, "AWS::Serverless::Function").values():
         if function.get("PackageType") != "Image":
-            wrapper = function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"]
-            assert wrapper == "/opt/streamify-wrapper"
+            variables = function.get("Environment", {}).get("Variables", {})
+            wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}
+            assert variables == (wrapper if name == "sdk" else {})
             assert function["Layers"] == [{"Ref": "StreamifyLayer"}]
             assert (BY_NAME[name].parent / (function["Handler"].split(".")[0] + ".py")).is_file()
 
@@ -70,3 +73,69 @@ def test_api_gateway_streams_in_sams_spelling() -> None:
     assert [event["Properties"]["ResponseTransferMode"] for event in function["Events"].values()] == [
         "RESPONSE_STREAM"
     ]
+
+
+def test_api_gateway_asks_who_calls_and_bounds_how_often() -> None:
+    (api,) = resources("api_gateway", "AWS::Serverless::Api").values()
+    assert api["Auth"]["DefaultAuthorizer"] in api["Auth"]["Authorizers"]
+    (settings,) = api["MethodSettings"]
+    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
+    assert settings["ThrottlingRateLimit"] > 0
+    assert settings["ThrottlingBurstLimit"] > 0
+
+
+def terraform() -> dict[str, dict[str, Any]]:
+    """The resources of the example, by type; the example has one of most."""
+    import hcl2
+
+    with (EXAMPLES / "deploy" / "terraform" / "main.tf").open(encoding="utf-8") as file:
+        parsed = json.loads(json.dumps(hcl2.load(file)).replace('\\"', ""))
+    found: dict[str, dict[str, Any]] = {}
+    for block in parsed["resource"]:
+        for kind, named in block.items():
+            for properties in named.values():
+                found[kind.strip('"')] = properties
+    return found
+
+
+def test_terraform_streams_from_a_function_url_and_on_the_path_that_streams() -> None:
+    found = terraform()
+    assert found["aws_lambda_function_url"]["invoke_mode"] == "RESPONSE_STREAM"
+    assert found["aws_lambda_function_url"]["authorization_type"] == "AWS_IAM"
+    integration = found["aws_api_gateway_integration"]
+    assert integration["response_transfer_mode"] == "STREAM"
+    assert integration["type"] == "AWS_PROXY"
+    assert integration["uri"] == (
+        "arn:aws:apigateway:${data.aws_region.current.region}:lambda:path/2021-11-15/functions/"
+        "${aws_lambda_function.report.arn}/response-streaming-invocations"
+    )
+
+
+def test_terraforms_rest_api_asks_who_calls_and_bounds_how_often() -> None:
+    found = terraform()
+    assert found["aws_api_gateway_method"]["authorization"] == "COGNITO_USER_POOLS"
+    (settings,) = found["aws_api_gateway_method_settings"]["settings"]
+    assert settings["throttling_rate_limit"] > 0
+    assert found["aws_lambda_permission"]["source_arn"].endswith("/v1/GET/report")
+
+
+def test_serverless_streams_from_both_fronts() -> None:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Knows CloudFormation's !Ref."""
+
+    Loader.add_constructor("!Ref", lambda loader, node: {"Ref": loader.construct_scalar(node)})
+    text = (EXAMPLES / "deploy" / "serverless" / "serverless.yml").read_text(encoding="utf-8")
+    (function,) = yaml.load(text, Loader)["functions"].values()
+    assert function["url"] == {"authorizer": "aws_iam", "invokeMode": "RESPONSE_STREAM"}
+    (event,) = function["events"]
+    assert event["http"]["response"] == {"transferMode": "STREAM"}
+    assert event["http"]["authorizer"]["type"] == "COGNITO_USER_POOLS"
+
+
+def test_every_example_of_a_tool_runs_the_same_function() -> None:
+    deploy = EXAMPLES / "deploy"
+    expected = (deploy / "function_url" / "app.py").read_bytes()
+    assert (deploy / "cdk" / "function" / "app.py").read_bytes() == expected
+    assert (deploy / "serverless" / "app.py").read_bytes() == expected
