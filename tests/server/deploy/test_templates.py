@@ -122,12 +122,8 @@ def test_terraforms_rest_api_asks_who_calls_and_bounds_how_often() -> None:
 def test_serverless_streams_from_both_fronts() -> None:
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """Knows CloudFormation's !Ref."""
-
-    Loader.add_constructor("!Ref", lambda loader, node: {"Ref": loader.construct_scalar(node)})
     text = (EXAMPLES / "deploy" / "serverless" / "serverless.yml").read_text(encoding="utf-8")
-    (function,) = yaml.load(text, Loader)["functions"].values()
+    (function,) = yaml.safe_load(text.replace("!Ref ", ""))["functions"].values()
     assert function["url"] == {"authorizer": "aws_iam", "invokeMode": "RESPONSE_STREAM"}
     (event,) = function["events"]
     assert event["http"]["response"] == {"transferMode": "STREAM"}
