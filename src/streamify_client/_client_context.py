@@ -40,6 +40,8 @@ def encode_client_context(
         ConfigurationError: The caller's context is no JSON object or too long, or a required offer does not
             fit.
     """
+    if context is None and not trace:  # nearly every call: encoded once
+        return _OFFER_ALONE if offer else None
     own = _read(context)
     if CONTINUE in offer:
         text, added = _longest(own, _additions(own, offer, trace), reserve=_TOKEN_SIZE)
@@ -137,3 +139,6 @@ def _encode(context: Mapping[str, Any]) -> str:
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"client_context cannot become JSON: {error}.") from error
     return base64.b64encode(text.encode("ascii")).decode("ascii")
+
+
+_OFFER_ALONE = _encode({"custom": {OFFER_KEY: OFFER}})
