@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from .wire.errors import TruncatedInputError, WireError
 
 _READ = 64 * 1024
 _LARGE_READ = 256 * 1024  # allocating this much costs more than reading a few bytes
+_LIVE = 1024  # bytes: a smaller TLS record is a token, with none behind it
+_SKIPPED = 15
 
 
 class Body(Protocol):
@@ -150,6 +153,9 @@ class ChunkedBody:
         self._exchange = exchange
         self._decoder = ChunkedDecoder()
         self._buffered: Any = raw._fp.fp  # it may hold what came along with the head
+        self._tls = isinstance(exchange.sock, ssl.SSLSocket)
+        self._skipped = 0  # reads to go until we look for further TLS records again
+        self._failure: OSError | None = None
         self._size = _READ
 
     def read(self) -> list[bytes]:
@@ -175,13 +181,35 @@ class ChunkedBody:
             buffered, self._buffered = self._buffered, None
             data: bytes = buffered.read1(_READ)
             return data
+        if self._failure is not None:
+            raise self._failure
         self._exchange.before_read()
         data = self._sock.recv(self._size)
+        if self._tls and len(data) >= _LIVE:
+            return self._with_records_here(data)
         if len(data) == self._size:
             self._size = _LARGE_READ
         elif len(data) < _READ:
             self._size = _READ
         return data
+
+    def _with_records_here(self, first: bytes) -> bytes:
+        """TLS gives a record at a time, 16 KiB at most: take further ones as well if they are here."""
+        if self._skipped:
+            self._skipped -= 1
+            return first
+        found, size = [first], len(first)
+        self._exchange.do_not_wait()
+        try:
+            while size < _READ and (data := self._sock.recv(_READ)):
+                found.append(data)
+                size += len(data)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            if len(found) == 1:  # the sender is the slower one: looking costs more than it saves
+                self._skipped = _SKIPPED
+        except OSError as error:
+            self._failure = error  # it stands behind what has come
+        return b"".join(found)
 
 
 class PublicBody:

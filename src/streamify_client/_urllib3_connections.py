@@ -77,6 +77,10 @@ class Exchange:
         else:
             self._limit_socket(self.deadline.left)
 
+    def do_not_wait(self) -> None:
+        """Let the next reads return what is there, or raise."""
+        self._limit_socket(0.0)
+
     def _limit_socket(self, seconds: float | None) -> None:
         self._socket_limit = seconds
         if self.sock is not None:
