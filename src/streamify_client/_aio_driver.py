@@ -35,9 +35,9 @@ class Asyncio:
         cancellation.on_request(raw.close)
         return raw
 
-    async def read(self, raw: AsyncRawResponse, timeout: float | None) -> list[bytes]:
+    async def read(self, raw: AsyncRawResponse, timeout: float | None, wanted: int) -> list[bytes]:
         """Read what is there."""
-        return await raw.read(timeout)
+        return await raw.read(timeout, wanted)
 
     async def finish(self, raw: AsyncRawResponse) -> None:
         """Give the connection back."""

@@ -166,7 +166,7 @@ class AsyncEventsResponse:
         self.head = self._sync.head
         self._events: AsyncIterator[Mapping[str, Any]] | None = None
 
-    async def read(self, timeout: float | None) -> list[bytes]:
+    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return the next event as a frame."""
         source = self._sync.source
         if not hasattr(source, "__aiter__"):

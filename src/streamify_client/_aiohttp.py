@@ -185,7 +185,7 @@ class AiohttpResponse:
         self._timer: asyncio.TimerHandle | None = None
         self._until: float | None = None  # when the read under way is late
 
-    async def read(self, timeout: float | None) -> list[bytes]:
+    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return what is there."""
         try:
             if self._is_double:

@@ -214,7 +214,7 @@ class EventsResponse:
         self.source: Any = response.get("EventStream", ())
         self._events: Iterator[Mapping[str, Any]] | None = None
 
-    def read(self, timeout: float | None) -> list[bytes]:
+    def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return the next event as a frame."""
         try:
             if self._events is None:

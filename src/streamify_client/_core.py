@@ -194,6 +194,11 @@ class StreamCore:
             self._asked = self.limits.elapsed
         return self.limits.next_read
 
+    @property
+    def wanted(self) -> int:
+        """How many bytes have to come before there can be anything new."""
+        return self._decoder.wanted if self._decoder else 0
+
     def received(self, pieces: list[bytes]) -> list[bytes]:
         """Pieces of the body came, none at its end; return the chunks that they complete."""
         decoder = self._decoder

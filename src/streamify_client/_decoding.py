@@ -92,6 +92,11 @@ class ResponseDecoder:
         """Whether all has come, so that what the connection does now does not matter."""
         return self._events is not None and self._events.complete
 
+    @property
+    def wanted(self) -> int:
+        """How many bytes have to come before there can be anything new."""
+        return 0 if self._events is None else self._events.wanted
+
     def receive(self, pieces: list[bytes]) -> list[bytes]:
         """Take pieces in; return the chunks of the body that they complete."""
         events, chunks = self._events, pieces

@@ -28,7 +28,7 @@ class Driver(Protocol):
     async def open(self, invocation: Invocation, opening: Opening) -> Any:
         """Invoke the function once."""
 
-    async def read(self, raw: Any, timeout: float | None) -> list[bytes]:
+    async def read(self, raw: Any, timeout: float | None, wanted: int) -> list[bytes]:
         """Read what is there."""
 
     async def finish(self, raw: Any) -> None:
@@ -51,9 +51,9 @@ class Blocking:
         """Invoke the function once."""
         return self._transport.open(invocation, opening)
 
-    async def read(self, raw: RawResponse, timeout: float | None) -> list[bytes]:
+    async def read(self, raw: RawResponse, timeout: float | None, wanted: int) -> list[bytes]:
         """Read what is there."""
-        return raw.read(timeout)
+        return raw.read(timeout, wanted)
 
     async def finish(self, raw: RawResponse) -> None:
         """Give the connection back."""
@@ -192,7 +192,7 @@ class StreamReader:
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
         try:
-            pieces = await self._driver.read(self._raw, limit)
+            pieces = await self._driver.read(self._raw, limit, core.wanted)
         except (ConnectionError, TimeoutError) as error:
             if not (core.hands_over or (core.whole and isinstance(error, ConnectionError))):
                 raise

@@ -119,8 +119,11 @@ class RawResponse(Protocol):
     def head(self) -> ResponseHead:
         """Status and headers."""
 
-    def read(self, timeout: float | None) -> list[bytes]:
+    def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return the next pieces of the body, after waiting at most so many seconds for the first of them.
+
+        With fewer bytes than are wanted the reader can do nothing: they may be waited for, each time for so
+        many seconds.
 
         One read brings all that has arrived, up to the transport's own bound. The pieces are in order, HTTP's
         framing is undone (each piece belongs to one HTTP chunk), and none is empty. An empty list is the end
@@ -160,7 +163,7 @@ class AsyncRawResponse(Protocol):
     def head(self) -> ResponseHead:
         """Status and headers."""
 
-    async def read(self, timeout: float | None) -> list[bytes]:
+    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """As RawResponse.read."""
 
     async def finish(self) -> None:

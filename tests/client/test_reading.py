@@ -143,9 +143,9 @@ def test_a_second_thread_that_reads_is_told_so_in_one_sentence(make_own_client: 
         raw: Any = stream._reader._raw
         reading, original, found = threading.Event(), raw.read, []
 
-        def read(timeout: float | None) -> list[bytes]:
+        def read(timeout: float | None, wanted: int = 0) -> list[bytes]:
             reading.set()
-            pieces: list[bytes] = original(timeout)
+            pieces: list[bytes] = original(timeout, wanted)
             return pieces
 
         raw.read = read

@@ -730,9 +730,9 @@ def test_close_from_another_thread_wakes_the_reader(make_client: MakeClient) -> 
         raw: Any = stream._reader._raw
         original = raw.read
 
-        def read(timeout: float | None) -> list[bytes]:
+        def read(timeout: float | None, wanted: int = 0) -> list[bytes]:
             reading.set()
-            pieces: list[bytes] = original(timeout)
+            pieces: list[bytes] = original(timeout, wanted)
             return pieces
 
         raw.read = read

@@ -74,6 +74,11 @@ class EventDecoder:
         """Whether InvokeComplete came; after it only the end of the HTTP response is left to read."""
         return isinstance(self.last, InvokeComplete)
 
+    @property
+    def wanted(self) -> int:
+        """How many bytes are missing from the frame that has begun."""
+        return self._frames.wanted
+
     def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return the chunks that are complete by now."""
         if self.error:

@@ -92,6 +92,11 @@ class FrameDecoder:
         return self._open is not None or bool(self._rest)
 
     @property
+    def wanted(self) -> int:
+        """How many bytes are missing from the frame that has begun, or from its lengths."""
+        return self._needed - len(self._rest) if self._rest else 0
+
+    @property
     def offset(self) -> int:
         """How many bytes of the input the frames so far took."""
         return self._start
