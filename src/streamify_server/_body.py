@@ -9,10 +9,13 @@ from ._producing import pump, pump_async, reads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from typing import Any
 
     from ._output import Output
+
+
+END: Any = object()  # there is no next chunk
 
 
 class TypedBody:
@@ -46,10 +49,20 @@ class TypedBody:
 class Body:
     """One body, opened: `push` writes it to an output, and is awaited if it returns something to await.
 
-    Exactly one of `chunks` and `async_chunks` is there for a body that can be read chunk by chunk.
+    One of `chunks`, `async_chunks` and `next` is there for a body that can be read chunk by chunk.
     """
 
-    __slots__ = ("_closers", "async_chunks", "chunks", "content_type", "filler", "keepalive", "push")
+    __slots__ = (
+        "_closers",
+        "async_chunks",
+        "chunks",
+        "content_type",
+        "filler",
+        "keepalive",
+        "next",
+        "push",
+        "writes",
+    )
 
     def __init__(
         self,
@@ -63,7 +76,9 @@ class Body:
         self.push = push
         self.chunks = chunks
         self.async_chunks = async_chunks
+        self.next: Callable[[], Awaitable[Any]] | None = None  # gives the next chunk, or END
         self.content_type = content_type
+        self.writes = False  # by itself, and not because it is asked for chunks
         self.keepalive: float | None = None
         self.filler = b""
         self._closers = list(closers)
@@ -86,7 +101,11 @@ def open_body(body: Any) -> Body:
         opened.keepalive, opened.filler = body.keepalive, body.filler
         return opened
     if (push := getattr(body, "_streamify_push", None)) is not None:
-        return Body(push, _closers(body))
+        opened = Body(push, _closers(body))
+        opened.writes = True
+        if (pull := getattr(body, "_streamify_pull", None)) is not None:
+            opened.chunks, opened.async_chunks, opened.next = pull()
+        return opened
     if body is None:
         return _of_chunks(iter(()))
     if isinstance(body, str):

@@ -46,6 +46,7 @@ class Driver:
     ) -> None:
         self.interruption = interruption
         self.afterwards = [] if afterwards is None else afterwards
+        self.unfinished: list[Callable[[], Any]] = []  # how to close the inner responses
         self.task: LoopTask | None = None
         self._around: Any = None  # the loop that runs on this thread already
 
@@ -82,17 +83,20 @@ class Driver:
 
     async def settle(self, value: Any) -> Any:
         """The value, awaited if it is to be awaited."""
-        kind = type(value)
-        if not hasattr(kind, "__await__"):
-            return value
-        if not getattr(kind, "needs_no_loop", False):
+        if hasattr(type(value), "__await__") and not _is_inner(value):
             await self.enter_loop()
-        return await value
+            value = await value
+        return await value if _is_inner(value) else value
 
     async def enter_loop(self) -> None:
         """From here on, run in a task on an event loop."""
         if self.task is None and _running_loop() is self._around:
             await _EnterLoop()
+
+
+def _is_inner(value: Any) -> bool:
+    """Whether this is the response of a handler that was called in another: awaited off a loop as well."""
+    return getattr(type(value), "needs_no_loop", False) is True
 
 
 def _running_loop() -> Any:

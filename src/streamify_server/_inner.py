@@ -7,7 +7,7 @@ import threading
 from collections import deque
 
 from . import _driver
-from ._body import TypedBody
+from ._body import END, TypedBody
 from ._buffered import whole
 from ._events import kind_of
 from ._lifecycle import Lifecycle
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .onion import Onion
     from .posting import Sink
 
-_END = object()
 _AHEAD = 16  # chunks that a writer may be ahead of whoever reads them one by one
 
 
@@ -41,6 +40,8 @@ class Inner:
 
     def __init__(self, onion: Onion, options: Options, event: Any, context: Any, outer: Driver) -> None:
         self._driver = outer.inner()
+        self._unfinished = outer.unfinished
+        self._unfinished.append(self.aclose)
         self._event = event
         self._lifecycle = Lifecycle(
             onion, onion.request(event, context), self._driver, self._begin, options.content_type
@@ -52,7 +53,7 @@ class Inner:
         self._exhausted = False
         self._over = False
         self._pushing: Any = None
-        self._value: Any = _END
+        self._value: Any = END
 
     # What the handler around does with it.
 
@@ -64,7 +65,7 @@ class Inner:
 
     async def __anext__(self) -> bytes:
         chunk = await self._next()
-        if chunk is _END:
+        if chunk is END:
             raise StopAsyncIteration
         return chunk  # type: ignore[no-any-return]
 
@@ -73,13 +74,13 @@ class Inner:
 
     def __next__(self) -> bytes:
         chunk = self._driver.run(self._next())
-        if chunk is _END:
+        if chunk is END:
             raise StopIteration
         return chunk  # type: ignore[no-any-return]
 
     def read(self) -> Any:
         """The whole response: bytes, or a proxy response for HTTP."""
-        if self._value is _END:
+        if self._value is END:
             body = b"".join(self)
             self._value = whole(self._http, self._content_type, body, self._event, kind_of(self._event))
         return self._value
@@ -142,6 +143,9 @@ class Inner:
     async def _started(self) -> None:
         out = self._lifecycle.out
         assert out is not None
+        body = self._lifecycle.body
+        if body.writes and body.content_type:
+            out.begin()
         while not out.begun and not self._exhausted:
             await self._advance(out)
 
@@ -158,20 +162,22 @@ class Inner:
         except BaseException as caught:
             raise await self._ended(caught) from None
         await self._closed()
-        return _END
+        return END
 
     async def _advance(self, out: Output) -> None:
         """Let the producer make its next chunk."""
         body = self._lifecycle.body
         if body.chunks is not None:
-            chunk = await self._lifecycle.driver.call(next_of, body.chunks, _END)
+            chunk = await self._lifecycle.driver.call(next_of, body.chunks, END)
         elif body.async_chunks is not None:
             await self._lifecycle.driver.enter_loop()
-            chunk = await anext(body.async_chunks, _END)
+            chunk = await anext(body.async_chunks, END)
+        elif body.next is not None:
+            chunk = await body.next()
         else:
             await self._await_pushed(out)
             return
-        if chunk is _END:
+        if chunk is END:
             out.finish()
             self._exhausted = True
         else:
@@ -210,8 +216,7 @@ class Inner:
 
     async def _ended(self, caught: BaseException) -> BaseException:
         """End with an error; what is to be raised."""
-        self._over = True
-        self._stop_pushing()
+        self._finish()
         interruption = self._lifecycle.driver.interruption
         interrupted = interruption.error is not None
         error = await self._lifecycle.close(self._lifecycle.reported(caught))
@@ -221,17 +226,20 @@ class Inner:
 
     async def _closed(self) -> None:
         if self._over or self._lifecycle.out is None:
+            self._finish()
             return
         self._enter()
-        self._over = True
-        self._stop_pushing()
+        self._finish()
         unread = not self._exhausted and self._pipe.target is None
         reason = RuntimeError("The response was closed before its end.") if unread else None
         error = await self._lifecycle.close(reason)
         if error is not None and error is not reason:
             raise error
 
-    def _stop_pushing(self) -> None:
+    def _finish(self) -> None:
+        self._over = True
+        if self.aclose in self._unfinished:
+            self._unfinished.remove(self.aclose)
         if self._pushing is not None:
             self._pipe.stop()
             self._pushing.cancel()
@@ -258,6 +266,9 @@ class _Unread:
 
     def _streamify_push(self, out: Output) -> Any:
         return _Step(lambda: self._inner._pushed(out))
+
+    def _streamify_pull(self) -> tuple[None, None, Any]:
+        return None, None, self._inner._next
 
 
 class _Step:

@@ -38,6 +38,12 @@ class Interruption:
         self.raised = True
         return Stopped(self.error)
 
+    def claim(self) -> bool:
+        """Whether the application's code is still to be stopped; it is taken to be so from here on."""
+        wanted = self.error is not None and not self.raised
+        self.raised = self.raised or wanted
+        return wanted
+
     def forget(self) -> None:
         """Let the code that cleans up run undisturbed."""
         self.error = None

@@ -52,6 +52,7 @@ class Lifecycle:
         self.driver = driver
         self._begin = begin
         self._content_type = content_type
+        self._unfinished = driver.unfinished
         self._replaced: list[Any] = []  # bodies that middlewares have put others in the place of
         self._own: Any = None  # the response as `_adopt` left it
         self._opened: Body | None = None
@@ -226,6 +227,7 @@ class Lifecycle:
         """Close the producers; their error counts if there was none before."""
         body, self._opened = self._opened, None
         closers = [] if body is None else body.closers()
+        closers += self._unfinished
         replaced, self._replaced = self._replaced, []
         for other in replaced:
             closers += [close for close in closers_unopened(other) if close not in closers]

@@ -194,12 +194,12 @@ class LoopTask:
 
     # From any thread.
 
-    def cancel(self, done: Callable[[], object]) -> None:
-        """Cancel what is awaited; `done` is called once the loop has come to it."""
+    def cancel(self, wanted: Callable[[], bool]) -> None:
+        """Cancel what is awaited, if it is still wanted when the loop has come to it."""
 
         def cancel() -> None:
-            done()
-            self._cancel()
+            if wanted():
+                self._cancel()
 
         self.loop.call_soon_threadsafe(cancel)
 

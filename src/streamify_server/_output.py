@@ -76,10 +76,6 @@ class Output:
             with self._guard:
                 self._begin(content_type)
 
-    def begin_as(self, text: bool) -> None:
-        """Open the response for text or bytes."""
-        self.begin(TEXT if text else BINARY)
-
     def _begin(self, content_type: str) -> None:
         if self._open is None:
             return
@@ -109,7 +105,7 @@ class Output:
 
     def _ready_for(self, chunk: Any) -> None:
         if self._open is not None:
-            self.begin_as(isinstance(chunk, str))
+            self.begin(TEXT if isinstance(chunk, str) else BINARY)
 
     def _first(self, data: bytes) -> None:
         self.begin(BINARY)

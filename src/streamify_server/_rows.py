@@ -52,6 +52,11 @@ class Rows:
             return _push_async(self._rows, write_row, batch)
         return _push(self._rows, write_row, batch)
 
+    def _streamify_pull(self) -> tuple[Any, Any, None]:
+        if isinstance(self._rows, AsyncIterable):
+            return None, self.__aiter__(), None
+        return iter(self), None, None
+
     def __iter__(self) -> Iterator[str]:
         assert not isinstance(self._rows, AsyncIterable)
         text: list[str] = []

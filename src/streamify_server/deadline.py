@@ -104,7 +104,12 @@ class Deadline:
         if task is None or not task.awaiting:
             return False
         turned = threading.Event()
-        task.cancel(turned.set)
+
+        def wanted() -> bool:
+            turned.set()
+            return self._call.interruption.claim()
+
+        task.cancel(wanted)
         return turned.wait(_LOOP_TURNS_WITHIN)
 
     def _alarm(self) -> None:

@@ -93,7 +93,7 @@ class HttpResponse:
     """An HTTP response whose body may be a stream.
 
     Args:
-        status: Status code, 100 to 599.
+        status: Status code, 100 to 599, but not 101: no protocol can be switched here.
         headers: Header fields; a list as value gives the name several times.
         body: Text, bytes, None, a file object, or a sync or async iterable or generator of text and bytes.
         cookies: Whole Set-Cookie values, one for each cookie.
@@ -134,7 +134,18 @@ class HttpResponse:
             raise TypeError(f"An HTTP status is an int such as 200, not {value!r}.")
         if not 100 <= value <= 599:
             raise ValueError(f"An HTTP status lies between 100 and 599, not at {value}.")
+        if value == 101:
+            raise ValueError("A response cannot have the status 101: Lambda switches no protocols.")
         self._status = int(value)
+
+    @property
+    def status_code(self) -> int:
+        """The status code; `status` is another name for it."""
+        return self._status
+
+    @status_code.setter
+    def status_code(self, value: int) -> None:
+        self.status = value
 
     def copy(self) -> HttpResponse:
         """The same response, with headers and cookies to be changed independently; the body is the same."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _driver
 from ._body import TypedBody
-from ._chunks import CHUNK_LIMIT, pieces
+from ._chunks import BINARY, CHUNK_LIMIT, TEXT, pieces
 from ._interruption import Stopped
 from ._style import is_coroutine_function, yields_too
 from .errors import StreamClosedError
@@ -270,12 +270,13 @@ class StreamWriter:
         if self._http is not None:
             self._http.body = body
             return self._http
-        return TypedBody(body, self._content_type) if self._content_type else body
+        kind = self._content_type or (TEXT if self._text else BINARY)
+        return TypedBody(body, kind) if self._begun else body
 
     def _connect(self, out: Output) -> None:
         """Let the handler write to this output."""
-        if self._begun and not out.begun:
-            out.begin_as(self._text)
+        if self._begun:
+            out.begin()
         self._out = out
         self._notify()
 

@@ -139,6 +139,84 @@ def writes(event, context, stream):
     finally: say("finally")
 
 
+@streaming_handler(deadline_margin=1.0)
+def late_writer(event, context, stream):
+    """Does not write until the test says so, and long after its invocation."""
+    try:
+        left.recv(1)
+        stream.write("too late")
+    finally: say("finally")
+
+
+@streaming_handler(deadline_margin=1.0)
+async def late_async_writer(event, context, stream):
+    try:
+        await asyncio.sleep(600)
+        await stream.write("too late")
+    finally: say("finally")
+
+
+def let_go(event, context): right.send(b"x")
+
+
+@streaming_handler
+def threads(event, context):
+    import asyncio
+    names = [thread.name for thread in threading.enumerate()]
+    return f"{names.count('streamify-writer')} writers"
+
+
+@streaming_handler(deadline_margin=2.0)
+def events(event, context):
+    from streamify_server import sse
+    def ticks():
+        try:
+            yield "first"
+            block(event["how"])
+        finally: say("finally")
+    return sse(ticks())
+
+
+@streaming_handler(deadline_margin=2.0)
+def http_that_says_nothing(event, context):
+    def body():
+        block("sleep")
+        yield "never"
+    return HttpResponse(200, body=body())
+
+
+@streaming_handler(deadline_margin=2.0)
+async def blocks_the_loop(event, context):
+    try:
+        yield "first"
+        block(event["how"])
+    finally: say("finally")
+
+
+@streaming_handler(deadline_margin=2.0)
+async def spins_in_the_loop(event, context):
+    try:
+        while True: yield "x"
+    finally: say("finally")
+
+
+@streaming_handler(deadline_margin=2.0)
+def cleans_up(event, context):
+    try:
+        yield "first"
+        block("sleep")
+    finally:
+        time.sleep(0.3)
+        say("cleaned up")
+
+
+@streaming_handler(deadline_margin=None)
+def has_none(event, context):
+    yield "first"
+    time.sleep(0.5)
+    yield "second"
+
+
 @streaming_handler
 def fine(event, context): return "fine"
 
@@ -284,6 +362,64 @@ def test_a_stuck_writer_does_not_keep_the_caller_waiting(api: RuntimeApi, runtim
     post = run_out(api, "writes", seconds=1.3)
     assert post.chunks == [b"first"]
     assert post.error["errorType"] == "DeadlineExceededError"
+
+
+@pytest.mark.parametrize("do", ["late_writer", "late_async_writer"])
+def test_a_writer_that_has_not_written_is_closed(api: RuntimeApi, runtime: Runtime, do: str) -> None:
+    """Its first write raises; it does not wait for ever for somebody who takes it."""
+    post = run_out(api, do, seconds=1.3)
+    assert post.path.endswith("/error")
+    assert post.error["errorType"] == "DeadlineExceededError"
+    api.invoke({"do": "let_go"}).result()
+    while run_out(api, "threads", seconds=60).body != b"0 writers":
+        assert runtime.alive()
+    assert "finally" in runtime.log
+
+
+@pytest.mark.parametrize("how", ["sleep", "recv", "busy", "lock"])
+def test_a_producer_of_events_is_interrupted(api: RuntimeApi, runtime: Runtime, how: str) -> None:
+    post = run_out(api, "events", how=how)
+    assert post.chunks == [b"data: first\n\n"]
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+    assert "finally" in runtime.log
+
+
+@pytest.mark.parametrize("how", ["sleep", "recv", "busy", "lock"])
+def test_sync_code_that_blocks_the_event_loop_is_interrupted(
+    api: RuntimeApi, runtime: Runtime, how: str
+) -> None:
+    post = run_out(api, "blocks_the_loop", how=how)
+    assert post.chunks == [b"first"]
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+    assert "finally" in runtime.log
+
+
+def test_an_async_producer_that_never_waits_is_stopped(api: RuntimeApi, runtime: Runtime) -> None:
+    post = run_out(api, "spins_in_the_loop")
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+    assert "finally" in runtime.log
+
+
+def test_a_function_url_hears_of_the_deadline_behind_the_prelude(api: RuntimeApi, runtime: Runtime) -> None:
+    url = {"requestContext": {"http": {"method": "GET"}, "domainName": "a.lambda-url.us-east-1.on.aws"}}
+    post = api.invoke({"do": "http_that_says_nothing", **url}, seconds=2.3).result()
+    assert post.http_body == b"\n"
+    assert post.error["errorType"] == "DeadlineExceededError"
+
+
+def test_cleaning_up_is_not_interrupted(api: RuntimeApi, runtime: Runtime) -> None:
+    run_out(api, "cleans_up")
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+    assert "cleaned up" in runtime.log
+
+
+def test_the_deadline_can_be_switched_off(api: RuntimeApi, runtime: Runtime) -> None:
+    post = run_out(api, "has_none", seconds=0.2)
+    assert post.body == b"firstsecond"
+    assert not post.trailers
 
 
 def test_the_signal_is_given_back_after_each_invocation(api: RuntimeApi, runtime: Runtime) -> None:

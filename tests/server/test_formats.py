@@ -2,13 +2,17 @@
 
 import asyncio
 import csv
+import dataclasses
 import datetime
 import io
 import json
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Any
 
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,3 +185,179 @@ def test_a_helper_keeps_its_type_under_http_and_may_be_overruled() -> None:
     )
     named = streaming_handler(content_type="application/jsonl")(lambda event, context: ndjson([1]))
     assert invoke(named).content_type == "application/jsonl"
+
+
+def test_data_that_is_none_is_null_and_other_fields_that_are_none_are_absent() -> None:
+    assert sent(sse([None, {"data": None, "id": None}, {"comment": None, "data": "x"}])).text == (
+        "data: null\n\ndata: null\n\ndata: x\n\n"
+    )
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    when: datetime.date | None = None
+
+
+class Model(pydantic.BaseModel):
+    x: int
+    day: datetime.date
+
+
+def test_dataclasses_and_models_are_encoded() -> None:
+    day = datetime.date(2026, 11, 23)
+    model = Model(x=2, day=day)
+    assert sent(ndjson([Point(1), model, {"in": [model]}])).text.splitlines() == [
+        '{"x": 1, "when": null}',
+        '{"x": 2, "day": "2026-11-23"}',
+        '{"in": [{"x": 2, "day": "2026-11-23"}]}',
+    ]
+    assert sent(sse([Point(1), {"event": "e", "data": model}])).text == (
+        'data: {"x": 1, "when": null}\n\nevent: e\ndata: {"x": 2, "day": "2026-11-23"}\n\n'
+    )
+    assert sent(sse([Point(1, day)], default=str)).text == 'data: {"x": 1, "when": "2026-11-23"}\n\n'
+    assert "default=" in str(sent(sse([Point(1, day)])).error)
+
+
+@pytest.mark.parametrize("keepalive", [None, 15.0])
+def test_events_are_made_on_the_calling_thread(keepalive: float | None) -> None:
+    """Where database cursors and tracers expect to be used."""
+    threads: list[Any] = []
+
+    def events() -> Iterator[str]:
+        threads.append(threading.current_thread())
+        yield "x"
+        threads.append(threading.current_thread())
+
+    with closing(sqlite3.connect(":memory:")) as database:
+        cursor = database.execute("select 'from a cursor'")
+        assert sent(sse(text for (text,) in cursor)).text == "data: from a cursor\n\n"
+    sent(sse(events(), keepalive=keepalive))
+    assert set(threads) == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_bare_response_begins_with_a_comment_if_its_first_event_takes_long(is_async: bool) -> None:
+    released = threading.Event()
+
+    def slow() -> Iterator[str]:
+        released.wait()
+        yield "late"
+
+    async def slow_async() -> AsyncIterator[str]:
+        await asyncio.to_thread(released.wait)
+        yield "late"
+
+    poster = Poster(lambda chunk: released.set())
+    events = sse(slow_async() if is_async else slow(), keepalive=0.02)
+    with posting_through(poster):
+        streaming_handler(lambda event, context: events)({}, None)
+    assert poster.chunks[0] == b": keepalive\n\n"
+    assert poster.chunks[-1] == b"data: late\n\n"
+    assert poster.content_type == "text/event-stream"
+
+
+def test_comments_go_through_the_transforms_of_the_body() -> None:
+    released = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "first"
+        released.wait()
+        yield "second"
+
+    class Upper:
+        def after(self, request: Any) -> None:
+            request.transform_body(self)
+
+        def feed(self, chunk: bytes) -> bytes:
+            return chunk.upper()
+
+        def finish(self) -> bytes:
+            return b""
+
+    def take(chunk: bytes) -> None:
+        if b"KEEP" in chunk:
+            released.set()
+
+    poster = Poster(take)
+    handler = streaming_handler(middlewares=[Upper()])(lambda event, context: sse(slow(), keepalive=0.02))
+    with posting_through(poster):
+        handler({}, None)
+    assert b": KEEPALIVE\n\n" in poster.chunks
+
+
+MANY = 50_000
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(("make", "row"), [(csv_rows, ["ab", "c"]), (ndjson, {"a": "bc"})])
+def test_rows_that_come_fast_leave_together(make: Any, row: Any, is_async: bool) -> None:
+    rows = [row] * MANY
+    result = sent(make(later(rows) if is_async else rows))
+    assert result.body == sent(make([row])).body * MANY
+    assert len(result.chunks) < MANY / 10
+    assert max(map(len, result.chunks)) < 64 * 1024
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(("make", "row"), [(csv_rows, ["x" * 20]), (ndjson, "x" * 20)])
+def test_rows_before_a_pause_arrive_in_the_pause(make: Any, row: Any, is_async: bool) -> None:
+    released = threading.Event()
+    arrived = 0
+
+    def take(chunk: bytes) -> None:
+        nonlocal arrived
+        arrived += chunk.count(b"x" * 20)
+        if arrived == 1000:
+            released.set()
+
+    def rows() -> Iterator[Any]:
+        for _ in range(1000):
+            yield row
+        released.wait()
+        yield row
+
+    async def async_rows() -> AsyncIterator[Any]:
+        for one in rows():
+            yield one
+
+    with posting_through(Poster(take)):
+        streaming_handler(lambda event, context: make(async_rows() if is_async else rows()))({}, None)
+    assert arrived == 1001
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_rows_before_an_error_are_sent(is_async: bool) -> None:
+    def rows() -> Iterator[Any]:
+        for number in range(100):
+            yield [number]
+        raise ValueError("no more")
+
+    async def async_rows() -> AsyncIterator[Any]:
+        for row in rows():
+            yield row
+
+    result = sent(csv_rows(async_rows() if is_async else rows()))
+    assert str(result.error) == "no more"
+    assert result.text.splitlines() == [str(number) for number in range(100)]
+
+
+@pytest.mark.parametrize("make", [csv_rows, ndjson])
+def test_rows_are_closed_when_the_reader_leaves(make: Any) -> None:
+    closed: list[bool] = []
+
+    def rows() -> Iterator[Any]:
+        try:
+            while True:
+                yield ["x"]
+        finally:
+            closed.append(True)
+
+    with posting_through(Leaving()), pytest.raises(ConnectionResetError):
+        streaming_handler(lambda event, context: make(rows()))({}, None)
+    assert closed == [True]
+
+
+def test_rows_can_be_read_one_by_one_by_whoever_gets_them() -> None:
+    assert list(csv_rows([{"a": 1}], header=["a"])) == ["a\r\n1\r\n"]
+    assert list(ndjson([1, 2])) == ["1\n", "2\n"]

@@ -350,3 +350,51 @@ def test_the_same_source_answers_as_a_function(same_source: Path) -> None:
         [sys.executable, "-c", script], cwd=same_source, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "hello world b'hello world'\n", done.stderr
+
+
+REST_API_EVENT: dict[str, Any] = {"httpMethod": "GET", "path": "/", "headers": {}, "requestContext": {}}
+
+
+async def fails_at_once() -> Any:
+    for nothing in list[str]():
+        yield nothing
+    raise PermissionError("the model says 401")
+
+
+def fails_later() -> Any:
+    yield "begun"
+    raise PermissionError("the model says 401")
+
+
+@pytest.mark.parametrize("verified", [False, True])
+@pytest.mark.parametrize(("body", "empty"), [(fails_at_once, True), (fails_later, False)])
+@pytest.mark.parametrize(("event", "filled"), [(FUNCTION_URL, True), (REST_API_EVENT, True), ({}, False)])
+def test_a_body_that_fails_before_its_first_byte_lets_no_caller_wait_behind_the_prelude(
+    event: Any, filled: bool, body: Any, empty: bool, verified: bool
+) -> None:
+    if verified:
+        event = {**event, "headers": {"streamify-accept": "verified/1"}}
+    poster = Poster()
+    with posting_through(poster), pytest.raises(PermissionError):
+        streaming_handler(lambda event, context: HttpResponse(200, body=body()))(event, None)
+    assert poster.prelude
+    assert isinstance(poster.error, PermissionError)
+    if verified:
+        assert b"the model says 401" in poster.chunks[-1]
+    else:
+        assert poster.chunks == ([b"\n"] if filled else []) if empty else [b"begun"]
+
+
+@pytest.mark.parametrize("status", [101, 99, 600])
+def test_a_status_that_no_response_can_have_is_refused(status: int) -> None:
+    with pytest.raises(ValueError, match=str(status)):
+        HttpResponse(status)
+
+
+def test_status_code_is_the_name_that_others_use_and_status_an_alias() -> None:
+    response = HttpResponse(201)
+    assert response.status_code == response.status == 201
+    response.status_code = 202
+    assert response.status == 202
+    with pytest.raises(ValueError, match="700"):
+        response.status_code = 700

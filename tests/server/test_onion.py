@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamify_server import HttpResponse, Request, streaming_handler
+from streamify_server import Headers, HttpResponse, Request, streaming_handler
 from streamify_server.posting import posting_through
 from streamify_server.testing import Context, Result, invoke
 from support.posters import Leaving
@@ -699,3 +699,196 @@ def test_an_error_of_on_error_keeps_the_cause_that_it_was_given() -> None:
     error = invoke(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
     assert error is not None
     assert error.__cause__ is cause
+
+
+KEPT_HEADERS = Headers({"content-type": "text/plain"})
+KEPT = HttpResponse(200, KEPT_HEADERS, "kept", cookies=["a=1"])
+
+
+def change(request: Request) -> None:
+    request.response.headers["x-caller"] = request.event["caller"]
+    request.response.cookies.append("b=2")
+    request.response.status = 201
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        lambda handler: handler.handler(lambda event, context: KEPT),
+        lambda handler: handler.handler(lambda event, context: HttpResponse(200, KEPT_HEADERS, "kept")),
+        lambda handler: handler.after(lambda request: KEPT),
+        lambda handler: handler.after(lambda request: setattr(request, "response", KEPT)),
+        lambda handler: handler.handler(lambda event, context: 1 / 0).on_error(lambda request: KEPT),
+    ],
+)
+def test_a_response_that_the_application_keeps_is_never_changed(respond: Callable[[Any], Any]) -> None:
+    handler: Any = streaming_handler(lambda event, context: "replaced").after(change).on_error(change)
+    respond(handler)
+    for caller in ("A", "B"):
+        result = invoke(handler, {"caller": caller})
+        assert result.headers.get("x-caller", caller) == caller
+    assert KEPT_HEADERS == {"content-type": "text/plain"}
+    assert (KEPT.status, dict(KEPT.headers), KEPT.cookies) == (200, {"content-type": "text/plain"}, ["a=1"])
+
+
+def test_an_early_response_that_the_application_keeps_is_sent_as_it_is() -> None:
+    handler: Any = streaming_handler(lambda event, context: None).before(lambda request: KEPT)
+    assert invoke(handler).status_code == 200
+    assert invoke(handler).cookies == ["a=1"]
+
+
+class Closeable:
+    """A body that knows how often it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["x"])
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("http", [False, True])
+@pytest.mark.parametrize(
+    "replace",
+    [
+        lambda request: "other",
+        lambda request: setattr(request, "response", "other"),
+        lambda request: setattr(request, "response", HttpResponse(200, body="other")),
+        lambda request: setattr(request, "response", map(str.upper, ["other"])),
+    ],
+)
+def test_a_body_that_a_middleware_replaces_is_closed(replace: Callable[[Request], Any], http: bool) -> None:
+    body = Closeable()
+    handler: Any = streaming_handler(lambda event, context: HttpResponse(200, body=body) if http else body)
+    assert invoke(handler.after(replace)).text.lower() == "other"
+    assert body.closed == 1
+
+
+def test_a_body_inside_another_is_closed_after_it_was_sent() -> None:
+    order: list[str] = []
+
+    def inner(event: Any, context: Any) -> Iterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            order.append("closed")
+
+    def upper(chunk: str) -> str:
+        order.append(chunk)
+        return chunk.upper()
+
+    def wrap(request: Request) -> None:
+        request.response = map(upper, request.response)
+
+    assert invoke(streaming_handler(inner).after(wrap)).chunks == [b"A", b"B"]
+    assert order == ["a", "b", "closed"]
+
+
+@pytest.mark.parametrize("function", ["sync", "async"])
+def test_end_hooks_run_before_an_exit_passes_through(function: str) -> None:
+    ran: list[Any] = []
+
+    def leave(event: Any, context: Any) -> Iterator[str]:
+        yield "a"
+        raise SystemExit(3)
+
+    async def leave_async(event: Any, context: Any) -> AsyncIterator[str]:
+        yield "a"
+        raise SystemExit(3)
+
+    handler: Any = streaming_handler(leave if function == "sync" else leave_async)
+    handler.on_stream_end(lambda request: ran.append(request.stream_end.error))
+    with pytest.raises(SystemExit):
+        handler({}, None)
+    assert [type(error) for error in ran] == [SystemExit]
+
+
+def links(error: BaseException) -> list[BaseException]:
+    """What a traceback shows of a chain; fails if it goes in a circle."""
+    found = [error]
+    while (before := found[-1].__cause__ or found[-1].__context__) is not None:
+        assert before not in found, "a circle"
+        found.append(before)
+    return found
+
+
+def raised(handler: Any, event: Any = "fails") -> BaseException:
+    with pytest.raises(Exception) as caught:
+        handler(event, None)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "hook", ["from nothing", "from the error", "the error", "its cause", "itself in a circle"]
+)
+@pytest.mark.parametrize("body", ["plain", "with a cause", "from None"])
+def test_the_chain_of_an_error_shows_a_failed_end_hook_and_has_no_circles(body: str, hook: str) -> None:
+    cause = KeyError("cause")
+
+    def fails(event: Any, context: Any) -> Iterator[str]:
+        yield "a"
+        if body == "plain":
+            raise ValueError("body")
+        raise ValueError("body") from (cause if body == "with a cause" else None)
+
+    def fail_again(request: Request) -> None:
+        assert request.stream_end is not None
+        error = request.stream_end.error
+        assert error is not None
+        if hook == "from the error":
+            raise RuntimeError("hook") from error
+        if hook == "the error":
+            raise error
+        if hook == "its cause":
+            raise error.__cause__ or RuntimeError("hook")
+        if hook == "itself in a circle":
+            try:
+                raise error
+            except ValueError:
+                raise RuntimeError("hook")  # noqa: B904
+        raise RuntimeError("hook")
+
+    handler = streaming_handler(fails).on_stream_end(fail_again)
+    error = raised(handler)
+    assert str(error) == "body"
+    shown = [str(link) for link in links(error)]
+    assert "hook" in shown or hook == "the error" or (hook, body) == ("its cause", "with a cause")
+    import traceback
+
+    assert ("RuntimeError: hook" in "".join(traceback.format_exception(error))) == ("hook" in shown)
+
+
+def test_an_error_of_on_error_that_is_the_cause_of_the_first_makes_no_circle() -> None:
+    cause = KeyError("cause")
+
+    def fails(event: Any, context: Any) -> None:
+        raise ValueError("first") from cause
+
+    def raise_cause(request: Request) -> None:
+        raise cause
+
+    error = raised(streaming_handler(fails).on_error(raise_cause))
+    assert [str(link) for link in links(error)] == ["'cause'", "first"]
+
+
+def test_sync_code_may_run_a_loop_of_its_own_beside_async_code() -> None:
+    async def before(request: Request) -> None:
+        await asyncio.sleep(0)
+
+    async def value() -> str:
+        await asyncio.sleep(0)
+        return "from its own loop"
+
+    def body(event: Any, context: Any) -> Iterator[str]:
+        yield asyncio.run(value())
+
+    seen: list[str] = []
+    handler: Any = streaming_handler(body).before(before)
+    handler.after(lambda request: seen.append(asyncio.run(value())))
+    handler.on_stream_end(lambda request: seen.append(asyncio.run(value())))
+    assert invoke(handler).text == "from its own loop"
+    assert len(seen) == 2

@@ -39,7 +39,7 @@ def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[st
         path=path,
         raw_path=raw_path.encode(),
         root_path=root_path,
-        headers=[(bytes(name), bytes(value)) for name, value in scope["headers"]],
+        headers=[(bytes(name), _as_sent(bytes(value))) for name, value in scope["headers"]],
         extensions={},
     )
     return scope, body
@@ -70,6 +70,14 @@ def _parse(event: Any, context: Any) -> tuple[dict[str, Any], bytes]:
         "An ASGI application answers HTTP requests: events of a Function URL, of API Gateway or of an ALB, "
         f"which have a requestContext. This event has none of their shapes: {seen}."
     )
+
+
+def _as_sent(value: bytes) -> bytes:
+    """A header value's own bytes, which events hold as Latin-1 text, and Mangum encodes as UTF-8."""
+    try:
+        return value if value.isascii() else value.decode().encode("latin-1")
+    except UnicodeError:
+        return value
 
 
 def _with_one_cookie_header(event: dict[str, Any]) -> dict[str, Any]:

@@ -238,15 +238,7 @@ def _reported(failure: BaseException) -> Exception:
 
 
 def _headers(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(bytes(name).decode("latin-1"), _text(bytes(value))) for name, value in fields]
-
-
-def _text(value: bytes) -> str:
-    """A header value whose bytes, as the platform writes them, are these: it writes UTF-8."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+    return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields]
 
 
 def _came_from_a_lost_caller(error: BaseException | None) -> bool:

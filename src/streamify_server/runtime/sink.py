@@ -18,7 +18,7 @@ from streamify_server.errors import StreamClosedError
 
 if TYPE_CHECKING:
     import socket
-    from typing import Any
+    from typing import Any, NoReturn
 
 _IMMEDIATE_SENDS = 16
 _REFILL_SECONDS = 0.0002
@@ -292,24 +292,28 @@ class ResponseSink:
         except (OSError, RuntimeApiError) as error:
             raise refused(error) from error
 
-    def _refused(self) -> None:
+    def _refused(self) -> NoReturn:
         """Raise what an early answer says."""
         try:
             self._connection.settimeout(_ANSWER_SECONDS)
             answer = read_answer(self._connection)
             raise RuntimeApiError(self._path, answer.status, answer.body)
         except (OSError, RuntimeApiError) as error:
-            self._error = refused(error)
-            raise self._error from error
+            self._lost(error)
 
-    def _broken(self, error: OSError) -> None:
+    def _broken(self, error: OSError) -> NoReturn:
         """Raise why nothing can be sent; the platform may have said it before it closed the connection."""
         if self._poll.poll(0):
             self._refused()
+        self._lost(error)
+
+    def _lost(self, error: Exception) -> NoReturn:
         self._error = refused(error)
+        self.full = False  # whoever waits for room learns it with the next chunk
         raise self._error from error
 
     def _close(self) -> None:
+        self.full = False
         if not self._waiting:
             self._connection.close()
             return

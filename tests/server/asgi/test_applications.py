@@ -21,8 +21,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from streamify_client.wire.verified import HandlerError, VerifiedDecoder
+from streamify_server import streaming_handler
 from streamify_server.asgi import LifespanError, streaming_asgi
+from streamify_server.middlewares import http_router
 from streamify_server.posting import posting_through
+from streamify_server.testing import Context
 from support.http_events import function_url, load_balancer, rest_api
 from support.posters import Poster
 
@@ -444,3 +448,84 @@ async def test_a_call_inside_a_running_event_loop_works() -> None:
 def test_a_wrong_argument_is_refused_at_once(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         streaming_asgi(**{"app": fast, **arguments})
+
+
+def test_a_generator_that_fails_under_a_middleware_is_the_streams_error() -> None:
+    """BaseHTTPMiddleware completes the body first, and raises then."""
+    app = FastAPI()
+
+    @app.middleware("http")
+    async def nothing_special(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    @app.get("/")
+    async def breaks() -> StreamingResponse:
+        async def numbers() -> AsyncIterator[str]:
+            yield "begun"
+            raise ZeroDivisionError("in the middle")
+
+        return StreamingResponse(numbers())
+
+    wire = Wire()
+    event = {**function_url("/"), "headers": {"streamify-accept": "verified/1"}}
+    with pytest.raises(ZeroDivisionError, match="in the middle"):
+        answer(streaming_asgi(app), event, wire)
+    assert not wire.ended
+    decoder = VerifiedDecoder()
+    decoder.receive(wire.body)
+    assert isinstance(decoder.last, HandlerError)
+
+
+def test_what_is_no_exception_is_answered_with_500_or_ends_the_stream() -> None:
+    class PanicException(BaseException):
+        pass
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/late":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        raise PanicException("at main.rs")
+
+    handler = streaming_asgi(app, lifespan="off")
+    assert answer(handler, function_url("/")).head["statusCode"] == 500
+    wire = Wire()
+    with pytest.raises(RuntimeError, match=r"PanicException: at main\.rs"):
+        answer(handler, function_url("/late"), wire)
+    assert (wire.chunks, wire.ended) == ([b"begun"], False)
+
+
+def test_background_tasks_end_with_the_deadline(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("work")
+
+    async def endpoint(request: Any) -> Response:
+        return PlainTextResponse("answer", background=BackgroundTask(work))
+
+    handler = streaming_asgi(Starlette(routes=[Route("/", endpoint)]))
+    wire = Wire()
+    with posting_through(wire):
+        handler(function_url("/"), Context(timeout=0.7))
+    assert (wire.body, wire.ended, ended) == (b"answer", True, ["work"])
+    assert "time is up" in caplog.text
+
+
+def test_an_application_inside_a_router_streams_and_its_background_tasks_run() -> None:
+    order: list[str] = []
+
+    async def work() -> None:
+        order.append("work done")
+
+    async def endpoint(request: Any) -> Response:
+        return StreamingResponse(iter(["a", "b"]), background=BackgroundTask(work))
+
+    inner = streaming_asgi(Starlette(routes=[Route("/", endpoint)]))
+    wire = Wire()
+    wire.on_end = lambda: order.append("response ended")
+    answer(streaming_handler(http_router([("GET", "/", inner)])), function_url("/"), wire)
+    assert wire.chunks == [b"a", b"b"]
+    assert sorted(order) == ["response ended", "work done"]

@@ -169,3 +169,15 @@ def test_a_missing_mangum_is_one_sentence() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "streamify_server.asgi reads events with Mangum: pip install 'streamify[asgi]'\n"
+
+
+@pytest.mark.parametrize("sent", ["é".encode(), "é".encode("latin-1"), "☃".encode(), b"plain"])
+def test_the_bytes_of_a_header_reach_the_application_as_they_were_sent(sent: bytes) -> None:
+    """Bytes beyond ASCII are Latin-1 text in an event."""
+    scope, _ = http_request(function_url("/", headers={"x-bytes": sent.decode("latin-1")}), None)
+    assert (b"x-bytes", sent) in scope["headers"]
+
+
+def test_text_in_a_header_that_no_byte_stands_for_is_utf_8() -> None:
+    scope, _ = http_request(function_url("/", headers={"x-text": "☃"}), None)
+    assert (b"x-text", "☃".encode()) in scope["headers"]

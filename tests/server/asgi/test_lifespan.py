@@ -139,3 +139,32 @@ print("served")
 def test_the_application_stops_when_the_interpreter_does(serve: str) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT + serve], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["served", "lifespan.shutdown", "stopped"]
+
+
+ENDLESS = """
+import asyncio
+from streamify_server.asgi.lifespan import Lifespan
+
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    while True:
+        print((await receive())["type"])
+
+loop = asyncio.new_event_loop()
+loop.run_until_complete(Lifespan(app, "auto").state())
+"""
+
+
+def test_a_lifespan_that_goes_on_receiving_does_not_keep_the_interpreter_from_ending() -> None:
+    command = [sys.executable, "-c", ENDLESS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["lifespan.shutdown"]
+
+
+async def test_a_lifespan_that_exits_is_a_failed_startup() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise SystemExit(1)
+
+    with pytest.raises(LifespanError, match="did not start"):
+        await Lifespan(app, "on").state()
