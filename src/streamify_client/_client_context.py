@@ -9,7 +9,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 from ._offer import CONTINUE, OFFER_KEY, STATE_KEY
@@ -40,8 +40,8 @@ def encode_client_context(
         ConfigurationError: The caller's context is no JSON object or too long, or a required offer does not
             fit.
     """
-    if context is None and not trace:  # nearly every call: encoded once
-        return _OFFER_ALONE if offer else None
+    if context is None and not trace:  # nearly every call
+        return _offer_alone(tuple(offer))
     own = _read(context)
     if CONTINUE in offer:
         text, added = _longest(own, _additions(own, offer, trace), reserve=_TOKEN_SIZE)
@@ -141,4 +141,6 @@ def _encode(context: Mapping[str, Any]) -> str:
     return base64.b64encode(text.encode("ascii")).decode("ascii")
 
 
-_OFFER_ALONE = _encode({"custom": {OFFER_KEY: OFFER}})
+@lru_cache(maxsize=8)
+def _offer_alone(offer: tuple[str, ...]) -> str | None:
+    return _longest(None, _additions(None, offer, None))[0]
