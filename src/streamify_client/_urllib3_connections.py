@@ -24,6 +24,7 @@ from ._sockets import keep_alive, shut_down
 from .transport import Opening
 
 _HEAD_BUFFER = 16 * 1024
+_ONE_SEND = 64 * 1024
 
 
 class Exchange:
@@ -147,6 +148,7 @@ class _Connects:
     """What both kinds of connections have of ours; it stands before urllib3's class."""
 
     idle_since = 0.0
+    _unsent: list[Any] | None = None
     sock: Any
     timeout: Any
     port: int
@@ -169,7 +171,22 @@ class _Connects:
         exchange = current_exchange.get()
         exchange.begin(self.sock)
         self.timeout = exchange.deadline.left
-        super().request(method, exchange.target or url, *args, **kwargs)  # type: ignore[misc]
+        unsent: list[bytes] = []
+        self._unsent = unsent
+        try:
+            super().request(method, exchange.target or url, *args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._unsent = None
+        size = sum(len(data) for data in unsent)
+        for data in unsent if size > _ONE_SEND else [b"".join(unsent)]:
+            self.send(data)
+
+    def send(self, data: Any) -> None:
+        """Send data; what belongs to one request goes out together, since each packet costs."""
+        if self._unsent is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._unsent.append(data)
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
         """Read the response's head, all of it within the first-byte timeout."""
