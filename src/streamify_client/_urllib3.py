@@ -196,7 +196,7 @@ class ChunkedBody:
             return self._with_records_here(data)
         if len(data) == self._size:
             self._size = _LARGE_READ
-        elif len(data) < _READ:
+        elif len(data) < _READ // 4:
             self._size = _READ
         return data
 
