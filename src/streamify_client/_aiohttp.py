@@ -177,7 +177,6 @@ class AiohttpResponse:
         self.head = head
         self._raw = raw
         self._content: Any = raw.content
-        self.resumable = hasattr(self._content, "_waiter")  # whether a read can be made again after a timeout
         self._is_double = not hasattr(self._content, "read_nowait")
         self._joined = head.framing == "eventstream"  # whose frames say where they end
         self._check_end = check_end
@@ -249,15 +248,7 @@ class AiohttpResponse:
         if self._loop.time() < until:
             self._set_timer(until)
         else:
-            self._end_wait()
-
-    def _end_wait(self) -> None:
-        """End the wait of the read under way; the next one finds all as it was."""
-        waiter = getattr(self._content, "_waiter", None)
-        if waiter is None:
             self._content.set_exception(TimeoutError("nothing came in time"))
-        elif not waiter.done():
-            waiter.set_exception(TimeoutError("nothing came in time"))
 
     async def finish(self) -> None:
         """Read to the end of HTTP's framing, upon which aiohttp takes the connection back."""

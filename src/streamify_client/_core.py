@@ -30,7 +30,6 @@ from .wire.errors import TruncatedInputError, WireError
 ERROR_BODY_SIZE = 4096
 HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
-_MOMENT = 0.25  # seconds: Lambda's report of a failure is followed by the end of the stream sooner
 _AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
 
 logger = logging.getLogger("streamify_client")
@@ -79,7 +78,6 @@ class StreamCore:
         self._bytes = self._count = 0
         self._answered = self._asked = 0.0  # when, in seconds
         self._first_byte: float | None = None
-        self._holding_since: float | None = None
         self._failure = ""
         self._skips_line_feed = False
 
@@ -210,25 +208,6 @@ class StreamCore:
         else:
             self._input_ended = True
             chunks = decoder.finish()
-        return self._came(chunks)
-
-    @property
-    def moment(self) -> float | None:
-        """In how many seconds what is held back of the body is let go; None: nothing is."""
-        if self._decoder is None or not self._decoder.holds_back:
-            self._holding_since = None
-            return None
-        now = self.limits.elapsed
-        if self._holding_since is None:
-            self._holding_since = now
-        return max(0.001, self._holding_since + _MOMENT - now)
-
-    def let_go(self) -> list[bytes]:
-        """Nothing came for a moment: return what was held back."""
-        assert self._decoder is not None
-        return self._came(self._decoder.let_go())
-
-    def _came(self, chunks: list[bytes]) -> list[bytes]:
         if self._first_byte is None and chunks:
             now = self.limits.elapsed  # what was there when it was asked for had come with the headers
             self._first_byte = now if now - self._asked > _AT_ONCE else self._answered

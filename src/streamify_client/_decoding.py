@@ -133,18 +133,6 @@ class ResponseDecoder:
         self.pending = False
         return []
 
-    @property
-    def holds_back(self) -> bool:
-        """Whether bytes are held back that may be Lambda's report of a failure, and may be body."""
-        return isinstance(self._detector, FailureReportDetector) and self._detector.holds
-
-    def let_go(self) -> list[bytes]:
-        """Return what is held back: it is body."""
-        detector, self._detector = self._detector, None
-        assert isinstance(detector, FailureReportDetector)
-        held = detector.release()
-        return held if self._coding is None else self._decode(self._coding, held)
-
     # the beginning
 
     def _begin(self) -> None:

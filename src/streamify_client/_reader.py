@@ -191,9 +191,6 @@ class StreamReader:
         limit, self._phase = core.next_read()
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
-        moment = core.moment if getattr(self._raw, "resumable", False) else None
-        if moment is not None and (limit is None or moment < limit):
-            return await self._receive_soon(moment)
         try:
             pieces = await self._driver.read(self._raw, limit, core.wanted)
         except (ConnectionError, TimeoutError) as error:
@@ -201,13 +198,6 @@ class StreamReader:
                 raise
             pieces = []
         return core.received(pieces)
-
-    async def _receive_soon(self, moment: float) -> list[bytes]:
-        """Read on for a moment; if nothing comes, let go what was held back for it."""
-        try:
-            return self.core.received(await self._driver.read(self._raw, moment, 0))
-        except TimeoutError:
-            return self.core.let_go()
 
     async def _recover(self, error: Exception) -> None:
         """Free the connection; raise the error unless the call may be tried again, and then wait for that."""

@@ -56,11 +56,6 @@ class Urllib3Response:
         self._lease = Lease(raw, exchange)
         self._body: Body = ChunkedBody(raw, exchange) if _is_chunked(raw) else PublicBody(raw, exchange)
 
-    @property
-    def resumable(self) -> bool:
-        """Whether a read that has ended with a timeout can be made again."""
-        return isinstance(self._body, ChunkedBody)
-
     def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return what is there."""
         if self._process != os.getpid():

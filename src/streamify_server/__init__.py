@@ -8,6 +8,7 @@ from .response import Headers, HttpResponse
 
 if TYPE_CHECKING:
     from .asgi import streaming_asgi
+    from .checkpoints import StreamHandedOver, checkpoint, last_checkpoint
     from .deadline import DeadlineExceededError
     from .errors import HttpError
     from .formats import csv_rows, ndjson, sse
@@ -22,9 +23,12 @@ __all__ = [
     "Middleware",
     "Request",
     "StreamEnd",
+    "StreamHandedOver",
     "StreamWriter",
     "StreamingHandler",
+    "checkpoint",
     "csv_rows",
+    "last_checkpoint",
     "ndjson",
     "sse",
     "streaming_asgi",
@@ -34,6 +38,9 @@ __all__ = [
 _LATER = {
     "DeadlineExceededError": "deadline",
     "HttpError": "errors",
+    "StreamHandedOver": "checkpoints",
+    "checkpoint": "checkpoints",
+    "last_checkpoint": "checkpoints",
     "Middleware": "middleware",
     "StreamWriter": "writer",
     "csv_rows": "formats",

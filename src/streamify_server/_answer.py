@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._part import Part
     from .posting import Poster, Sink
 
 RESPOND = ("auto", "stream", "buffered")
@@ -46,6 +47,7 @@ class Answer:
         self.streams = can_stream and wants_stream
         self.misses_stream: bool = wants_stream and not can_stream
         self._offered = offered and self.streams
+        self.part: Part | None = None  # of a stream that may go on
         self._method = method_of(event)
         self._empty_body = empty_body if self.kind in (FUNCTION_URL, REST_API) else b""
 
@@ -69,7 +71,7 @@ class Answer:
         """Begin the response: the sink for its body, and what is sent in place of an empty body."""
         sink = poster.open(head.wire_type, head.prelude)
         if head.verified:
-            return _verified.VerifiedSink(sink, head.content_type, head.content_encoding), b""
+            return _verified.VerifiedSink(sink, head.content_type, head.content_encoding, self.part), b""
         return sink, self._empty_body
 
     def failure(self) -> Head | None:

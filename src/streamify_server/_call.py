@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
-from . import _driver, posting
+from . import _driver, checkpoints, posting
 from ._answer import Answer
 from ._buffered import Collecting
 from ._driver import Driver
+from ._events import REST_API
 from ._interruption import Interruption
 from ._lifecycle import Lifecycle
 from ._verified import take_offer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._answer import Head
+    from ._part import Part
+    from ._verified import Offer
     from .onion import Onion
     from .posting import Sink
     from .response import HttpResponse
@@ -27,15 +30,21 @@ if TYPE_CHECKING:
 class Options:
     """The checked options of one handler."""
 
-    __slots__ = ("content_type", "deadline_margin", "empty_body", "respond")
+    __slots__ = ("content_type", "deadline_margin", "empty_body", "hand_over_margin", "respond")
 
     def __init__(
-        self, content_type: str | None, respond: str, empty_body: bytes, deadline_margin: float | None
+        self,
+        content_type: str | None,
+        respond: str,
+        empty_body: bytes,
+        deadline_margin: float | None,
+        hand_over_margin: float | None,
     ) -> None:
         self.content_type = content_type
         self.respond = respond
         self.empty_body = empty_body
         self.deadline_margin = deadline_margin
+        self.hand_over_margin = hand_over_margin
 
 
 def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
@@ -55,7 +64,7 @@ class Call:
 
     def __init__(self, onion: Onion, options: Options, event: Any, context: Any) -> None:
         self._poster = posting.take(context)
-        event, offered = take_offer(event, context)
+        event, offer = take_offer(event, context)
         self._event = event
         self._context = context
         self._margin = options.deadline_margin
@@ -64,16 +73,18 @@ class Call:
             respond=options.respond,
             empty_body=options.empty_body,
             can_stream=self._poster is not None,
-            offered=offered,
+            offered=offer.verified,
         )
+        self._part = self._part_of(offer, event, context, options)
         if self._answer.misses_stream and "AWS_LAMBDA_RUNTIME_API" in os.environ:
             from .runtime import attached
 
             attached.warn(context)
         self.interruption = Interruption()
         self.driver = Driver(self.interruption)
+        request = onion.request(event, context)
         self._lifecycle = Lifecycle(
-            onion, onion.request(event, context), self.driver, self._begin, options.content_type
+            onion, request, self.driver, self._begin, options.content_type, self._part
         )
         self._collected: Collecting | None = None
         self._given_up: BaseException | None = None
@@ -83,6 +94,8 @@ class Call:
         with self._deadline():
             try:
                 try:
+                    if self._part is not None:
+                        self._part.open()
                     self.driver.run(self._lifecycle.run())
                 except Exception as error:
                     self._fail(error)
@@ -90,6 +103,20 @@ class Call:
                 return self._end()
             finally:
                 self._work_afterwards()
+
+    def _part_of(self, offer: Offer, event: Any, context: Any, options: Options) -> Part | None:
+        """Which part of a stream this call is; None where the stream cannot go on."""
+        part = checkpoints.current.get()  # of a unit test
+        if part is None and offer.continues and self._answer.streams:
+            from ._part import Part
+
+            margins = options.hand_over_margin, options.deadline_margin
+            part = Part(event, context, offer.token, *margins, rest_api=self._answer.kind == REST_API)
+            self._answer.part = part
+        if part is not None:
+            with suppress(AttributeError):  # a context with slots: last_checkpoint looks elsewhere then
+                context._streamify_part = part
+        return part
 
     def _work_afterwards(self) -> None:
         """Do what was left for the time after the response, however it ended."""

@@ -12,6 +12,7 @@ from ._buffered import whole
 from ._events import kind_of
 from ._lifecycle import Lifecycle
 from ._producing import next_of
+from .checkpoints import StreamHandedOver
 from .response import HttpResponse
 
 TYPE_CHECKING = False
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._call import Options
     from ._driver import Driver
     from ._output import Output
+    from .checkpoints import Checkpoint
     from .onion import Onion
     from .posting import Sink
 
@@ -210,6 +212,9 @@ class Inner:
             self._pipe.connect(out)
             if not self._exhausted:
                 await lifecycle.push()
+        except StreamHandedOver:
+            await self._closed()
+            raise
         except BaseException as caught:
             raise await self._ended(caught) from None
         await self._closed()
@@ -309,6 +314,11 @@ class _Pipe:
         if self._wake is not None:
             loop, event = self._wake
             loop.call_soon_threadsafe(event.set)
+
+    def forward(self, at: Checkpoint) -> None:
+        """Tell the handler around; chunks that are taken one by one have no checkpoints between them."""
+        if self.target is not None:
+            self.target.checkpoint(at)
 
     async def drained(self) -> None:
         import asyncio

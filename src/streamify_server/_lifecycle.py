@@ -8,6 +8,7 @@ from ._body import Body, closers_unopened, open_body
 from ._chains import chained, joined
 from ._interruption import Stopped
 from ._output import Output
+from .checkpoints import StreamHandedOver
 from .errors import StreamClosedError
 from .onion import StreamEnd
 from .response import HttpResponse
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from ._driver import Driver
+    from ._part import Part
     from .onion import Onion, Request
     from .posting import Sink
 
@@ -42,10 +44,17 @@ class Lifecycle:
         driver: Calls what the application wrote.
         begin: Opens the response.
         content_type: Content type of a response that does not say its own.
+        part: Which part of a stream the response is.
     """
 
     def __init__(
-        self, onion: Onion, request: Request, driver: Driver, begin: Begin, content_type: str | None
+        self,
+        onion: Onion,
+        request: Request,
+        driver: Driver,
+        begin: Begin,
+        content_type: str | None,
+        part: Part | None = None,
     ) -> None:
         self._onion = onion
         self._request = request
@@ -53,6 +62,8 @@ class Lifecycle:
         self._begin = begin
         self._content_type = content_type
         self._unfinished = driver.unfinished
+        self._part = part
+        self._handed_over = False
         self._replaced: list[Any] = []  # bodies that middlewares have put others in the place of
         self._own: Any = None  # the response as `_adopt` left it
         self._opened: Body | None = None
@@ -87,6 +98,8 @@ class Lifecycle:
         """Run everything up to the response, and begin it if it is HTTP."""
         self._started = time.monotonic()
         request = self._request
+        if self._part is not None:
+            request.part = self._part.number
         await self._hook("request_start", request)
         await self._chain("before")
         if not request.answered_early:
@@ -97,8 +110,15 @@ class Lifecycle:
     async def push(self) -> None:
         """Write the body."""
         assert self.out is not None
-        await self.driver.call(self.body.push, self.out)
-        self.out.finish()
+        try:
+            await self.driver.call(self.body.push, self.out)
+        except StreamHandedOver as handed:
+            if error := await self._close_body(None):
+                raise error from None
+            self._handed_over = True
+            self.out.hand_over(handed.at)
+        else:
+            self.out.finish()
 
     def recoverable(self, error: BaseException) -> bool:
         """Whether nothing has been sent, so that on_error may still answer."""
@@ -135,7 +155,8 @@ class Lifecycle:
         """Close the producer and run the end hooks; the error to report, if there is one."""
         error = await self._close_body(error)
         sent = 0 if self.out is None else self.out.sent
-        self._request.stream_end = StreamEnd(error, sent, time.monotonic() - self._started)
+        duration = time.monotonic() - self._started
+        self._request.stream_end = StreamEnd(error, sent, duration, self._handed_over and error is None)
         if error is not None:
             self._request.error = error
         for _, function in self._onion.chain("on_stream_end"):
@@ -208,6 +229,7 @@ class Lifecycle:
             lambda first: begin(http, kind or (None if http is not None else first)),
             self._request.transforms,
             self.driver.interruption,
+            self._part,
         )
         if http is not None:
             self.out.begin()

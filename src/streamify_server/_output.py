@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ._chunks import BINARY, TEXT, pieces
 from ._interruption import Interruption, Stopped
+from .checkpoints import Checkpoint, StreamHandedOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from ._checkpoints import Checkpoints
+    from ._part import Part
     from .middleware import Transform
     from .posting import Sink
 
@@ -27,12 +30,15 @@ class Output:
             and what is sent in place of an empty body.
         transforms: Change the body on its way.
         interruption: Why the producer is to stop, once it is.
+        part: Which part of a stream the response is.
     """
 
     __slots__ = (
+        "_checkpoints",
         "_filler",
         "_guard",
         "_open",
+        "_part",
         "_reason",
         "_transforms",
         "_unguarded",
@@ -48,11 +54,19 @@ class Output:
     sink: Sink
     _reason: BaseException
 
-    def __init__(self, open: Open, transforms: Sequence[Transform], interruption: Interruption) -> None:
+    def __init__(
+        self,
+        open: Open,
+        transforms: Sequence[Transform],
+        interruption: Interruption,
+        part: Part | None = None,
+    ) -> None:
         self._open: Open | None = open
         self._transforms = list(transforms)
         self._filler = b""
         self._guard: Any = None
+        self._part = part
+        self._checkpoints: Checkpoints | None = None
         self._unguarded: Callable[[bytes], None] = self._first
         self.interruption = interruption
         self.empty = True  # no chunk has been written
@@ -87,6 +101,9 @@ class Output:
 
     def put(self, chunk: Any) -> bool:
         """Write a chunk of any kind and size, or nothing if it is empty; whether the response has begun."""
+        if type(chunk) is Checkpoint:
+            self.checkpoint(chunk)
+            return not self.empty
         for piece in pieces(chunk):
             self._ready_for(chunk)
             self.write(piece)
@@ -95,6 +112,9 @@ class Output:
 
     async def put_async(self, chunk: Any) -> bool:
         """As `put`, waiting where the sink is full."""
+        if type(chunk) is Checkpoint:
+            self.checkpoint(chunk)
+            return not self.empty
         for piece in pieces(chunk):
             self._ready_for(chunk)
             self.write(piece)
@@ -108,6 +128,8 @@ class Output:
             self.begin(TEXT if isinstance(chunk, str) else BINARY)
 
     def _first(self, data: bytes) -> None:
+        if self._part is not None:
+            self._part.check_asked()
         self.begin(BINARY)
         self.empty = False
         self._bind()
@@ -154,7 +176,59 @@ class Output:
 
             await sleep(0)
 
+    # Streams that go on.
+
+    def checkpoint(self, at: Checkpoint) -> None:
+        """The producer says where it stands; the caller is told now or later, if it asked for that.
+
+        Raises:
+            StreamHandedOver: The stream is to go on from here in another invocation.
+        """
+        if self._open is not None:
+            return  # nothing has been sent, so this is where the part itself begins
+        if (forward := getattr(self.sink, "forward", None)) is not None:
+            self.flush()
+            forward(at)
+        elif getattr(self.sink, "part", None) is not None:
+            if self._checkpoints is None:
+                from ._checkpoints import Checkpoints
+
+                self._checkpoints = Checkpoints(self, self._transforms)
+                if self._guard is None:
+                    import threading
+
+                    self.guard(threading.Lock())
+                if not self.empty:
+                    self._bind()
+            with self._guard:
+                self._checkpoints.reached(at)
+
+    def flush(self) -> None:
+        """Send what transforms hold back, so that all that was written so far can be read."""
+        for position, transform in enumerate(self._transforms):
+            if (flush := getattr(transform, "flush", None)) is not None:
+                self._through(position + 1, flush())
+
+    def hand_over(self, at: Checkpoint) -> None:
+        """End this part of the stream: the next one goes on from here.
+
+        Raises:
+            StreamHandedOver: The response of the handler around is to be handed over.
+        """
+        self.finish()
+        hand_over = getattr(self.sink, "hand_over", None)
+        if hand_over is None:
+            raise StreamHandedOver(at)
+        with self._guard:
+            hand_over(at.state)
+            self.over = True  # nothing may come between the checkpoint and the end
+
     # Keeping alive.
+
+    @property
+    def lock(self) -> Any:
+        """What whoever writes holds, where more than one thread does."""
+        return self._guard
 
     def guard(self, lock: Any) -> None:
         """Let another thread write too: whoever writes holds this lock."""
@@ -172,6 +246,9 @@ class Output:
         self._begin(TEXT)
         if self.sink.full:
             return
+        if getattr(self.sink, "part", None) is not None:
+            self.sink.keep_alive()  # type: ignore[attr-defined]
+            return
         if self.empty:
             self.empty = False
             self._bind()
@@ -183,6 +260,8 @@ class Output:
     def finish(self) -> None:
         """The producer has come to its end: send what transforms still hold."""
         self.interruption.check()
+        if self._part is not None:
+            self._part.check_asked()
         self.begin()
         for position, transform in enumerate(self._transforms):
             self._through(position + 1, transform.finish())

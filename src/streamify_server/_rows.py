@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any
 
 from . import _ticker
+from .checkpoints import Checkpoint, StreamHandedOver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -64,9 +65,10 @@ class Rows:
         for row in [self._first] if self._first is not None else []:
             write_row(row)
         for row in self._rows:
-            write_row(row)
-            yield "".join(text)
-            text.clear()
+            if type(row) is not Checkpoint:
+                write_row(row)
+                yield "".join(text)
+                text.clear()
         if text:
             yield "".join(text)
 
@@ -77,9 +79,10 @@ class Rows:
         if self._first is not None:
             write_row(self._first)
         async for row in self._rows:
-            write_row(row)
-            yield "".join(text)
-            text.clear()
+            if type(row) is not Checkpoint:
+                write_row(row)
+                yield "".join(text)
+                text.clear()
         if text:
             yield "".join(text)
 
@@ -89,9 +92,15 @@ def _push(rows: Iterable[Any], write_row: WriteRow, batch: _Batch) -> None:
     try:
         for row in rows:
             with lock:
+                if type(row) is Checkpoint:
+                    batch.checkpoint(row)
+                    continue
                 write_row(row)
                 if size() >= _BATCH or batch.idle:
                     batch.write()
+    except StreamHandedOver:
+        batch.stop()
+        raise
     except BaseException:
         batch.abandon()
         raise
@@ -102,12 +111,20 @@ async def _push_async(rows: AsyncIterable[Any], write_row: WriteRow, batch: _Bat
     lock, size = batch.lock, batch.text.tell
     try:
         async for row in rows:
+            if type(row) is Checkpoint:
+                await batch.room()
+                with lock:
+                    batch.checkpoint(row)
+                continue
             with lock:
                 write_row(row)
             if size() >= _BATCH or batch.idle:
                 await batch.room()
                 with lock:
                     batch.write()
+    except StreamHandedOver:
+        batch.stop()
+        raise
     except BaseException:
         batch.abandon()
         raise
@@ -142,6 +159,16 @@ class _Batch:
             self.text.seek(0)
             self.text.truncate()
             self._out.put(text)
+
+    def checkpoint(self, at: Checkpoint) -> None:
+        """Write what there is, and say that the producer stands behind it; with the lock held."""
+        self.write()
+        self._out.checkpoint(at)
+
+    def stop(self) -> None:
+        """Nothing more is written."""
+        with self.lock:
+            self._over = True
 
     async def room(self) -> None:
         """Wait until there is room, and let other tasks have their turn."""

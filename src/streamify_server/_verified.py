@@ -15,33 +15,56 @@ from .response import Headers, HttpResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from ._part import Part
     from .posting import Sink
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
-OFFER = "verified/1"
-OFFER_KEY = "streamify"
-OFFER_HEADER = "streamify-accept"
+VERIFIED, CONTINUE = "verified/1", "continue/1"
+OFFER_KEY, STATE_KEY = "streamify", "streamify-state"
+OFFER_HEADER, STATE_HEADER = "streamify-accept", "streamify-state"
+RESPONSE_LIMIT = 200 * 1000 * 1000  # bytes: what Lambda's documentation calls 200 MB
+SIZE_MARGIN = 8 * 1000 * 1000  # bytes before that limit at which a part hands over
+_FRAME_SIZE = 34  # bytes of a data frame beside its payload
 
 
-def take_offer(event: Any, context: Any) -> tuple[Any, bool]:
-    """Take the offer out of event and context; the event without it, and whether it was there.
+class Offer:
+    """What a caller can read.
+
+    Attributes:
+        verified: Verified streams.
+        continues: Streams that go on in further parts.
+        token: What this part is to go on from.
+    """
+
+    __slots__ = ("continues", "token", "verified")
+
+    def __init__(self, accepted: str, token: str | None) -> None:
+        tokens = [part.strip() for part in accepted.split(",")]
+        self.verified: bool = VERIFIED in tokens
+        self.continues: bool = self.verified and CONTINUE in tokens
+        self.token: str | None = token if self.continues else None
+
+
+def take_offer(event: Any, context: Any) -> tuple[Any, Offer]:
+    """Take the offer out of event and context; the event without it, and the offer.
 
     The event that came in is left as it is; the context is changed in place.
     """
-    offered = _from_context(context)
+    accepted, token = _from_context(context)
     if isinstance(event, Mapping):
         without = {
-            key: _without_offer(event[key])
+            key: _without_ours(event[key])
             for key in ("headers", "multiValueHeaders")
-            if isinstance(event.get(key), Mapping) and any(_is_offer_header(name) for name in event[key])
+            if isinstance(event.get(key), Mapping) and any(_is_ours(name) for name in event[key])
         }
         if without:
-            offered = offered or any(_offers(value) for key in without for value in _offer_values(event[key]))
+            accepted = accepted or ", ".join(_values(event, without, OFFER_HEADER))
+            token = token or next(_values(event, without, STATE_HEADER), None)
             event = {**event, **without}
-    return event, offered
+    return event, Offer(accepted, token)
 
 
 def may_carry(method: str, response: HttpResponse | None) -> bool:
@@ -65,9 +88,18 @@ def outer(response: HttpResponse) -> HttpResponse:
 
 
 class VerifiedSink:
-    """Frames around each chunk of a sink, and the frame that says how the body ended."""
+    """Frames around each chunk of a sink, and the frame that says how the body ended.
 
-    def __init__(self, sink: Sink, content_type: str | None, content_encoding: str | None) -> None:
+    Args:
+        sink: Where the frames go.
+        content_type: Of the body.
+        content_encoding: Of the body.
+        part: Which part of a stream this is, if the caller can read streams that go on.
+    """
+
+    def __init__(
+        self, sink: Sink, content_type: str | None, content_encoding: str | None, part: Part | None = None
+    ) -> None:
         # With a codec for its checksums, which only a caller who asked needs.
         from .frames import encode_frame, one_header
 
@@ -75,7 +107,14 @@ class VerifiedSink:
         self._encode = encode_frame
         self._frame = one_header(":event-type", "data")
         self._bytes = self._chunks = 0
-        sink.write(self._control("head", {"contentType": content_type, "contentEncoding": content_encoding}))
+        self.part = part
+        self._continues = False
+        head = {"contentType": content_type, "contentEncoding": content_encoding}
+        if part is not None and part.token is not None:
+            from .wire.token import fingerprint
+
+            head["state"] = fingerprint(part.token)
+        sink.write(self._control("head", head))
 
     def write(self, data: bytes) -> None:
         """Send one frame of data."""
@@ -94,8 +133,46 @@ class VerifiedSink:
 
     def end(self) -> None:
         """Say that the body is whole."""
-        self._sink.write(self._control("end", {"bytes": self._bytes, "chunks": self._chunks}))
+        end: dict[str, Any] = {"bytes": self._bytes, "chunks": self._chunks}
+        if self._continues:
+            end["continues"] = True
+        self._sink.write(self._control("end", end))
         self._sink.end()
+
+    # Streams that go on.
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the body have been sent, all parts together."""
+        assert self.part is not None
+        return self.part.base + self._bytes
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether the next checkpoint behind new bytes is the place to hand over."""
+        assert self.part is not None
+        sent = self._bytes + self._chunks * _FRAME_SIZE
+        return sent >= RESPONSE_LIMIT - SIZE_MARGIN or self.part.time_is_short
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this part has sent bytes of the body."""
+        return self._bytes > 0
+
+    def checkpoint(self, state: str) -> None:
+        """Say that the stream can go on from here."""
+        assert self.part is not None
+        token = self.part.seal(state, self.position)
+        self._sink.write(self._control("checkpoint", {"token": token, "bytes": self.position}))
+
+    def hand_over(self, state: str) -> None:
+        """Say that the stream goes on from here in another part; `end` follows."""
+        self.checkpoint(state)
+        self._continues = True
+
+    def keep_alive(self) -> None:
+        """Say that the function lives."""
+        self._sink.write(self._encode(((":event-type", "keepalive"),), b""))
 
     def fail(self, error: BaseException, last: bytes = b"") -> None:
         """Say how it failed."""
@@ -110,34 +187,32 @@ class VerifiedSink:
         return self._encode(((":event-type", kind),), json.dumps(content).encode())
 
 
-def _from_context(context: Any) -> bool:
+def _from_context(context: Any) -> tuple[str, str | None]:
     client_context = getattr(context, "client_context", None)
     custom = getattr(client_context, "custom", None)
     if not isinstance(custom, dict) or OFFER_KEY not in custom:
-        return False
-    offered = custom.pop(OFFER_KEY)
+        return "", None
+    accepted, token = custom.pop(OFFER_KEY), custom.pop(STATE_KEY, None)
     if (
         not custom
         and not getattr(client_context, "env", None)
         and not getattr(client_context, "client", None)
     ):
         context.client_context = None
-    return isinstance(offered, str) and _offers(offered)
+    return (accepted if isinstance(accepted, str) else ""), (token if isinstance(token, str) else None)
 
 
-def _is_offer_header(name: object) -> bool:
-    return isinstance(name, str) and name.lower() == OFFER_HEADER
+def _is_ours(name: object) -> bool:
+    return isinstance(name, str) and name.lower() in (OFFER_HEADER, STATE_HEADER)
 
 
-def _without_offer(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in headers.items() if not _is_offer_header(name)}
+def _without_ours(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in headers.items() if not _is_ours(name)}
 
 
-def _offer_values(headers: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in headers.items():
-        if _is_offer_header(name):
-            yield from value if isinstance(value, list) else [str(value)]
-
-
-def _offers(value: str) -> bool:
-    return OFFER in [part.strip() for part in value.split(",")]
+def _values(event: Mapping[str, Any], keys: Iterable[str], wanted: str) -> Iterator[str]:
+    """The values of one header of ours."""
+    for key in keys:
+        for name, value in event[key].items():
+            if isinstance(name, str) and name.lower() == wanted:
+                yield from value if isinstance(value, list) else [str(value)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ._body import TypedBody
 from ._rows import Rows
+from .checkpoints import Checkpoint
 
 _SSE_FIELDS = ("comment", "event", "id", "retry", "data")
 _KEEPALIVE = b": keepalive\n\n"
@@ -132,11 +133,11 @@ class _Writable:
 class _Mapped:
     """What a function makes of each item."""
 
-    def __init__(self, function: Callable[[Any], str], items: Any) -> None:
+    def __init__(self, function: Callable[[Any], Any], items: Any) -> None:
         self._function = function
         self._items = items
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Any]:
         return map(self._function, self._items)
 
     def close(self) -> Any:
@@ -145,11 +146,11 @@ class _Mapped:
 
 
 class _MappedAsync:
-    def __init__(self, function: Callable[[Any], str], items: Any) -> None:
+    def __init__(self, function: Callable[[Any], Any], items: Any) -> None:
         self._function = function
         self._items = items
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         async for item in self._items:
             yield self._function(item)
 
@@ -175,9 +176,11 @@ def _default(default: Default | None) -> Default:
     return encode
 
 
-def _sse_event(event: Any, encode: Callable[[Any], str]) -> str:
+def _sse_event(event: Any, encode: Callable[[Any], str]) -> str | Checkpoint:
     if type(event) is str and "\n" not in event and "\r" not in event:
         return f"data: {event}\n\n"
+    if type(event) is Checkpoint:
+        return event
     fields = event if isinstance(event, Mapping) else {"data": event}
     unknown = [key for key in fields if key not in _SSE_FIELDS]
     if unknown or not fields:

@@ -56,6 +56,7 @@ def streaming_handler(
     hooks: Any = None,
     internal: Mapping[str, Any] | None = None,
     deadline_margin: float | None = 0.5,
+    hand_over_margin: float | None = None,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> Callable[[Function], StreamingHandler]: ...
@@ -69,6 +70,7 @@ def streaming_handler(
     hooks: Any = None,
     internal: Mapping[str, Any] | None = None,
     deadline_margin: float | None = 0.5,
+    hand_over_margin: float | None = None,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> StreamingHandler | Callable[[Function], StreamingHandler]:
@@ -88,6 +90,9 @@ def streaming_handler(
         internal: What `request.internal` begins with in every request: a copy of this dict.
         deadline_margin: Seconds before Lambda's timeout at which the producer is stopped and the caller told;
             None never stops it.
+        hand_over_margin: Seconds before the end of its time at which a stream with checkpoints is handed over
+            to the next invocation, at the next checkpoint; more than `deadline_margin`. By default twice
+            that, or a fifth of the time that the invocation begins with, up to 10 s.
         empty_body: Sent in place of an empty body to a Function URL or an API Gateway, which would keep the
             caller waiting; b"" sends nothing.
         writer: Whether the function takes a third argument to write to, `(event, context, stream)`; by
@@ -106,7 +111,7 @@ def streaming_handler(
         b'hello world'
     """
     hooks = checked_hooks(hooks)
-    options = _checked(content_type, respond, deadline_margin, empty_body)
+    options = _checked(content_type, respond, deadline_margin, hand_over_margin, empty_body)
     _check_type("internal", internal, Mapping, "a dict")
     _check_type("writer", writer, bool, "True or False")
 
@@ -174,16 +179,20 @@ def _as_handler(function: Function, writer: bool | None) -> Function:
     return handle
 
 
-def _checked(content_type: Any, respond: Any, deadline_margin: Any, empty_body: Any) -> Options:
+def _checked(
+    content_type: Any, respond: Any, deadline_margin: Any, hand_over_margin: Any, empty_body: Any
+) -> Options:
     _check_type("content_type", content_type, str, "a str")
     _check_respond("respond", respond)
     if respond == "auto":
         _check_respond("STREAMIFY_RESPOND", os.environ.get("STREAMIFY_RESPOND") or respond)
-    number = isinstance(deadline_margin, int | float) and not isinstance(deadline_margin, bool)
-    if deadline_margin is not None and not number:
-        raise TypeError(f"deadline_margin takes a number of seconds, or None, not {deadline_margin!r}.")
-    if deadline_margin is not None and not 0 < deadline_margin < float("inf"):
-        raise ValueError(f"deadline_margin takes a number of seconds above 0, not {deadline_margin!r}.")
+    _check_seconds("deadline_margin", deadline_margin)
+    _check_seconds("hand_over_margin", hand_over_margin)
+    if hand_over_margin is not None and hand_over_margin <= (deadline_margin or 0):
+        raise ValueError(
+            f"hand_over_margin takes more seconds than deadline_margin ({deadline_margin!r}), not "
+            f"{hand_over_margin!r}: a stream is handed over before it is stopped."
+        )
     if not isinstance(empty_body, str | bytes):
         raise TypeError(f"empty_body takes a str or bytes, not {empty_body!r}.")
     return Options(
@@ -191,7 +200,16 @@ def _checked(content_type: Any, respond: Any, deadline_margin: Any, empty_body: 
         respond,
         empty_body.encode() if isinstance(empty_body, str) else empty_body,
         deadline_margin,
+        hand_over_margin,
     )
+
+
+def _check_seconds(option: str, value: Any) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not number:
+        raise TypeError(f"{option} takes a number of seconds, or None, not {value!r}.")
+    if value is not None and not 0 < value < float("inf"):
+        raise ValueError(f"{option} takes a number of seconds above 0, not {value!r}.")
 
 
 def _check_type(option: str, value: Any, kind: type, what: str) -> None:

@@ -62,14 +62,20 @@ HOOKS = (
 
 
 class StreamEnd:
-    """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds."""
+    """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds.
 
-    __slots__ = ("bytes_sent", "duration", "error")
+    `continues` says that the response ended at a checkpoint and the stream goes on in another invocation.
+    """
 
-    def __init__(self, error: BaseException | None, bytes_sent: int, duration: float) -> None:
+    __slots__ = ("bytes_sent", "continues", "duration", "error")
+
+    def __init__(
+        self, error: BaseException | None, bytes_sent: int, duration: float, continues: bool = False
+    ) -> None:
         self.error: BaseException | None = error
         self.bytes_sent: int = bytes_sent
         self.duration: float = duration
+        self.continues: bool = continues
 
     def __repr__(self) -> str:
         return f"StreamEnd(error={self.error!r}, bytes_sent={self.bytes_sent}, duration={self.duration:.3f})"
@@ -86,6 +92,7 @@ class Request:
         error: What failed, in `on_error` and afterwards.
         internal: A dict for middlewares, fresh for every request; it begins with what `internal=` of
             `streaming_handler` holds.
+        part: Which part of a stream the response is, from 1.
         stream_end: How the response ended, in `on_stream_end` and `request_end`.
     """
 
@@ -97,6 +104,7 @@ class Request:
         "error",
         "event",
         "internal",
+        "part",
         "stream_end",
         "transforms",
     )
@@ -106,6 +114,7 @@ class Request:
         self.context: Any = context
         self.error: BaseException | None = None
         self.internal: dict[str, Any] = dict(internal or {})
+        self.part: int = 1
         self.stream_end: StreamEnd | None = None
         self.transforms: list[Transform] = []
         self._response: Any = None

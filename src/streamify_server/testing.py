@@ -15,10 +15,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import checkpoints
+from ._part import Part
+from .checkpoints import Checkpoint
 from .posting import posting_through
 from .response import PRELUDE_END, Headers
 
@@ -35,6 +39,7 @@ class Result:
         cookies: Whole Set-Cookie values.
         error: What the handler, a middleware or a body raised; None if the response is whole.
         value: What the handler returned where it answers in one piece, as for an event of a load balancer.
+        checkpoints: The states of the checkpoints that the handler came to behind its first chunk.
     """
 
     chunks: list[bytes] = field(default_factory=list)
@@ -44,6 +49,7 @@ class Result:
     cookies: list[str] = field(default_factory=list)
     error: Exception | None = None
     value: Any = None
+    checkpoints: list[Any] = field(default_factory=list)
 
     @property
     def body(self) -> bytes:
@@ -91,6 +97,7 @@ class _Recorder:
         self.content_type: str | None = None
         self.prelude = b""
         self.chunks: list[bytes] = []
+        self.checkpoints: list[Any] = []
 
     def open(self, content_type: str, prelude: bytes) -> _Recorder:
         self.content_type = content_type
@@ -103,6 +110,9 @@ class _Recorder:
     async def drained(self) -> None:
         pass
 
+    def forward(self, at: Checkpoint) -> None:
+        self.checkpoints.append(json.loads(at.state))
+
     def end(self) -> None:
         pass
 
@@ -111,13 +121,31 @@ class _Recorder:
             self.chunks.append(last)
 
 
-def invoke(handler: Callable[[Any, Any], Any], event: Any = None, context: Any = None) -> Result:
+@contextmanager
+def _going_on(event: Any, context: Any, state: Any) -> Iterator[None]:
+    """Let the handler find a state to go on from."""
+    if state is None:
+        yield
+        return
+    part = Part(event, context, None)
+    part.resume_at(checkpoints.checkpoint(state).state)
+    token = checkpoints.current.set(part)
+    try:
+        yield
+    finally:
+        checkpoints.current.reset(token)
+
+
+def invoke(
+    handler: Callable[[Any, Any], Any], event: Any = None, context: Any = None, *, checkpoint: Any = None
+) -> Result:
     """Call a streaming handler as the runtime would, and collect what it sends.
 
     Args:
         handler: What `@streaming_handler` made.
         event: The event.
         context: The Lambda context; by default one with a minute left (`Context(timeout=...)` for another).
+        checkpoint: The state that `last_checkpoint` returns, as in a later part of a stream.
 
     Returns:
         Everything that was sent, and the error that ended it, if any; this function does not raise it.
@@ -125,9 +153,10 @@ def invoke(handler: Callable[[Any, Any], Any], event: Any = None, context: Any =
     recorder = _Recorder()
     error: Exception | None = None
     value = None
+    context = Context() if context is None else context
     try:
-        with posting_through(recorder):
-            value = handler(event, Context() if context is None else context)
+        with posting_through(recorder), _going_on(event, context, checkpoint):
+            value = handler(event, context)
     except Exception as raised:
         error = raised
     metadata = json.loads(recorder.prelude.removesuffix(PRELUDE_END)) if recorder.prelude else {}
@@ -138,4 +167,13 @@ def invoke(handler: Callable[[Any, Any], Any], event: Any = None, context: Any =
     kind = recorder.content_type
     if metadata:
         kind = next((text for name, text in headers.items() if name.lower() == "content-type"), None)
-    return Result(recorder.chunks, kind, metadata.get("statusCode"), Headers(headers), cookies, error, value)
+    return Result(
+        recorder.chunks,
+        kind,
+        metadata.get("statusCode"),
+        Headers(headers),
+        cookies,
+        error,
+        value,
+        recorder.checkpoints,
+    )

@@ -27,6 +27,7 @@ from ._body import TypedBody
 from ._chunks import BINARY, CHUNK_LIMIT, TEXT, pieces
 from ._interruption import Stopped
 from ._style import is_coroutine_function, yields_too
+from .checkpoints import Checkpoint, StreamHandedOver, checkpoint
 from .errors import StreamClosedError
 from .response import HttpResponse, checked_content_type
 
@@ -150,6 +151,56 @@ class StreamWriter:
                     self._await_connection()
                 self._send(piece)
         return _DONE
+
+    def checkpoint(self, state: Any) -> Awaitable[None]:
+        """Say where this handler stands, behind all that it has written; to be awaited in async code.
+
+        Args:
+            state: As for `streamify_server.checkpoint`.
+
+        Raises:
+            StreamHandedOver: The stream goes on in another invocation; let it through.
+            TypeError, ValueError: As for `streamify_server.checkpoint`.
+            StreamClosedError: The response is over or its caller has gone.
+        """
+        at = checkpoint(state)
+        if self._loop is not None and self._is_running_here():
+            return self._checkpoint_on_loop(at)
+        with self._lock:
+            if self._begun and self._out is None:
+                self._await_connection()
+            self._reach(at)
+        return _DONE
+
+    async def _checkpoint_on_loop(self, at: Checkpoint) -> None:
+        import asyncio
+
+        if self._begun:
+            await self._until_taken()
+        while not self.closed:
+            if self._lock.acquire(blocking=False):
+                try:
+                    return self._reach(at)
+                finally:
+                    self._lock.release()
+            await asyncio.sleep(_RETRY_SECONDS)
+        raise _closed_error()
+
+    def _reach(self, at: Checkpoint) -> None:
+        if self.closed:
+            raise _closed_error()
+        if self._out is None:
+            return
+        try:
+            self._out.checkpoint(at)
+        except StreamHandedOver as handed:
+            self._lost = handed
+            self._closed = True
+            raise
+        except (Stopped, OSError) as error:
+            self._lost = error
+            self._closed = True
+            raise _closed_error() from error
 
     def _await_connection(self) -> None:
         self._begin()
@@ -281,6 +332,9 @@ class StreamWriter:
         self._notify()
 
     def _result(self) -> None:
+        handed_over = isinstance(self._lost, StreamHandedOver)
+        if handed_over and not isinstance(self._error, StreamHandedOver | None):
+            raise self._error
         if self._lost is not None:
             raise self._lost
         if self._error is not None:
@@ -354,7 +408,8 @@ class StreamWriter:
         error: BaseException | None = None
         try:
             _check_nothing(function, await function(event, context, self))
-            await self._until_taken()
+            if self._begun:
+                await self._until_taken()
         except BaseException as caught:
             error = caught
         self._finish(error)

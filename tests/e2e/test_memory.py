@@ -1,4 +1,4 @@
-"""200 MB from a function into a file: neither process holds them."""
+"""200 MB from a function into a file, and 600 MB in parts: neither process holds them."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamify_client import StreamClient
 from streamify_server.local import LocalLambda
 
 CHUNK = 64 * 1024
@@ -78,4 +79,24 @@ def test_two_hundred_megabytes_into_a_file_grow_neither_process(verified: str, t
             assert file.read(CHUNK) == number.to_bytes(4, "big") * (CHUNK // 4)
         assert not file.read(1)
     print(f"grown: client {grown[0] / 2**20:.1f} MiB, function {grown[1] / 2**20:.1f} MiB")
+    assert max(grown) < GROWTH
+
+
+@pytest.mark.slow
+def test_six_hundred_megabytes_go_through_a_limit_of_two_hundred() -> None:
+    with LocalLambda() as aws:
+        aws.add_function("large", handler="going_on.large", code=FUNCTIONS, timeout=900)
+        with StreamClient(**aws.client_kwargs) as client:
+            client.stream("large", {"count": 1}).read()
+            peaks = Peaks([psutil.Process(), *map(psutil.Process, aws.process_ids())])
+            size = 0
+            stream = client.stream("large", {"count": 600})
+            for chunk in stream.iter_bytes():
+                assert chunk[:1] == chunk[-1:] == bytes([size // 2**20 % 256])
+                size += len(chunk)
+            grown = peaks.stop()
+    assert size == 600 * 2**20
+    assert stream.result.verified
+    assert len(stream.result.parts) >= 4
+    assert max(part.bytes_received for part in stream.result.parts) < 200_000_000
     assert max(grown) < GROWTH

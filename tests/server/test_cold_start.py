@@ -22,6 +22,7 @@ STANDARD_LIBRARY = {
     "typing",
 }
 OURS = {
+    "streamify_server.checkpoints",
     "streamify_server",
     "streamify_server._answer",
     "streamify_server._body",

@@ -26,6 +26,9 @@ class Compressor(Protocol):
     def feed(self, chunk: bytes, /) -> bytes:
         """The chunk compressed, whole: a reader can decode it before the next one comes."""
 
+    def flush(self) -> bytes:
+        """What makes all that was fed so far readable."""
+
     def finish(self) -> bytes:
         """What ends the compressed body."""
 
@@ -78,6 +81,11 @@ class _Zlib:
         compressed = self._compressor.compress(chunk)
         return compressed + self._compressor.flush(self._flush) if self._flush else compressed
 
+    def flush(self) -> bytes:
+        import zlib
+
+        return self._compressor.flush(zlib.Z_SYNC_FLUSH)
+
     def finish(self) -> bytes:
         return self._compressor.flush()
 
@@ -94,6 +102,10 @@ class _Brotli:
     def feed(self, chunk: bytes, /) -> bytes:
         compressed: bytes = self._compressor.process(chunk)
         return compressed + self._compressor.flush() if self._flush else compressed
+
+    def flush(self) -> bytes:
+        compressed: bytes = self._compressor.flush()
+        return compressed
 
     def finish(self) -> bytes:
         compressed: bytes = self._compressor.finish()
@@ -115,6 +127,11 @@ class _Zstd:
     def feed(self, chunk: bytes, /) -> bytes:
         compressed = self._compressor.compress(chunk)
         return compressed if self._flush is None else compressed + self._compressor.flush(self._flush)
+
+    def flush(self) -> bytes:
+        import zstandard
+
+        return self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
     def finish(self) -> bytes:
         return self._compressor.flush()

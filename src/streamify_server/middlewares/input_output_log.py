@@ -152,6 +152,9 @@ class _Tap:
             self._kept += chunk[:room]
         return chunk
 
+    def flush(self) -> bytes:
+        return b""
+
     def finish(self) -> bytes:
         return b""
 

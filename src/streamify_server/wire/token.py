@@ -2,7 +2,8 @@
 
 The bytes, integers big-endian, in base64url without padding:
 
-    uint8 version (1) | uint8 seal (0: SHA-256, 1: HMAC-SHA256) | uint32 part | uint64 time, ms since 1970
+    uint8 version (1) | uint8 seal (0: SHA-256, 1: HMAC-SHA256) | uint32 part | uint64 position
+    uint64 time, ms since 1970
     uint16 length, stream | uint16 length, state | 32 bytes seal
 
 The seal covers all that stands before it and, each with a length before it, what the token is bound to: the
@@ -24,7 +25,7 @@ STATE_LIMIT = 1024  # bytes of a checkpoint's state as JSON
 
 _VERSION = 1
 _PLAIN, _KEYED = 0, 1
-_FIXED = struct.Struct(">BBIQ")
+_FIXED = struct.Struct(">BBIQQ")
 _LENGTH = struct.Struct(">H")
 _SEAL_SIZE = 32
 _CLOCK_SKEW = 5 * 60  # seconds that the clocks of two machines may be apart
@@ -40,15 +41,17 @@ class Token:
     Attributes:
         stream: The request id of the stream's first part.
         part: The number of the part that the token begins; the second part is 2.
+        position: How many bytes of the body come before.
         issued: When it was made, in seconds since 1970.
         state: The state of the producer, as compact ASCII JSON.
     """
 
-    __slots__ = ("issued", "part", "state", "stream")
+    __slots__ = ("issued", "part", "position", "state", "stream")
 
-    def __init__(self, stream: str, part: int, issued: float, state: str) -> None:
+    def __init__(self, stream: str, part: int, position: int, issued: float, state: str) -> None:
         self.stream = stream
         self.part = part
+        self.position = position
         self.issued = issued
         self.state = state
 
@@ -85,7 +88,9 @@ def seal(token: Token, binding: Binding, keys: Sequence[bytes]) -> str:
         raise ValueError(
             f"A checkpoint's state is at most {STATE_LIMIT} bytes of JSON, and this has {len(state)}."
         )
-    fixed = _FIXED.pack(_VERSION, _KEYED if keys else _PLAIN, token.part, int(token.issued * 1000))
+    fixed = _FIXED.pack(
+        _VERSION, _KEYED if keys else _PLAIN, token.part, token.position, int(token.issued * 1000)
+    )
     content = b"".join((fixed, _LENGTH.pack(len(stream)), stream, _LENGTH.pack(len(state)), state))
     made = content + _digest(keys[0] if keys else None, binding.covered(content))
     return urlsafe_b64encode(made).rstrip(b"=").decode()
@@ -141,14 +146,16 @@ def _split(text: str) -> tuple[bytes, bytes]:
 
 
 def _parse(content: bytes) -> tuple[Token, bool]:
-    version, kind, part, issued = _FIXED.unpack_from(content)
+    version, kind, part, position, issued = _FIXED.unpack_from(content)
     if version != _VERSION or kind not in (_PLAIN, _KEYED):
         raise TokenError("The stream cannot go on: its token was made by another version of streamify.")
     try:
         stream, at = _field(content, _FIXED.size)
         state, at = _field(content, at)
         if at == len(content):
-            return Token(stream.decode(), part, issued / 1000, state.decode("ascii")), kind == _KEYED
+            return Token(
+                stream.decode(), part, position, issued / 1000, state.decode("ascii")
+            ), kind == _KEYED
     except (struct.error, UnicodeDecodeError):
         pass
     raise _malformed()

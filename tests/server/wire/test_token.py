@@ -11,21 +11,24 @@ from streamify_server.wire.token import MAX_AGE, Binding, Token, TokenError, fin
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:export"
 HERE = Binding(ARN, None, b"digest")
 NOW = 1_780_000_000.0
-TOKEN = Token("8f3b-1", 2, NOW, '{"id":7}')
+TOKEN = Token("8f3b-1", 2, 40, NOW, '{"id":7}')
 
 
-def said(token: Token) -> tuple[str, int, float, str]:
-    return token.stream, token.part, token.issued, token.state
+def said(token: Token) -> tuple[str, int, int, float, str]:
+    return token.stream, token.part, token.position, token.issued, token.state
 
 
 @given(
     stream=st.text(max_size=60).filter(lambda text: text.isprintable()),
     part=st.integers(1, 2**32 - 1),
+    position=st.integers(0, 2**64 - 1),
     state=st.text(max_size=100).map(json.dumps),
     keys=st.lists(st.binary(min_size=1, max_size=40), max_size=2),
 )
-def test_what_a_token_says_comes_back(stream: str, part: int, state: str, keys: list[bytes]) -> None:
-    token = Token(stream, part, NOW, state)
+def test_what_a_token_says_comes_back(
+    stream: str, part: int, position: int, state: str, keys: list[bytes]
+) -> None:
+    token = Token(stream, part, position, NOW, state)
     assert said(unseal(seal(token, HERE, keys), HERE, keys, NOW + 1)) == said(token)
 
 
@@ -87,11 +90,11 @@ def test_a_token_is_good_for_a_day(now: float) -> None:
 
 def test_a_state_has_at_most_a_kibibyte() -> None:
     with pytest.raises(ValueError, match="at most 1024 bytes of JSON, and this has 1025"):
-        seal(Token("s", 1, NOW, "1" * 1025), HERE, [])
+        seal(Token("s", 1, 0, NOW, "1" * 1025), HERE, [])
 
 
 def test_the_largest_token_leaves_room_in_a_client_context() -> None:
-    largest = seal(Token("8" * 36, 2**32 - 1, NOW, "1" * 1024), HERE, [b"key"])
+    largest = seal(Token("8" * 36, 2**32 - 1, 2**64 - 1, NOW, "1" * 1024), HERE, [b"key"])
     assert len(largest) < 1500
 
 

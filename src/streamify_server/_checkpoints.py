@@ -1,0 +1,120 @@
+"""When a caller is told of a checkpoint: at once, once it is quiet, or never because another one follows."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+from . import _ticker
+from .checkpoints import StreamHandedOver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ._output import Output
+    from .checkpoints import Checkpoint
+    from .middleware import Transform
+
+EVERY = 1.0  # seconds between two checkpoints, and of silence behind one that waits
+EVERY_BYTES = 1024 * 1024
+
+_log = logging.getLogger("streamify_server")
+_warned: set[str] = set()
+
+
+class Checkpoints:
+    """The checkpoints of one response. Called with the output's lock held.
+
+    Args:
+        out: Where they go, between the chunks.
+        transforms: What the body passes on its way.
+    """
+
+    def __init__(self, out: Output, transforms: Sequence[Transform]) -> None:
+        self._out = out
+        self._sink: Any = out.sink
+        self._sent_at: float | None = None
+        self._sent_position = 0
+        self._waiting: tuple[Checkpoint, float] | None = None
+        self._watched = False
+        self._off = _without_flush(transforms)
+
+    def reached(self, at: Checkpoint) -> None:
+        """The producer has come to this place.
+
+        Raises:
+            StreamHandedOver: The stream is to go on from here in another invocation.
+        """
+        if self._off:
+            return
+        self._waiting = None
+        if self._sink.hands_over:
+            self._out.flush()
+            if self._sink.is_new:
+                raise StreamHandedOver(at)
+        now = monotonic()
+        if self._is_due(now):
+            self._send(at, now)
+        else:
+            self._waiting = at, self._out.idle_since
+            if not self._watched:
+                self._watched = True
+                _ticker.watch(self)
+
+    def tick(self, now: float) -> float | None:
+        """Send the one that waits if nothing has followed it; on the ticker's thread."""
+        guard = self._out.lock
+        if not guard.acquire(blocking=False):
+            return now + EVERY / 10  # somebody is writing
+        try:
+            return self._tick(now)
+        except BaseException:
+            return None  # the response cannot be written to; its producer learns it with its next chunk
+        finally:
+            guard.release()
+
+    def _tick(self, now: float) -> float | None:
+        if self._out.over or self._waiting is None:
+            self._watched = False
+            return None
+        at, idle_since = self._waiting
+        if self._out.idle_since != idle_since:  # data have followed it
+            self._watched = False
+            self._waiting = None
+            return None
+        if (due := max(idle_since, self._sent_at or 0.0) + EVERY) > now:
+            return due
+        if self._sink.full:
+            return now + EVERY / 10
+        self._waiting = None
+        self._watched = False
+        self._send(at, now)
+        return None
+
+    def _is_due(self, now: float) -> bool:
+        if self._sent_at is None or now - self._sent_at >= EVERY:
+            return True
+        return bool(self._sink.position - self._sent_position >= EVERY_BYTES)
+
+    def _send(self, at: Checkpoint, now: float) -> None:
+        self._out.flush()
+        self._sink.checkpoint(at.state)
+        self._sent_at, self._sent_position = now, self._sink.position
+
+
+def _without_flush(transforms: Sequence[Transform]) -> bool:
+    """Whether a transform cannot take part; says so once in this process for each kind."""
+    for transform in transforms:
+        if not callable(getattr(transform, "flush", None)):
+            name = type(transform).__name__
+            if name not in _warned:
+                _warned.add(name)
+                _log.warning(
+                    "Checkpoints are off, because the body passes %s, which has no flush(): the stream "
+                    "cannot go on in another invocation",
+                    name,
+                )
+            return True
+    return False

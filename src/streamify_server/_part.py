@@ -1,0 +1,165 @@
+"""Which part of a stream an invocation is, and the tokens that it makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from .deadline import remaining_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .wire.token import Binding
+
+KEY_VARIABLE = "STREAMIFY_STATE_KEY"
+_REST_API_LIMIT = 15 * 60  # seconds: API Gateway ends a stream then
+_LONGEST_MARGIN = 10.0  # seconds
+
+
+class Part:
+    """One invocation of a stream that may go on.
+
+    Args:
+        event: The event, without the offer.
+        context: The Lambda context.
+        token: What the invocation is to go on from; None for a first part.
+        margin: Seconds before the end of its time at which it hands over; None: as the time it begins with
+            suggests.
+        deadline_margin: Seconds that the deadline keeps for itself.
+        rest_api: Whether API Gateway ends the stream too.
+
+    Attributes:
+        number: Which part it is, from 1.
+        base: How many bytes of the body came in earlier parts.
+    """
+
+    def __init__(
+        self,
+        event: Any,
+        context: Any,
+        token: str | None,
+        margin: float | None = None,
+        deadline_margin: float | None = 0.5,
+        *,
+        rest_api: bool = False,
+    ) -> None:
+        self.token = token
+        self.number = 1
+        self.base = 0
+        self._state: str | None = None
+        self._asked = False
+        self._event = event
+        self._context = context
+        self._stream: str = getattr(context, "aws_request_id", None) or ""
+        self._began = time.monotonic()
+        self._rest_api = rest_api
+        self._margin = self._default_margin(deadline_margin) if margin is None else margin
+        self._binding_made: Binding | None = None
+
+    def open(self) -> None:
+        """Read the token.
+
+        Raises:
+            TokenError: It is refused.
+        """
+        if self.token is None:
+            return
+        from .wire.token import unseal
+
+        found = unseal(self.token, self._binding, _keys(), time.time())
+        self._stream, self.number, self.base, self._state = (
+            found.stream,
+            found.part,
+            found.position,
+            found.state,
+        )
+
+    def resume_at(self, state: str) -> None:
+        """Begin as a second part with this state, without a token: for unit tests."""
+        self.number, self._state = 2, state
+
+    def ask(self) -> Any:
+        """The state to go on from; None in a first part."""
+        self._asked = True
+        return None if self._state is None else json.loads(self._state)
+
+    def check_asked(self) -> None:
+        """Raise if the body begins, and its handler has not asked where to.
+
+        Raises:
+            RuntimeError: It is a later part, and `last_checkpoint` was not called.
+        """
+        if self._state is not None and not self._asked:
+            raise RuntimeError(
+                "The stream cannot go on: its handler did not ask last_checkpoint(context) where, and would "
+                "begin again. Ask before the first chunk."
+            )
+
+    def seal(self, state: str, position: int) -> str:
+        """Make the token of an invocation that goes on behind this checkpoint."""
+        from .wire.token import Token, seal
+
+        token = Token(self._stream, self.number + 1, position, time.time(), state)
+        return seal(token, self._binding, _keys())
+
+    @property
+    def time_is_short(self) -> bool:
+        """Whether the next checkpoint is the place to hand over."""
+        left = self._left()
+        return left is not None and left < self._margin
+
+    def _left(self) -> float | None:
+        left = remaining_seconds(self._context)
+        if self._rest_api:
+            until = _REST_API_LIMIT - (time.monotonic() - self._began)
+            left = until if left is None else min(left, until)
+        return left
+
+    def _default_margin(self, deadline_margin: float | None) -> float:
+        left = self._left() or 0.0
+        return max(2 * (deadline_margin or 0.0), min(_LONGEST_MARGIN, left / 5))
+
+    @property
+    def _binding(self) -> Binding:
+        if self._binding_made is None:
+            from .wire.token import Binding
+
+            context = self._context
+            self._binding_made = Binding(
+                str(getattr(context, "invoked_function_arn", "")),
+                getattr(context, "tenant_id", None),
+                digest_of(self._event),
+            )
+        return self._binding_made
+
+
+def digest_of(event: Any) -> bytes:
+    """What tells one payload from another; of an HTTP request: method, path, query and body."""
+    import hashlib
+
+    if isinstance(event, dict) and isinstance(event.get("requestContext"), dict):
+        event = _request(event)
+    text = json.dumps(event, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _request(event: Mapping[str, Any]) -> list[Any]:
+    http = event["requestContext"].get("http") or {}
+    return [
+        http.get("method") or event.get("httpMethod"),
+        event.get("rawPath") or event.get("path"),
+        event.get("rawQueryString"),
+        event.get("multiValueQueryStringParameters") or event.get("queryStringParameters"),
+        event.get("body"),
+        event.get("isBase64Encoded"),
+    ]
+
+
+def _keys() -> list[bytes]:
+    """The keys that tokens are signed with: the first signs, all verify."""
+    found = os.environ.get(KEY_VARIABLE, "").split(",")
+    return [key.strip().encode() for key in found if key.strip()]

@@ -1,0 +1,91 @@
+"""Streams that go on: a producer says where it stands, and the next invocation begins there.
+
+    >>> from streamify_server import checkpoint, last_checkpoint, streaming_handler
+    >>> @streaming_handler
+    ... def export(event, context):
+    ...     for number in range(last_checkpoint(context) or 0, 3):
+    ...         yield f"{number}\\n"
+    ...         yield checkpoint(number + 1)
+    >>> export({}, None)
+    b'0\\n1\\n2\\n'
+
+Near the deadline, or near the size that a response may have, the stream is handed over at a checkpoint: the
+producer is closed, and streamify_client invokes the function again. Callers who did not ask for that get the
+stream as it is, without checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+from contextvars import ContextVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._part import Part
+
+STATE_LIMIT = 1024  # bytes of a state as JSON
+
+current: ContextVar[Part | None] = ContextVar("streamify_part", default=None)
+
+
+class Checkpoint:
+    """Where a producer stands; `checkpoint` makes it.
+
+    Attributes:
+        state: The state, as compact ASCII JSON.
+    """
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"checkpoint({self.state})"
+
+
+class StreamHandedOver(BaseException):  # no error: the way out of a writer
+    """Raised by `stream.checkpoint(state)` in a writer when the stream goes on in another invocation."""
+
+    def __init__(self, at: Checkpoint) -> None:
+        super().__init__("The stream goes on in another invocation.")
+        self.at = at
+
+
+def checkpoint(state: Any) -> Checkpoint:
+    """Say where a producer stands; to be yielded between two chunks.
+
+    An invocation that finds this state in `last_checkpoint` must produce exactly what would have followed.
+
+    Args:
+        state: What JSON knows, at most 1 KiB of it. It is serialised now. It is not secret: it travels
+            through the caller.
+
+    Raises:
+        TypeError: The state cannot become JSON.
+        ValueError: It is larger than 1 KiB as JSON, or holds NaN or an infinity.
+    """
+    try:
+        text = json.dumps(state, separators=(",", ":"), allow_nan=False)
+    except TypeError as error:
+        raise TypeError(f"A checkpoint's state must be what JSON knows: {error}.") from None
+    if len(text) > STATE_LIMIT:
+        raise ValueError(
+            f"A checkpoint's state takes {len(text)} bytes as JSON; there is room for {STATE_LIMIT}. Keep "
+            "the data where the function finds them again, and only the key here."
+        )
+    return Checkpoint(text)
+
+
+def last_checkpoint(context: Any) -> Any:
+    """Return the state to go on from; None in the first part of a stream.
+
+    A handler that yields checkpoints has to ask before its body begins: one that did not would begin again.
+
+    Args:
+        context: The Lambda context that the handler was given.
+    """
+    part = getattr(context, "_streamify_part", None) or current.get()
+    return None if part is None else part.ask()
