@@ -1,12 +1,12 @@
-"""Runs the code of the README and of docs/ (support/documents.py: what a page finds around it)."""
+"""Runs the code of the README and of docs/ (support/documents.py: how a page is run)."""
 
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown import SkipParser
 
-from support.documents import close_page, open_page
+from support.documents import PageParser, close_page, open_page
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
+    parsers=[PageParser(), SkipParser()],
     patterns=["README.md", "docs/*.md"],
     setup=open_page,
     teardown=close_page,

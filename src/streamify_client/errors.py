@@ -5,9 +5,9 @@
     ├── InvocationError                the request was refused: code, status_code
     │   ├── ThrottledError
     │   └── FunctionNotFoundError
-    ├── FunctionError                  the function ran and failed: error_type, message, stack_trace, code,
-    log_tail ├── HttpStatusError                the response says 4xx or 5xx: status_code, headers, the
-    body's beginning ├── StreamError                    the response did not arrive whole
+    ├── FunctionError                  the function ran and failed: error_type, message, stack_trace, code, log_tail
+    ├── HttpStatusError                the response says 4xx or 5xx: status_code, headers, body's beginning (raise_for_status=False opts out)
+    ├── StreamError                    the response did not arrive whole
     │   ├── TruncatedStreamError       also a connection lost before the headers
     │   ├── CorruptStreamError
     │   └── StreamTimeoutError         also a TimeoutError; phase: "connect", "first_byte", "idle" or "total"

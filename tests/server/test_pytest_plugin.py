@@ -341,6 +341,18 @@ def test_the_leak_check_can_be_switched_off(run: Run) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_what_one_block_of_a_page_starts_the_next_may_use(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"]).pytest()
+""")
+    start = "from streamify_server.local import LocalLambda\naws = LocalLambda().start()\n"
+    pytester.makefile(".md", page=f"```python\n{start}```\n\n```python\naws.stop()\n```\n")
+    run("def test_it(): ...", "page.md").assert_outcomes(passed=2)
+
+
 def test_it_works_with_xdist(run: Run) -> None:
     result = run(
         """
@@ -396,7 +408,7 @@ def test_it(pytestconfig):
 
 def test_the_fixtures_are_listed_with_what_they_do(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--fixtures")
-    result.stdout.fnmatch_lines(
+    result.stdout.fnmatch_lines_random(
         ["local_lambda*", "*A started LocalLambda*", "lambda_stream*", "*Canned streams*"]
     )
 

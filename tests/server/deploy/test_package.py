@@ -1,5 +1,6 @@
 """A package made by `pip install --target`: the wrapper in it starts the function, without a layer."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -37,6 +38,14 @@ def test_the_wheel_carries_the_scripts_executable(wheel: Path) -> None:
         for script in ("streamify-wrapper", "bootstrap"):
             entry = archive.getinfo(f"streamify_server/deploy/{script}")
             assert entry.external_attr >> 16 & 0o111 == 0o111
+
+
+def test_the_description_has_no_link_that_a_package_index_cannot_follow(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        description = archive.read(name).decode()
+    assert "# Streamify" in description
+    assert re.findall(r"\]\((?!https?://|#)[^)]*\)", description) == []
 
 
 def test_the_wheel_carries_the_inspectors_page(wheel: Path) -> None:

@@ -1,0 +1,74 @@
+"""The README and the pages of docs/ as their readers meet them (conftest.py runs their code)."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.documents import FILE_NAME
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
+
+
+def test_the_readme_pasted_into_python_prints_what_it_says(tmp_path: Path) -> None:
+    session, printed = [], []
+    for language, code in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")):
+        if language == "text":
+            printed.append(code.rstrip("\n"))
+        elif language == "python" and (named := FILE_NAME.match(code)):
+            (tmp_path / named[1]).write_text(code, encoding="utf-8")
+        elif language == "python":
+            session.append(code)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    pasted = subprocess.run(
+        [sys.executable, "-i", "-q"],
+        input="\n".join(session) + "\n",  # a blank line ends a block, as Enter does
+        env={**environment, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in pasted.stderr, pasted.stderr
+    assert len(printed) == 2
+    pattern = ".*".join(re.escape(text).replace(re.escape("..."), ".*") for text in printed)
+    assert re.search(pattern, pasted.stdout, re.S), pasted.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_code_that_its_reader_does_not_see(page: Path) -> None:
+    assert "invisible-code" not in page.read_text(encoding="utf-8")
+
+
+LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?) *$", re.M)
+
+
+def links(page: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return [
+        target for target in LINK.findall(text) if "://" not in target and not target.startswith("mailto:")
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub and MkDocs give a page's headings."""
+    found = set()
+    for heading in HEADING.findall(page.read_text(encoding="utf-8")):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+        found.add(re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", words).strip().lower()))
+    return found
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
