@@ -10,9 +10,17 @@ _PATIENCE = 2.0
 
 
 class Loader:
-    """Keeps track of whether the code of a function can be loaded as it is now."""
+    """Keeps track of whether the code of a function can be loaded as it is now.
 
-    def __init__(self, function: Function, terminal: Terminal, reload: bool) -> None:
+    Args:
+        function: The function.
+        terminal: Where to say so.
+        reload: Whether another save can mend what is wrong.
+        shown: The traces that were shown since the last save, for functions that share a module.
+    """
+
+    def __init__(self, function: Function, terminal: Terminal, reload: bool, shown: set[str]) -> None:
+        self._shown = shown
         self.function = function
         self._terminal = terminal
         self._reload = reload
@@ -37,6 +45,7 @@ class Loader:
     def start(self) -> None:
         """Load the code anew, as it is now."""
         self.stop()
+        self._shown.clear()
         self._check = Check(self.function)
         self._told_slow = self._told = False
 
@@ -52,11 +61,18 @@ class Loader:
             return None
         self._told = True
         if problem := self._check.problem:
-            self._terminal.echo(self._terminal.style(self._sentence(problem), "red"))
-            self._terminal.echo("It is loaded again at the next change.")
+            self._tell(problem)
         elif self._told_slow:
             self._terminal.echo(f"{self.function.handler} is loaded.")
         return None
+
+    def _tell(self, problem: Problem) -> None:
+        if problem.trace and problem.trace in self._shown:
+            sentence = f"The handler {self.function.handler} cannot be loaded either."
+            return self._terminal.echo(self._terminal.style(sentence, "red"))
+        self._shown.add(problem.trace)
+        self._terminal.echo(self._terminal.style(self._sentence(problem), "red"))
+        return self._terminal.echo("It is loaded again at the next change.")
 
     def _tell_slow(self) -> None:
         where = self._check.slow

@@ -57,7 +57,8 @@ def run_dev(options: DevOptions, terminal: Terminal) -> None:
     """
     functions = [_function(function) for function in options.functions]
     with _interruptible(), contextlib.ExitStack() as stack:
-        loaders = [Loader(function, terminal, options.reload) for function in functions]
+        shown: set[str] = set()
+        loaders = [Loader(function, terminal, options.reload, shown) for function in functions]
         for loader in loaders:
             stack.callback(loader.stop)
         for loader in loaders:
@@ -100,7 +101,8 @@ def _serve(loaders: list[Loader], options: DevOptions, aws: LocalLambda, termina
         if told:
             terminal.echo(told)
             told = ""
-        _reload(changed, loaders, aws, terminal)
+        if changed:
+            _reload(changed, loaders, aws, terminal)
         for loader in loaders:
             loader.look()
 
@@ -124,17 +126,13 @@ def _add(function: DevFunction, port: int, options: DevOptions, aws: LocalLambda
 def _reload(changed: frozenset[Path], loaders: list[Loader], aws: LocalLambda, terminal: Terminal) -> None:
     """Let new invocations of the functions whose code has changed start on new processes, at once."""
     for loader in loaders:
-        mine = [path for path in changed if path.is_relative_to(loader.function.code)]
-        if mine:
+        if any(path.is_relative_to(loader.function.code) for path in changed):
             aws.restart_function(loader.function.name)
             loader.start()
-    if changed:
-        first = min(changed)
-        root = max(
-            (loader.function.code for loader in loaders if first.is_relative_to(loader.function.code)),
-            default=Path("/"),
-        )
-        terminal.echo(f"Reloaded: {first.relative_to(root)} changed.")
+    first = min(changed)
+    # The innermost of the directories that hold it.
+    root = max(loader.function.code for loader in loaders if first.is_relative_to(loader.function.code))
+    terminal.echo(f"Reloaded: {first.relative_to(root)} changed.")
 
 
 @contextlib.contextmanager

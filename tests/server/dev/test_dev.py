@@ -330,6 +330,17 @@ def test_several_functions_have_a_url_each_and_lines_that_say_whose_they_are(
         assert response.read() == b'{"job":"rewritten"}'
 
 
+def test_a_broken_module_of_several_functions_is_shown_once(dev: Callable[..., Dev], folder: Path) -> None:
+    (folder / "jobs.py").write_text(JOBS)
+    running = dev("jobs.nightly", "jobs.weekly")
+    running.until("Ctrl-C ends it")
+    for name in ("nowhere", "elsewhere"):
+        (folder / "jobs.py").write_text(f"import {name}\n")
+        running.until(rf"No module named '{name}'\nIt is loaded again at the next change.\n")
+        running.until(r"The handler jobs.\w+ cannot be loaded either\.\n")
+    assert running.printed.count("ModuleNotFoundError") == 2
+
+
 def test_functions_are_read_from_a_file_with_values_of_their_own(
     dev: Callable[..., Dev], folder: Path
 ) -> None:
