@@ -70,7 +70,8 @@ def test_what_turns_or_hides_text_is_shown_as_escapes() -> None:
         ([("head", b"{}")], ["head"]),
         ([("head", b"{}"), ("data", b"a"), ("end", b"{}")], ["head", "data", "end"]),
         ([("data", b"a"), ("error", b"{}")], ["data", "error"]),
-        ([("keepalive", b"")], ["data"]),
+        ([("data", b"a"), ("checkpoint", b"{}"), ("keepalive", b"")], ["data", "checkpoint", "keepalive"]),
+        ([("of tomorrow", b"")], ["data"]),
     ],
 )
 def test_a_chunk_of_a_verified_stream_is_of_the_kind_of_its_frame(
@@ -114,7 +115,9 @@ def test_the_prelude_is_no_text_wherever_it_is_cut(cuts: list[int]) -> None:
 def test_verified_streams_are_shown_without_their_frames_wherever_they_are_cut(cuts: list[int]) -> None:
     head = json.dumps({"contentType": "text/markdown"}).encode()
     error = json.dumps({"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["a\n"]}).encode()
-    stream = verified(("head", head), ("data", b"# hel"), ("data", "lo ☃".encode()), ("error", error))
+    checkpoint = json.dumps({"token": "abc", "bytes": 5}).encode()
+    frames = [("head", head), ("data", b"# hel"), ("checkpoint", checkpoint), ("data", "lo ☃".encode())]
+    stream = verified(*frames, ("error", error))
     text, content = read(VERIFIED, stream, cuts)
     assert text == "# hello ☃"
     assert content.content_type == "text/markdown"

@@ -131,7 +131,7 @@ class Content:
 
     def _event(self, headers: bytes, payload: bytes) -> bytes:
         kind = _event_type(headers)
-        if kind not in ("head", "end", "error"):
+        if kind not in ("head", "checkpoint", "keepalive", "end", "error"):
             self._kinds.append("data")
             return payload
         self._kinds.append(cast(Kind, kind))

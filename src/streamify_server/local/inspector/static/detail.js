@@ -8,7 +8,7 @@ import { statusOf } from "./invocations.js";
 const MODES = { streaming: "streamed to the caller", buffered: "buffered for the caller", event: "asynchronous" };
 
 // What the chunks are that are not the response itself, where the table has room for a word.
-const KINDS = { head: "head", end: "end", error: "error" };
+const KINDS = { head: "head", checkpoint: "checkpoint", keepalive: "keepalive", end: "end", error: "error" };
 const PLATFORM = /^(START|END|REPORT) RequestId: /;
 
 export class Detail {
