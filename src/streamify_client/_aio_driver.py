@@ -35,10 +35,6 @@ class Asyncio:
         cancellation.on_request(raw.close)
         return raw
 
-    async def read(self, raw: AsyncRawResponse, timeout: float | None, wanted: int) -> list[bytes]:
-        """Read what is there."""
-        return await raw.read(timeout, wanted)
-
     async def finish(self, raw: AsyncRawResponse) -> None:
         """Give the connection back."""
         await raw.finish()

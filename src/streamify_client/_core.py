@@ -30,6 +30,7 @@ from .wire.errors import TruncatedInputError, WireError
 ERROR_BODY_SIZE = 4096
 HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
+_MUCH = 64 * 1024
 _AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
 
 logger = logging.getLogger("streamify_client")
@@ -55,6 +56,12 @@ class StreamCore:
 
     Attributes:
         attempt: How many attempts were begun; what views made of an earlier one is void.
+        is_quiet: Whether nothing is there to be taken, so that more has to be read.
+        steady_limit: How long every further read may wait, and which limit that is, once that is settled.
+        wanted: How many bytes have to come before there can be anything new.
+        took_much: Whether the last read brought so much that it is worth letting go of before the next.
+        hands_over: Whether this part has said that another one follows, so that only its connection is to
+            end.
     """
 
     def __init__(self, invocation: Invocation, *, raise_for_status: bool = True) -> None:
@@ -63,6 +70,11 @@ class StreamCore:
         self.state: State = State.NEW
         self.limits: Limits = Limits(invocation.options)
         self.attempt: int = 0
+        self.is_quiet: bool = False
+        self.steady_limit: tuple[float | None, TimeoutPhase] | None = None
+        self.took_much: bool = False
+        self.wanted: int = 0
+        self.hands_over: bool = False
         self._raise_for_status = raise_for_status
         self._policy = RetryPolicy(invocation.options.retries)
         self._parts = Parts(invocation.options)
@@ -86,7 +98,9 @@ class StreamCore:
     def begin(self) -> Opening:
         """An attempt begins: return what the transport has to know."""
         self.state = State.OPENING
-        self._raw = self._decoder = None
+        self._raw = self._decoder = self.steady_limit = None
+        self.is_quiet = self.hands_over = False
+        self.wanted = 0
         self._held = []
         self._input_ended = False
         if self._parts.later:
@@ -111,6 +125,8 @@ class StreamCore:
         """The headers are there."""
         self._raw = raw
         self._answered = self.limits.elapsed
+        if raw.framing == "http":  # the head is the function's own
+            self.limits.answered()
         log_tail = self.invocation.log_tail
         self._decoder = ResponseDecoder(raw, log_tail=log_tail, base=self._parts.base)
 
@@ -183,21 +199,11 @@ class StreamCore:
             return None
         return []
 
-    @property
-    def hands_over(self) -> bool:
-        """Whether this part has said that another one follows, so that only its connection is to end."""
-        return self._decoder is not None and self._decoder.continues
-
     def next_read(self) -> tuple[float | None, TimeoutPhase]:
         """Something is to be read: return how long that may take, and which limit that is."""
         if self._first_byte is None:
             self._asked = self.limits.elapsed
         return self.limits.next_read
-
-    @property
-    def wanted(self) -> int:
-        """How many bytes have to come before there can be anything new."""
-        return self._decoder.wanted if self._decoder else 0
 
     def received(self, pieces: list[bytes]) -> list[bytes]:
         """Pieces of the body came, none at its end; return the chunks that they complete."""
@@ -208,14 +214,28 @@ class StreamCore:
         else:
             self._input_ended = True
             chunks = decoder.finish()
-        if self._first_byte is None and chunks:
+        if self.steady_limit is None:
+            self.limits.answered()
+            if chunks:
+                self._settle()
+        self.is_quiet = self.limits.until is None and not (decoder.pending or self._input_ended)
+        self.wanted = decoder.wanted
+        if decoder.verifiable:
+            self.hands_over = decoder.continues
+        return self._noted(chunks)
+
+    def _settle(self) -> None:
+        """The first bytes came: from now on every read has the same limit, where there is no total one."""
+        if self._first_byte is None:
             now = self.limits.elapsed  # what was there when it was asked for had come with the headers
             self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
-        return self._noted(chunks)
+        if self.limits.until is None and self.state is State.OPEN:
+            self.steady_limit = self.limits.next_read
 
     def hold(self, chunks: list[bytes]) -> None:
         """Keep chunks for the first view."""
         self._held = self._held + chunks if self._held else chunks
+        self.is_quiet = False
 
     def handed_out(self, items: list[Any]) -> None:
         """A view hands these items out; `drop_items` takes them away from it."""
@@ -230,6 +250,7 @@ class StreamCore:
 
     def hand_back(self, chunks: list[bytes], *, skip_line_feed: bool = False) -> None:
         r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
+        self.is_quiet = False
         if chunks:
             self._held = chunks + self._held
         elif skip_line_feed and self._held:
@@ -413,8 +434,10 @@ class StreamCore:
     def _noted(self, chunks: list[bytes]) -> list[bytes]:
         if self._decoder is not None and self._decoder.verifiable:
             chunks = self._parts.track(chunks)
-        self._bytes += sum(map(len, chunks))
+        size = sum(map(len, chunks))
+        self._bytes += size
         self._count += len(chunks)
+        self.took_much = size > _MUCH
         return self._without_line_feed(chunks) if self._skips_line_feed and chunks else chunks
 
     def _without_line_feed(self, chunks: list[bytes]) -> list[bytes]:

@@ -11,6 +11,7 @@ from .wire import Mark
 from .wire.content import ContentDecoder, UnsupportedCodingError
 from .wire.errors import WireError
 from .wire.events import ErrorEvent, EventDecoder, ExceptionEvent, InvokeComplete
+from .wire.eventstream import FrameDecoder
 from .wire.misplaced import MisplacedPreludeDetector
 from .wire.prelude import HTTP_INTEGRATION, PreludeDecoder
 from .wire.report import FailureReportDetector
@@ -18,6 +19,7 @@ from .wire.verified import CONTENT_TYPE, End, HandlerError, Head, VerifiedDecode
 
 REMAPPED = "x-amzn-remapped-content-type"
 _LARGE_PIECE = 16 * 1024
+_NO_STAGES = (None,) * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,21 @@ class ResponseDecoder:
 
     Attributes:
         head: What the function said before its body.
+        verifiable: Whether this is a verified stream, which says itself whether it is whole.
         pending: Whether `more` has something to return or to raise before further bytes are read.
         log_tail: The end of the function's log.
     """
 
     def __init__(self, raw: ResponseHead, *, log_tail: bool = False, base: int = 0) -> None:
         self.head: FunctionHead | None = None
+        self.verifiable: bool = False
         self.pending: bool = False
         self.log_tail: str | None = None
         self._raw = raw
         self._wants_log = log_tail
         self._base = base
-        self._events = EventDecoder() if raw.framing == "eventstream" else None
+        self._frames = FrameDecoder() if raw.framing == "eventstream" else None
+        self._events = None if self._frames is None else EventDecoder(self._frames)
         self._prelude: PreludeDecoder | None = None
         self._detector: FailureReportDetector | MisplacedPreludeDetector | None = None
         self._verified: VerifiedDecoder | None = None
@@ -64,11 +69,6 @@ class ResponseDecoder:
         self._released = False
         self._has_stages = True
         self._begin()
-
-    @property
-    def verifiable(self) -> bool:
-        """Whether this is a verified stream, which says itself whether it is whole."""
-        return self._verified is not None
 
     @property
     def verified(self) -> bool:
@@ -95,19 +95,18 @@ class ResponseDecoder:
     @property
     def wanted(self) -> int:
         """How many bytes have to come before there can be anything new."""
-        return 0 if self._events is None else self._events.wanted
+        return 0 if self._frames is None else self._frames.wanted
 
     def receive(self, pieces: list[bytes]) -> list[bytes]:
         """Take pieces in; return the chunks of the body that they complete."""
         events, chunks = self._events, pieces
         if events is not None:
-            chunks = _payload(events, pieces)
+            chunks = events.receive(pieces[0]) if len(pieces) == 1 else _framed(events, pieces)
             if events.last is not None or events.error is not None:
                 self._is_over = self.pending = True
         if self._has_stages:
             chunks = self._pass(chunks)
-            stages = (self._prelude, self._detector, self._verified, self._coding)
-            self._has_stages = any(stage is not None for stage in stages)
+            self._has_stages = (self._prelude, self._detector, self._verified, self._coding) != _NO_STAGES
         if not all(chunks):
             chunks = [chunk for chunk in chunks if chunk or isinstance(chunk, Mark)]
         return chunks or (self.more() if self.pending else [])
@@ -145,7 +144,7 @@ class ResponseDecoder:
             self._prelude = PreludeDecoder()
             return
         pairs = [("content-type", content_type)] if content_type else []
-        self._enter(FunctionHead(raw.status_code, Headers(pairs), (), None))
+        self._enter(FunctionHead(raw.status_code, Headers(pairs), (), content_type))
         if self._verified is None and (request_id := raw.headers.get("x-amzn-requestid")):
             self._detector = FailureReportDetector(request_id)
 
@@ -163,8 +162,11 @@ class ResponseDecoder:
         self._outer = outer
         if _media_type(content_type) == CONTENT_TYPE:
             self._verified = VerifiedDecoder(self._base)
+            self.verifiable = True
         else:
-            self._know(replace(outer, content_type=content_type))
+            self._know(
+                outer if outer.content_type == content_type else replace(outer, content_type=content_type)
+            )
 
     def _know(self, head: FunctionHead) -> None:
         """The function's own head is there, and with it how its body is encoded."""
@@ -187,7 +189,7 @@ class ResponseDecoder:
         if self._detector is not None:
             chunks = self._detect(self._detector, chunks)
         if self._verified is not None:
-            chunks = self._verify(self._verified, b"".join(chunks))
+            chunks = self._verify(self._verified, chunks)
         return chunks if self._coding is None else self._decode(self._coding, chunks)
 
     def _behind_prelude(self, decoder: PreludeDecoder, chunks: list[bytes]) -> list[bytes]:
@@ -213,8 +215,8 @@ class ResponseDecoder:
             self._detector = None
         return passed
 
-    def _verify(self, decoder: VerifiedDecoder, data: bytes) -> list[bytes]:
-        chunks = decoder.receive(data)
+    def _verify(self, decoder: VerifiedDecoder, pieces: list[bytes]) -> list[bytes]:
+        chunks = _framed(decoder, pieces)
         if decoder.error is not None or (isinstance(decoder.last, HandlerError) and not self._wants_log):
             self._is_over = self.pending = True  # where the log is wanted: it comes with Lambda's last event
         if self.head is None and decoder.head is not None:
@@ -265,16 +267,14 @@ class ResponseDecoder:
                 decoder.finish()
 
 
-def _payload(events: EventDecoder, pieces: list[bytes]) -> list[bytes]:
+def _framed(decoder: EventDecoder | VerifiedDecoder, pieces: list[bytes]) -> list[bytes]:
     """Read frames out of pieces: small ones as one, large ones without another copy."""
-    if len(pieces) == 1:
-        return events.receive(pieces[0])
     if sum(map(len, pieces)) < len(pieces) * _LARGE_PIECE:
-        return events.receive(b"".join(pieces))
+        return decoder.receive(b"".join(pieces))
     chunks: list[bytes] = []
     for piece in pieces:
         try:
-            chunks += events.receive(piece)
+            chunks += decoder.receive(piece)
         except WireError:  # it stays there, behind the good chunks
             if not chunks:
                 raise

@@ -4,6 +4,7 @@ import codecs
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any, Literal, TypedDict, get_args
 
 from ._client_context import ClientContext
@@ -133,6 +134,7 @@ def _check_seconds(name: str, value: Any) -> None:
         )
 
 
+@lru_cache(maxsize=32)
 def check_encoding(encoding: str, errors: str) -> None:
     """Refuse, before anything is sent, an encoding that cannot be decoded from."""
     try:

@@ -15,6 +15,8 @@ from .transport import Cancellation, Invocation, Opening, RawResponse, Transport
 from .views import Progress, ViewSlot, drive
 from .wire.errors import WireError
 
+_OPEN = State.OPEN  # looked up for every read
+
 
 class Driver(Protocol):
     """What the steps of a stream wait for."""
@@ -27,9 +29,6 @@ class Driver(Protocol):
 
     async def open(self, invocation: Invocation, opening: Opening) -> Any:
         """Invoke the function once."""
-
-    async def read(self, raw: Any, timeout: float | None, wanted: int) -> list[bytes]:
-        """Read what is there."""
 
     async def finish(self, raw: Any) -> None:
         """All that matters has come: give the connection back."""
@@ -50,10 +49,6 @@ class Blocking:
     async def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Invoke the function once."""
         return self._transport.open(invocation, opening)
-
-    async def read(self, raw: RawResponse, timeout: float | None, wanted: int) -> list[bytes]:
-        """Read what is there."""
-        return raw.read(timeout, wanted)
 
     async def finish(self, raw: RawResponse) -> None:
         """Give the connection back."""
@@ -76,21 +71,54 @@ class StreamReader:
         self.slot: ViewSlot = ViewSlot(core)
         self.opened_explicitly = False
         self._driver = driver
+        self._blocks = driver.blocks
         self._raw: Any = None
         self._phase: TimeoutPhase = "first_byte"
         self._turn = threading.Lock()  # of whoever opens, reads or closes
 
     async def open(self) -> None:
         """Invoke the function, once, and read as far as the body's beginning."""
-        if self.core.state is not State.OPEN:
-            await self._step(None)
+        if self.core.state is not _OPEN:
+            await self.refill(None)
 
-    async def refill(self, progress: Progress[Any]) -> bool:
-        """Read on until a view has items; False at the end of a whole response."""
-        if progress.done:
+    async def refill(self, progress: Progress[Any] | None) -> bool:
+        """Open the response, and read on until a view has items; False at the end of a whole response.
+
+        Where the call may be tried again, it begins anew.
+        """
+        core = self.core
+        if self.slot.current is not progress or core.state is not _OPEN or core.cancellation.requested:
+            self._check_use(progress)
+        if progress is not None and progress.done:
             return False
-        self.slot.check(progress)
-        return await self._step(progress)
+        if not self._turn.acquire(blocking=False):
+            raise core.explain_closed(
+                StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
+            )
+        try:
+            while True:
+                try:
+                    if core.state is State.NEW or core.state is State.OPENING:
+                        await self._open()
+                    return progress is not None and await self._fill(progress)
+                except Exception as error:
+                    await self._recover(error)
+        except BaseException:  # a cancelled task frees the connection, and raises nothing else
+            self._free()
+            raise
+        finally:
+            self._turn.release()
+            if core.cancellation.requested:  # by somebody who could not free the connection meanwhile
+                self.close()
+
+    def _check_use(self, progress: Progress[Any] | None) -> None:
+        """Raise if nothing can be read any more, or not by this view; one at its end stays there."""
+        if progress is not None:
+            if progress.done:
+                return
+            self.slot.check(progress)
+        if error := self.core.closed_error():
+            raise error
 
     async def aclose(self) -> None:
         """Free the connection: for reuse if all has come, else by closing it."""
@@ -118,31 +146,6 @@ class StreamReader:
         """Nobody holds this view any more: with the last one goes the stream, unless somebody closes that."""
         if self.slot.drop(progress) and not self.opened_explicitly and self.core.state is not State.NEW:
             self._leave()
-
-    async def _step(self, progress: Progress[Any] | None) -> bool:
-        """Open the response, and fill a view; where the call may be tried again, begin anew."""
-        core = self.core
-        if error := core.closed_error():
-            raise error
-        if not self._turn.acquire(blocking=False):
-            raise core.explain_closed(
-                StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
-            )
-        try:
-            while True:
-                try:
-                    if core.state is State.NEW or core.state is State.OPENING:
-                        await self._open()
-                    return progress is not None and await self._fill(progress)
-                except Exception as error:
-                    await self._recover(error)
-        except BaseException:  # a cancelled task frees the connection, and raises nothing else
-            self._free()
-            raise
-        finally:
-            self._turn.release()
-            if core.cancellation.requested:  # by somebody who could not free the connection meanwhile
-                self.close()
 
     async def _open(self) -> None:
         core = self.core
@@ -172,12 +175,13 @@ class StreamReader:
 
     async def _fill(self, progress: Progress[Any]) -> bool:
         core = self.core
-        if error := progress.broken:
-            raise error
-        progress.forget()
+        if progress.decoder.error is not None:
+            raise progress.broken()
+        if core.took_much:
+            progress.forget()
         while True:
-            chunks = core.take()
-            while chunks is not None:
+            chunks = None if core.is_quiet else core.take()
+            while chunks is not None or core.is_quiet:
                 if chunks and progress.receive(chunks):
                     return True
                 chunks = await self._receive(HAND_OVER_WAIT if core.hands_over else None) or core.take()
@@ -188,11 +192,13 @@ class StreamReader:
 
     async def _receive(self, at_most: float | None = None) -> list[bytes]:
         core = self.core
-        limit, self._phase = core.next_read()
+        limit, self._phase = core.steady_limit or core.next_read()
         if at_most is not None:
             limit = at_most if limit is None else min(limit, at_most)
         try:
-            pieces = await self._driver.read(self._raw, limit, core.wanted)
+            pieces = self._raw.read(limit, core.wanted)
+            if not self._blocks:
+                pieces = await pieces
         except (ConnectionError, TimeoutError) as error:
             if not (core.hands_over or (core.whole and isinstance(error, ConnectionError))):
                 raise
@@ -238,7 +244,7 @@ class StreamReader:
 
     def _leave(self) -> None:
         """Close the stream where nothing can be awaited."""
-        if self._driver.blocks:
+        if self._blocks:
             drive(self.aclose())
         else:
             self.close()

@@ -134,7 +134,9 @@ class Progress(Generic[T]):
         self._attempt = core.attempt
         self._finishing = False
         self._base = core.position
-        self._receive_each = getattr(self.decoder, "receive_each", None)
+        self._receive_each: Callable[[list[bytes]], list[T]] | None = getattr(
+            self.decoder, "receive_each", None
+        )
 
     def receive(self, chunks: list[bytes] | None) -> bool:
         """Take what was read, or None at the end of the body; return whether there are items now.
@@ -142,21 +144,27 @@ class Progress(Generic[T]):
         Raises:
             DecodeError: The body is not what the view reads.
         """
+        core = self._core
         try:
-            items = self._finish() if chunks is None else self._decode(chunks)
+            if chunks is None:
+                items = self._finish()
+            elif self._receive_each is not None and self._attempt == core.attempt:
+                items = self._receive_each(chunks)
+            else:
+                items = self._decode(chunks)
         except WireError as error:
             raise self._decode_error(error) from None
         if not items:
             return False
-        self._core.handed_out(items)
-        until = self._core.limits.until
+        core.handed_out(items)
+        until = core.limits.until
         self.items = iter(items) if until is None else _Until(items, until)
         return True
 
-    @property
-    def broken(self) -> DecodeError | None:
-        """The error that stands behind the items handed out."""
-        return None if self.decoder.error is None else self._decode_error(self.decoder.error)
+    def broken(self) -> DecodeError:
+        """Return the error that stands behind the items handed out."""
+        assert self.decoder.error is not None
+        return self._decode_error(self.decoder.error)
 
     def unread(self) -> list[bytes] | None:
         """Return the bytes that are part of no item handed out, in chunks where the view has chunks."""
@@ -196,11 +204,15 @@ class Progress(Generic[T]):
 
 
 class ViewSlot:
-    """The one view that a stream has at a time."""
+    """The one view that a stream has at a time.
+
+    Attributes:
+        current: How far it has come.
+    """
 
     def __init__(self, core: StreamCore) -> None:
         self._core = core
-        self._current: Progress[Any] | None = None
+        self.current: Progress[Any] | None = None
 
     def start(self, kind: Hashable, make: Callable[[], Decoder[T]]) -> Progress[T]:
         """Begin a view with what is left of the body, or go on with one of the same kind.
@@ -210,7 +222,7 @@ class ViewSlot:
         """
         if error := self._core.closed_error():
             raise error
-        current = self._current
+        current = self.current
         if current is not None and current.done:
             raise self._core.explain_closed(
                 StreamClosedError("The stream has been read to its end; keep what you read, or invoke again.")
@@ -218,7 +230,7 @@ class ViewSlot:
         if current is None or current.kind != kind:
             if current is not None:
                 self._hand_back(current)
-            current = self._current = Progress(self._core, kind, make)
+            current = self.current = Progress(self._core, kind, make)
         current.views += 1
         return current
 
@@ -231,7 +243,7 @@ class ViewSlot:
 
     def check(self, progress: Progress[T]) -> None:
         """Raise if another view has taken over."""
-        if self._current is not progress:
+        if self.current is not progress:
             raise self._core.explain_closed(
                 StreamClosedError(
                     "Another view of this stream was begun; one response has one view at a time."
@@ -241,7 +253,7 @@ class ViewSlot:
     def drop(self, progress: Progress[T]) -> bool:
         """A view of this is gone; return whether the stream has none any more."""
         progress.views -= 1
-        return progress.views == 0 and self._current is progress
+        return progress.views == 0 and self.current is progress
 
 
 class Source(Protocol):
@@ -250,7 +262,7 @@ class Source(Protocol):
     core: StreamCore
     slot: ViewSlot
 
-    async def refill(self, progress: Progress[Any]) -> bool:
+    async def refill(self, progress: Progress[Any] | None) -> bool:
         """Read on until there are items; False at the end of a whole response."""
 
     def view_dropped(self, progress: Progress[Any]) -> None:

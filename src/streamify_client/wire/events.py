@@ -74,11 +74,6 @@ class EventDecoder:
         """Whether InvokeComplete came; after it only the end of the HTTP response is left to read."""
         return isinstance(self.last, InvokeComplete)
 
-    @property
-    def wanted(self) -> int:
-        """How many bytes are missing from the frame that has begun."""
-        return self._frames.wanted
-
     def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return the chunks that are complete by now."""
         if self.error:
@@ -156,6 +151,8 @@ def _text(value: object) -> str:
 
 
 def _invoke_complete(payload: bytes, offset: int) -> InvokeComplete:
+    if payload == b"{}":
+        return InvokeComplete()
     try:
         fields = json.loads(payload or b"{}")
     except (ValueError, RecursionError):

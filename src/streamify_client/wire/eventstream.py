@@ -8,6 +8,7 @@ The format: https://smithy.io/2.0/aws/amazon-eventstream.html. Integers are big-
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
@@ -66,10 +67,14 @@ class FrameDecoder:
     """Turns bytes into frames; both checksums are right before anything of a frame is believed or handed on.
 
     The default limits are those of botocore: 128 KiB of headers and 24 MiB of payload in a frame.
+
+    Attributes:
+        wanted: How many bytes are missing from the frame whose head is there; 0: none is.
     """
 
     def __init__(self, *, max_headers: int = 128 * 1024, max_payload: int = 24 * 1024 * 1024) -> None:
         self.error: WireError | None = None
+        self.wanted: int = 0
         self._max_headers = max_headers
         self._max_payload = max_payload
         self._crc32 = crc32_function()
@@ -79,7 +84,6 @@ class FrameDecoder:
         self._total = 0  # bytes of the frame, once its lengths are known
         self._open: _Head | None = None  # of a frame that is not complete
         self._parts: list[bytes | bytearray] = []  # of what follows that head
-        self._missing = 0  # bytes of it
         self._block = b""
         self._parsed = b""
         self._headers: Mapping[str, HeaderValue] = MappingProxyType({})
@@ -90,11 +94,6 @@ class FrameDecoder:
     def inside_frame(self) -> bool:
         """Whether a frame has begun and is not complete."""
         return self._open is not None or bool(self._rest)
-
-    @property
-    def wanted(self) -> int:
-        """How many bytes are missing from the frame that has begun, or from its lengths."""
-        return self._needed - len(self._rest) if self._rest else 0
 
     @property
     def offset(self) -> int:
@@ -119,7 +118,7 @@ class FrameDecoder:
         except WireError as error:
             self.error = error
             self._rest.clear()
-            self._open, self._parts = None, []
+            self._open, self._parts, self.wanted = None, [], 0
             if not found:
                 raise
         return found
@@ -129,7 +128,7 @@ class FrameDecoder:
         if self.error:
             raise self.error
         if self.inside_frame:
-            arrived = len(self._rest) if self._open is None else self._total - self._missing
+            arrived = len(self._rest) if self._open is None else self._total - self.wanted
             wanted = f" of {self._total}" if self._total else ""
             self.error = TruncatedInputError(
                 f"the stream ended inside a frame: {arrived} bytes{wanted} had arrived", self._start
@@ -200,18 +199,18 @@ class FrameDecoder:
         """A frame that is not complete has this head."""
         self._rest.clear()
         self._needed, self._total = _PRELUDE.size, head.total
-        self._open, self._parts, self._missing = head, [], head.total - len(head.raw)
+        self._open, self._parts, self.wanted = head, [], head.total - len(head.raw)
 
     def _go_on(self, data: bytes, position: int, found: list[Frames]) -> int:
         """Take what follows the head of the open frame; return where in the data that ends."""
-        part = data[position : position + self._missing]
+        part = data[position : position + self.wanted]
         last = self._parts[-1] if self._parts else b""
         if isinstance(last, bytearray) and len(part) < _SMALL_PART:
             last += part
         else:
             self._parts.append(bytearray(part) if len(part) < _SMALL_PART else part)
-        self._missing -= len(part)
-        if not self._missing:
+        self.wanted -= len(part)
+        if not self.wanted:
             self._complete_frame(found)
         return position + len(part)
 
@@ -278,11 +277,18 @@ class FrameDecoder:
     def _read_headers(self, block: bytes, offset: int) -> Mapping[str, HeaderValue]:
         if block != self._parsed:  # nearly all frames of a stream have the same headers
             try:
-                self._headers = MappingProxyType(parse_headers(block))
+                self._headers = _known_headers(block) if len(block) <= _KNOWN_SIZE else _frozen_headers(block)
             except WireError as error:
                 raise CorruptInputError(error.message, offset + _PRELUDE.size + (error.offset or 0)) from None
             self._parsed = block
         return self._headers
+
+
+def _frozen_headers(block: bytes) -> Mapping[str, HeaderValue]:
+    return MappingProxyType(parse_headers(block))
+
+
+_known_headers = lru_cache(maxsize=64)(_frozen_headers)  # Lambda writes the same few for every stream
 
 
 def parse_headers(block: bytes) -> dict[str, HeaderValue]:

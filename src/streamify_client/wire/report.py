@@ -41,6 +41,9 @@ class FailureReportDetector:
         """Take bytes in; return those that are body for certain."""
         if self.done:
             return [bytes(data)]
+        if not self._seen and data[:1] not in (b"{", b""):  # as nearly every body
+            self.done = True
+            return [bytes(data)]
         self._seen += data
         if b"\n" not in data and _begins_report(self._seen) and len(self._seen) <= _MAX_SIZE:
             return []

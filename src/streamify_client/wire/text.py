@@ -1,8 +1,8 @@
 """Bytes to text, in any encoding, however the bytes are split."""
 
 import codecs
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 from . import BytesLike
 from .errors import UndecodableTextError, WireError
@@ -17,6 +17,19 @@ def is_plain(encoding: str) -> bool:
     return name in _PLAIN or name.startswith(_PLAIN_FAMILIES)
 
 
+@lru_cache(maxsize=32)
+def _codec(encoding: str, errors: str) -> tuple[bool, Callable[[], codecs.IncrementalDecoder]]:
+    """Return whether text can be decoded in one step, and what makes a decoder.
+
+    Raises:
+        LookupError: There is no such text encoding or error handler.
+    """
+    " ".encode(encoding)  # refuses codecs that make no text, such as base64
+    codecs.lookup_error(errors)
+    is_simple = errors == "strict" and codecs.lookup(encoding).name == "utf-8"
+    return is_simple, partial(codecs.getincrementaldecoder(encoding), errors)
+
+
 class TextDecoder:
     """Turns bytes into str as they come; a character that is split over chunks waits for its rest.
 
@@ -29,13 +42,10 @@ class TextDecoder:
     """
 
     def __init__(self, encoding: str = "utf-8", errors: str = "strict") -> None:
-        " ".encode(encoding)  # refuses codecs that make no text, such as base64
-        codecs.lookup_error(errors)
         self.error: WireError | None = None
         self._encoding = encoding
-        self._new_decoder = partial(codecs.getincrementaldecoder(encoding), errors)
+        self._simple, self._new_decoder = _codec(encoding, errors)
         self._decoder = self._new_decoder()
-        self._simple = errors == "strict" and codecs.lookup(encoding).name == "utf-8"
         self._inside = False  # a character, as far as `_simple` has to know
         self._taken = 0  # bytes of the input
         self._chunks: list[bytes] = []  # the last ones taken
