@@ -1,12 +1,15 @@
 """Make streamed AWS Lambda responses."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from .handler import StreamingHandler, streaming_handler
 from .onion import Request, StreamEnd
 from .response import Headers, HttpResponse
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
+    from typing import Any
+
     from .asgi import streaming_asgi
     from .checkpoints import StreamHandedOver, checkpoint, last_checkpoint
     from .deadline import DeadlineExceededError

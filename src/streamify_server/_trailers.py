@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from ._trace import of_application
+
+TYPE_CHECKING = False  # importing typing costs every cold start
+if TYPE_CHECKING:
+    from typing import Any
 
 TYPE = "Lambda-Runtime-Function-Error-Type"
 BODY = "Lambda-Runtime-Function-Error-Body"

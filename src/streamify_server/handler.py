@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 
 from ._answer import RESPOND
 from ._call import Options, answer
@@ -14,10 +13,18 @@ from ._trace import of_application
 from .onion import Onion, checked_hooks
 from .response import checked_content_type
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Literal, Protocol, overload
+
     from .middleware import Hook, Middlewares
 
-Function = Callable[..., Any]
+    Function = Callable[..., Any]
+else:  # importing typing costs every cold start
+    Protocol = object
+
+    def overload(function):
+        return function
 
 
 class StreamingHandler(Protocol):
@@ -48,7 +55,7 @@ class StreamingHandler(Protocol):
 @overload
 def streaming_handler(function: Function, /) -> StreamingHandler: ...
 @overload
-def streaming_handler(
+def streaming_handler(  # noqa: F811
     *,
     content_type: str | None = None,
     respond: Literal["auto", "stream", "buffered"] = "auto",
@@ -60,7 +67,7 @@ def streaming_handler(
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> Callable[[Function], StreamingHandler]: ...
-def streaming_handler(
+def streaming_handler(  # noqa: F811
     function: Function | None = None,
     /,
     *,
@@ -137,12 +144,12 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
             error.__traceback__ = of_application(error.__traceback__)
             raise
 
-    handler = cast(Any, handle)
+    handler: Any = handle
 
     def registering(register: Callable[..., None], *names: Any) -> Callable[[Any], StreamingHandler]:
         def method(value: Any) -> StreamingHandler:
             register(*names, value)
-            return cast(StreamingHandler, handler)
+            return handler  # type: ignore[no-any-return]
 
         return method
 
@@ -150,7 +157,7 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
     for phase in ("before", "after", "on_error", "on_stream_end"):
         setattr(handler, phase, registering(onion.add, phase))
     handler.handler = registering(lambda function: setattr(onion, "handler", _as_handler(function, writer)))
-    return cast(StreamingHandler, handler)
+    return handler  # type: ignore[no-any-return]
 
 
 def _prefetch(onion: Onion) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing costs every cold start
+if TYPE_CHECKING:
+    from typing import Any
 
 PRELUDE_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 PRELUDE_END = b"\0" * 8

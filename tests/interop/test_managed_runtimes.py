@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -117,13 +118,50 @@ def test_the_wrapper_does_not_care_what_the_managed_runtime_has(aws: Managed, ap
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-@pytest.mark.parametrize("name", ["logging", "types", "select", "signal", "socket", "json", "enum"])
+@pytest.mark.parametrize("name", ["logging", "types", "typing", "select", "signal", "socket", "json"])
 def test_a_file_that_is_called_like_one_of_pythons_changes_nothing(
     aws: Managed, api: RuntimeApi, way: str, name: str
 ) -> None:
     aws.write(**{name: "value = 'of the function'"})
     aws.start(api, WAYS[way])
     streams(api)
+
+
+# The folders at their places on Lambda, and read-only, for the process that it starts and its children.
+MOUNT = """
+set -eu
+mount -t tmpfs tmpfs /var
+mkdir /var/task /var/runtime
+for pair in {root}/task:/var/task {root}/opt/:/opt {root}/runtime:/var/runtime; do
+    mount --bind "${{pair%:*}}" "${{pair#*:}}"
+    mount -o remount,ro,bind "${{pair#*:}}"
+done
+export LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime EMULATED_OPT=/opt
+cd /var/task
+exec ${{AWS_LAMBDA_EXEC_WRAPPER:-}} {python} /var/runtime/bootstrap.py
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_the_folders_of_lambda_are_read_only(aws: Managed, api: RuntimeApi, tmp_path: Path, way: str) -> None:
+    layer = aws.opt.resolve()
+    aws.opt.unlink()
+    shutil.copytree(layer, aws.opt)
+    link = aws.task / "streamify_server"
+    package = link.resolve()
+    link.unlink()
+    shutil.copytree(package, link, ignore=shutil.ignore_patterns("__pycache__", "local", "dev"))
+    aws.write(app=APP + "def read_only(event):\n    open('/var/task/new', 'w')\n")
+    command = ["unshare", "--mount", "sh", "-c", MOUNT.format(root=tmp_path, python=aws.python)]
+    environment = {**aws.environment(api.address, WAYS[way]), "PATH": os.environ["PATH"]}
+    with (tmp_path / "log").open("wb") as log:
+        aws.processes.append(
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        )
+    streams(api)
+    assert api.invoke({"do": "read_only"}).result().error["errorType"] == "OSError"
+    assert "streamify-wrapper:" not in aws.log
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))

@@ -157,7 +157,7 @@ def test_the_forked_workers_of_a_managed_instance_stream_at_a_time(
     assert len({invocation.result().body.split()[0] for invocation in both}) == 2
 
 
-@pytest.mark.parametrize("name", ["logging", "types", "select", "signal", "socket", "json", "selectors"])
+@pytest.mark.parametrize("name", ["logging", "types", "typing", "select", "signal", "socket", "json"])
 def test_a_file_of_the_functions_that_is_called_like_one_of_pythons_changes_nothing(
     aws: Managed, api: RuntimeApi, name: str
 ) -> None:

@@ -11,7 +11,6 @@ from support.runtime_api import RuntimeApi, running
 STANDARD_LIBRARY = {
     "_contextvars",
     "_socket",
-    "_typing",
     "array",
     "awslambdaric.__main__",
     "contextvars",
@@ -19,7 +18,6 @@ STANDARD_LIBRARY = {
     "select",
     "selectors",
     "socket",
-    "typing",
 }
 OURS = {
     "streamify_server.checkpoints",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING
 
 from streamify_server import posting
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from streamify_server._runtime_api import RuntimeApi
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
 

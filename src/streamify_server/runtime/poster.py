@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
 
 from streamify_server._runtime_api import RuntimeApiError
 from streamify_server._trailers import BODY, TYPE, error_json
 
 from .sink import ResponseRefusedError, ResponseSink, refused
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from streamify_server._runtime_api import RuntimeApi
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, cast
 
 from streamify_server._runtime_api import RuntimeApi
 
@@ -18,6 +17,7 @@ from .client import Client
 from .poster import ResponsePoster
 from .streaming import StreamingClient
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
 
@@ -91,7 +91,8 @@ class Runtime:
 
     def __init__(self) -> None:
         # In place of the native extension: behind a layer, that would be the managed runtime's.
-        sys.modules["runtime_client"] = cast("Any", Client(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+        client: Any = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        sys.modules["runtime_client"] = client
         try:
             from awslambdaric import __main__ as main
             from awslambdaric import lambda_config

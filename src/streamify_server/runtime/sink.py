@@ -10,12 +10,12 @@ from __future__ import annotations
 import select
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from streamify_server._runtime_api import RuntimeApiError, last_chunk, read_answer
 from streamify_server._trailers import error_trailers
 from streamify_server.errors import StreamClosedError
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     import socket
     from typing import Any, NoReturn

@@ -10,12 +10,12 @@ import json
 import os
 import site
 import sys
-from typing import TYPE_CHECKING
 
 from streamify_server._runtime_api import RuntimeApi, RuntimeApiError
 
 from .ric import Runtime, UnfitClientError
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import NoReturn
 

@@ -12,6 +12,8 @@ import pytest
 from streamify_server.local import LocalLambda
 from support.layer import wheels_of_what_is_installed
 from support.local import boto3_client, invoke
+from support.managed import Managed
+from support.runtime_api import RuntimeApi
 
 ROOT = Path(__file__).parents[3]
 APP = """
@@ -67,3 +69,22 @@ def test_a_function_streams_from_its_own_package(wheel: Path, tmp_path: Path) ->
         aws.add_function("fn", handler="app.handler", code=code, environment=wrapper, timeout=30)
         answer = invoke(client, name="fn")
     assert answer["Payload"].decode() == str(code / "streamify_server")
+
+
+def test_a_package_that_was_unpacked_without_its_permissions_streams(wheel: Path, tmp_path: Path) -> None:
+    """As `sam build` unpacks wheels: no script in it can be executed, and none has to be."""
+    aws = Managed(tmp_path)
+    aws.install_runtime_client()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(aws.task)
+    scripts = aws.task / "streamify_server" / "deploy"
+    assert not any(script.stat().st_mode & 0o111 for script in scripts.iterdir() if script.is_file())
+    aws.write(app=APP)
+    try:
+        with RuntimeApi() as api:
+            aws.start(api, {"STREAMIFY_RUNTIME": "require"})
+            post = api.invoke({}).result()
+    finally:
+        aws.stop()
+    assert post.header("lambda-runtime-function-response-mode") == "streaming"
+    assert post.body.decode() == str(aws.task / "streamify_server")
