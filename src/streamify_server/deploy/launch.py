@@ -6,7 +6,7 @@ streamify_server/deploy/launch.py. Nothing of the function's may be imported bef
 
 import os
 import sys
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IN_LAYER = os.path.basename(HERE) == "streamify"
@@ -20,7 +20,7 @@ class Ours:
     """Finds the runtime's packages, and nothing else, in the runtime's folders."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         return PathFinder.find_spec(name, FOLDERS) if name in PACKAGES else None
 
 

@@ -23,7 +23,7 @@ class ResponsePoster:
         self._request_id = request_id
         self._invocation_id = invocation_id
         self._lock = threading.Lock()
-        self.answered = False  # whether there is a response, or the beginning of one
+        self.answered: bool = False  # whether there is a response, or the beginning of one
 
     def open(self, content_type: str, prelude: bytes) -> ResponseSink:
         """Begin the response; the prelude is sent by itself.

@@ -100,7 +100,7 @@ class Runtime:
             raise UnfitClientError(f"awslambdaric 4 cannot be imported ({error})") from error
         finally:
             del sys.modules["runtime_client"]
-        self.main = main
+        self.main: Any = main
         self._module = imported()
         self._config = lambda_config.LambdaConfigProvider
         install(self._module)
