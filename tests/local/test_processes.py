@@ -130,7 +130,7 @@ def test_an_invocation_that_a_killed_process_never_took_gets_a_fresh_one() -> No
         function = psutil.Process(aws.process_ids()[0])
         handed_over = threading.Event()
         aws.subscribe(lambda event: handed_over.set() if _is_start(event) else None)
-        while not aws._running._pools["steps"].workers[0].waits:
+        while not aws._running.service._pools["steps"].workers[0].waits:
             os.sched_yield()
         suspend(function)
         answer = caller.submit(invoke, client, steps(["write", "fresh"], ["end"]))

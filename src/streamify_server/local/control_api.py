@@ -3,15 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from . import control_plane, packages
 from .ask import Ask
 from .functions import Function
-
-if TYPE_CHECKING:
-    from .service import LambdaService
+from .service import LambdaService
 
 Route = Callable[[Ask], Awaitable[None]]
 _FUNCTION = "/functions/([^/]+)"
@@ -22,7 +20,7 @@ _QUERY_LIMIT = 65536
 class ControlApi:
     """Tells what there is; LocalLambda's own methods change it."""
 
-    def __init__(self, service: "LambdaService", find: Callable[[Ask], tuple[Function, str]]) -> None:
+    def __init__(self, service: LambdaService, find: Callable[[Ask], tuple[Function, str]]) -> None:
         self._service = service
         self._find = find
         # Methods and paths are those of the botocore model; tests hold them against it.
@@ -58,8 +56,8 @@ class ControlApi:
         await _respond_json(ask, control_plane.function_list(functions, ask.query))
 
     async def _get_function(self, ask: Ask) -> None:
-        function, api = self._find(ask)[0], self._service.api
-        location = f"{api.scheme}://{api.address}/streamify/functions/{function.name}/code.zip"
+        function = self._find(ask)[0]
+        location = f"{self._service.endpoint_url}/streamify/functions/{function.name}/code.zip"
         await _respond_json(ask, control_plane.function(function, location))
 
     async def _get_package(self, ask: Ask) -> None:

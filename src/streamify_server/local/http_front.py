@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 from . import http_events, http_responses, sigv4
 from .api_errors import ApiError
@@ -16,10 +15,8 @@ from .http_responses import INTEGRATION_RESPONSE, Head, MalformedResponseError, 
 from .invocation import Call, Invocation
 from .names import function_arn
 from .request import Request, refused
+from .service import LambdaService
 from .trace import new_request_id, trace_header
-
-if TYPE_CHECKING:
-    from .service import LambdaService
 
 _REQUEST_LIMIT = 6 * 1024 * 1024
 _WITHOUT_BODY = (204, 205, 304)
@@ -40,7 +37,7 @@ class RefusedError(Exception):
 class HttpFront:
     """Answers HTTP requests with what a function makes of them."""
 
-    def __init__(self, service: "LambdaService", front: Front, endpoint: Endpoint) -> None:
+    def __init__(self, service: LambdaService, front: Front, endpoint: Endpoint) -> None:
         self._service = service
         self._front = front
         self.endpoint = endpoint

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
 from . import event_stream
@@ -16,10 +15,8 @@ from .http1 import Connection, TruncatedBodyError
 from .invocation import Invocation, Outcome
 from .names import function_arn, parse_function_name
 from .request import Request
+from .service import LambdaService
 from .trace import new_request_id
-
-if TYPE_CHECKING:
-    from .service import LambdaService
 
 REQUEST_LIMIT = 6 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024
@@ -28,7 +25,7 @@ EVENT_LIMIT = 1024 * 1024
 class LambdaApi:
     """Routes requests and answers them as AWS does."""
 
-    def __init__(self, service: "LambdaService") -> None:
+    def __init__(self, service: LambdaService) -> None:
         self._service = service
         # Methods and paths are those of the botocore model; tests hold them against it.
         routes: list[tuple[str, str, Route]] = [

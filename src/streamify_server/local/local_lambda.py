@@ -22,7 +22,8 @@ from .unread import held_ports, unread_ports
 
 if TYPE_CHECKING:
     from .request import Request
-    from .service import LambdaService, StreamErrors
+    from .servers import Servers
+    from .service import StreamErrors
 
 _T = TypeVar("_T")
 _made: "weakref.WeakSet[LocalLambda]" = weakref.WeakSet()
@@ -81,7 +82,7 @@ class LocalLambda:
         self._functions: dict[str, Function] = {}
         self._observers: list[Observer] = [_line_printer(log)] if log else []
         self._thread: LoopThread | None = None
-        self._service: LambdaService | None = None
+        self._servers: Servers | None = None
         self._history = History()
         _made.add(self)
         self._lock = threading.Lock()
@@ -166,8 +167,8 @@ class LocalLambda:
             opt=self._unpacked(layers),
         )
         self._functions[name] = function
-        if self._service:
-            self._call(self._service.add, function)
+        if self._servers:
+            self._call(self._servers.service.add, function)
 
     def _unpacked(self, layers: Sequence[str | Path]) -> Path | None:
         if not layers:
@@ -183,8 +184,8 @@ class LocalLambda:
             KeyError: There is no such function.
         """
         function = self._functions[self._known(name)]
-        if self._service:
-            self._call(self._service.add, function)
+        if self._servers:
+            self._call(self._servers.service.add, function)
 
     def function_url(
         self,
@@ -299,11 +300,11 @@ class LocalLambda:
         self._known(name)
         if times is not None and times < 1:
             raise ValueError(f"A fault is injected at least once, not {times} times.")
-        self._call(self._running.faults.add, name, fault, times)
+        self._call(self._running.service.faults.add, name, fault, times)
 
     def clear_faults(self, name: str) -> None:
         """Let the next invocations of a function go well."""
-        self._call(self._running.faults.clear, self._known(name))
+        self._call(self._running.service.faults.clear, self._known(name))
 
     def invocations(self, name: str) -> list[InvocationRecord]:
         """The last 1,000 invocations of a function, fewer if their payloads exceed 64 MiB, oldest first.
@@ -311,7 +312,7 @@ class LocalLambda:
         Raises:
             KeyError: There is no such function.
         """
-        return self._call(self._running.history.invocations, self._known(name))
+        return self._call(self._running.service.history.invocations, self._known(name))
 
     def logs(self, name: str) -> list[str]:
         """The last 10,000 log lines of a function, fewer if they are long, Lambda's own among them.
@@ -321,7 +322,7 @@ class LocalLambda:
         Raises:
             KeyError: There is no such function.
         """
-        return self._call(self._running.history.logs, self._known(name))
+        return self._call(self._running.service.history.logs, self._known(name))
 
     def _known(self, name: str) -> str:
         if name not in self._functions:
@@ -337,7 +338,7 @@ class LocalLambda:
     @property
     def running(self) -> bool:
         """Whether it serves: between `start` and `stop`."""
-        return self._service is not None
+        return self._servers is not None
 
     def open_requests(self, patience: float = 0.0) -> list[str]:
         """The requests, "POST /path", whose responses their callers have neither read to the end nor closed.
@@ -364,7 +365,7 @@ class LocalLambda:
 
     def process_ids(self) -> list[int]:
         """The ids of the function processes that run now."""
-        return self._call(lambda: self._running.process_ids)
+        return self._call(lambda: self._running.service.process_ids)
 
     def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
         """What the functions have logged since a moment, and what faults did, in order; also after `stop`.
@@ -386,7 +387,7 @@ class LocalLambda:
             A function that ends the subscription.
         """
         self._observers.append(observer)
-        unsubscribe = self._call(self._service.subscribe, observer) if self._service else None
+        unsubscribe = self._call(self._servers.service.subscribe, observer) if self._servers else None
 
         def end() -> None:
             if observer in self._observers:
@@ -414,8 +415,7 @@ class LocalLambda:
     @property
     def endpoint_url(self) -> str:
         """The URL of the Lambda API: what boto3 takes as `endpoint_url`."""
-        api = self._running.api
-        return f"{api.scheme}://{api.address}"
+        return self._running.service.endpoint_url
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
@@ -430,10 +430,10 @@ class LocalLambda:
         }
 
     @property
-    def _running(self) -> "LambdaService":
-        if self._service is None:
+    def _running(self) -> "Servers":
+        if self._servers is None:
             raise RuntimeError("This LocalLambda is not running: use it in a with block, or call start().")
-        return self._service
+        return self._servers
 
     @property
     def _loop(self) -> LoopThread:
@@ -449,12 +449,13 @@ class LocalLambda:
         self._authority = LocalAuthority() if self._tls else None
         self._thread = LoopThread("LocalLambda")
         try:
-            self._service = self._thread.run(self._open())
+            self._servers = self._thread.run(self._open())
         except BaseException:
             self._end()
             raise
 
-    async def _open(self) -> "LambdaService":
+    async def _open(self) -> "Servers":
+        from .servers import Servers
         from .service import LambdaService
 
         service = LambdaService(
@@ -463,28 +464,28 @@ class LocalLambda:
             stream_errors=self._stream_errors,
             concurrency=self._concurrency,
             pacing=self._pacing,
-            authority=self._authority,
-            host=self._host,
+            ca_bundle=str(self._authority.path) if self._authority else None,
         )
+        servers = Servers(service, authority=self._authority, host=self._host)
         try:
-            await service.open(self._port)
+            await servers.open(self._port)
         except OSError:
-            await service.close()
+            await servers.close()
             raise
         self._history = service.history
         for observer in self._observers:
             service.subscribe(observer)
         for function in self._functions.values():
             service.add(function)
-        return service
+        return servers
 
     def _end(self) -> None:
         thread, self._thread = self._thread, None
-        service, self._service = self._service, None
+        servers, self._servers = self._servers, None
         assert thread is not None
         try:
-            if service:
-                thread.run(service.close())
+            if servers:
+                thread.run(servers.close())
         finally:
             thread.close()
             if self._authority:

@@ -1,14 +1,12 @@
-"""The emulator inside: functions, their pools, the servers in front; all of it on one event loop."""
+"""The emulator inside: functions and their pools, on one event loop; servers.py is in front."""
 
 import asyncio
 import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from .api_errors import ApiError, throttled
 from .events import (
@@ -24,24 +22,15 @@ from .events import (
 from .extensions import external_extensions
 from .faults import Fault, FaultQueue
 from .fronts import Front
-from .functions import Function, process_environment, timestamp
-from .http1 import Handler
-from .http_events import Endpoint
-from .http_front import HttpFront
+from .functions import Function, process_environment
 from .invocation import Call, Invocation
-from .lambda_api import LambdaApi
-from .listener import Guard, Listener
+from .listener import Listener
 from .pacing import TokenBucket
 from .pool import Pool
 from .processes import Exit, Supervisor
-from .request import Request, refused
 from .runtime_api import RuntimeApi
-from .tls import LocalAuthority
 from .trace import new_request_id, trace_header
 from .worker import Worker
-
-if TYPE_CHECKING:
-    from .inspector.server import Inspector
 
 # How long the last words of a dead process are waited for; those of a response take as long as the caller
 # reads.
@@ -63,50 +52,37 @@ class LambdaService:
         stream_errors: StreamErrors,
         concurrency: int,
         pacing: bool = False,
-        authority: LocalAuthority | None = None,
-        host: str = "127.0.0.1",
+        ca_bundle: str | None = None,
     ) -> None:
-        self._host = host
+        self.endpoint_url: str = ""
         self.region = region
         self.account = account
         self.documented: bool = stream_errors == "documented"
         self.functions: dict[str, Function] = {}
         self.history: History = History()
         self.faults: FaultQueue = FaultQueue()
-        self._authority = authority
+        self.urls: list[tuple[str, Front, str]] = []
+        self._ca_bundle = ca_bundle
         self._pacing = pacing
-        self.api: Listener = self._listener(LambdaApi(self))
         self._concurrency = concurrency
         self._active: dict[str, int] = {}
         self._queued: deque[Call] = deque()
-        self._fronts: list[Listener] = []
-        self._urls: list[tuple[str, Front, str]] = []
         self._pools: dict[str, Pool] = {}
         self._observers: list[Observer] = []
         self._supervisor = Supervisor()
         self._listeners: dict[Worker, Listener] = {}
-        self._inspectors: list[Inspector] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    async def open(self, port: int) -> None:
-        await self.api.open(port)
-
     async def close(self) -> None:
-        """Answer nothing more, end every process, close every connection."""
+        """Begin nothing more and end every process."""
         self._closing = True
-        await asyncio.gather(*(listener.close() for listener in (self.api, *self._fronts)))
-        await asyncio.gather(*(inspector.close() for inspector in self._inspectors))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._supervisor.end()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
-
-    def _listener(self, handler: Handler, guard: Guard = refused) -> Listener:
-        tls = self._authority.context if self._authority else None
-        return Listener(handler, guard=guard, tls=tls, host=self._host)
 
     def add(self, function: Function) -> None:
         """Add a function, or change one: workers of the old configuration serve what they have, then end."""
@@ -121,38 +97,8 @@ class LambdaService:
         return lambda: self._observers.remove(observer)
 
     @property
-    def serving(self) -> list[Request]:
-        """The requests whose responses are not over while their callers are still there."""
-        return [request for listener in (self.api, *self._fronts) for request in listener.serving]
-
-    @property
-    def answered(self) -> dict[int, Request]:
-        """The last requests whose responses were sent whole, by the ports of their callers."""
-        return {
-            port: request
-            for listener in (self.api, *self._fronts)
-            for port, request in listener.answered.items()
-        }
-
-    @property
-    def ports(self) -> set[int]:
-        """The ports that callers know."""
-        return {listener.port for listener in (self.api, *self._fronts)}
-
-    @property
     def process_ids(self) -> list[int]:
         return self._supervisor.process_ids
-
-    async def open_inspector(self, port: int, payloads: bool) -> str:
-        """Serve the stream inspector and return its URL."""
-        from .inspector.server import Inspector
-
-        about = {"region": self.region, "endpoint": f"{self.api.scheme}://{self.api.address}"}
-        inspector = Inspector(payloads=payloads, about=about, replay=self.replay, host=self._host)
-        await inspector.open(port)
-        self._inspectors.append(inspector)
-        self.subscribe(inspector.observe)
-        return inspector.url
 
     def submit(self, call: Call) -> Invocation:
         """Begin an invocation.
@@ -238,30 +184,9 @@ class LambdaService:
             FaultInjected(function.name, request_id, time.time(), fault, effect)
         )
 
-    async def open_front(self, front: Front, port: int) -> str:
-        """Put an HTTP endpoint in front of a function; return its URL."""
-        identity = uuid.uuid4().hex
-        suffix = "execute-api" if front.api == "rest" else "lambda-url"
-        tld = "amazonaws.com" if front.api == "rest" else "on.aws"
-        endpoint = Endpoint(
-            id=identity,
-            account=self.account,
-            domain=f"{identity}.{suffix}.{self.region}.{tld}",
-            stage="local" if front.api == "rest" else "$default",
-            scheme=self.api.scheme,
-        )
-        handler = HttpFront(self, front, endpoint)
-        listener = self._listener(handler, handler.guard)
-        await listener.open(port)
-        handler.endpoint = replace(endpoint, port=listener.port)
-        self._fronts.append(listener)
-        url = f"{listener.scheme}://{listener.address}/"
-        self._urls.append((url, front, timestamp()))
-        return url
-
     def function_urls(self, name: str) -> list[tuple[str, Front, str]]:
         """The Function URLs of a function, each with its configuration and when it was opened."""
-        return [each for each in self._urls if (each[1].function, each[1].api) == (name, "url")]
+        return [each for each in self.urls if (each[1].function, each[1].api) == (name, "url")]
 
     def _produced(self, call: Call, batch: list[bytes]) -> None:
         """Pieces of a response have left a function: an event for each, if anybody asked for events."""
@@ -322,8 +247,8 @@ class LambdaService:
             runtime_api=listener.address,
             region=self.region,
             log_stream=worker.log_stream,
-            endpoint_url=f"{self.api.scheme}://{self.api.address}",
-            ca_bundle=str(self._authority.path) if self._authority else None,
+            endpoint_url=self.endpoint_url,
+            ca_bundle=self._ca_bundle,
         )
         if not self._supervisor.alive:
             self._supervisor.end()

@@ -1,0 +1,104 @@
+"""What callers of a LocalLambda connect to: the Lambda API, HTTP fronts, inspectors."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .fronts import Front
+from .functions import timestamp
+from .http1 import Handler
+from .http_events import Endpoint
+from .http_front import HttpFront
+from .lambda_api import LambdaApi
+from .listener import Guard, Listener
+from .request import Request, refused
+from .service import LambdaService
+from .tls import LocalAuthority
+
+if TYPE_CHECKING:
+    from .inspector.server import Inspector
+
+
+class Servers:
+    """The listening sockets in front of a service, and the service that they serve."""
+
+    def __init__(
+        self, service: LambdaService, *, authority: LocalAuthority | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.service = service
+        self._authority = authority
+        self._host = host
+        self.api: Listener = self._listener(LambdaApi(service))
+        self._fronts: list[Listener] = []
+        self._inspectors: list[Inspector] = []
+
+    async def open(self, port: int) -> None:
+        """Start to listen for the Lambda API.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        await self.api.open(port)
+        self.service.endpoint_url = f"{self.api.scheme}://{self.api.address}"
+
+    async def close(self) -> None:
+        """Answer nothing more, end every process, close every connection."""
+        await asyncio.gather(*(listener.close() for listener in (self.api, *self._fronts)))
+        await asyncio.gather(*(inspector.close() for inspector in self._inspectors))
+        await self.service.close()
+
+    def _listener(self, handler: Handler, guard: Guard = refused) -> Listener:
+        tls = self._authority.context if self._authority else None
+        return Listener(handler, guard=guard, tls=tls, host=self._host)
+
+    @property
+    def serving(self) -> list[Request]:
+        """The requests whose responses are not over while their callers are still there."""
+        return [request for listener in (self.api, *self._fronts) for request in listener.serving]
+
+    @property
+    def answered(self) -> dict[int, Request]:
+        """The last requests whose responses were sent whole, by the ports of their callers."""
+        return {
+            port: request
+            for listener in (self.api, *self._fronts)
+            for port, request in listener.answered.items()
+        }
+
+    @property
+    def ports(self) -> set[int]:
+        """The ports that callers know."""
+        return {listener.port for listener in (self.api, *self._fronts)}
+
+    async def open_inspector(self, port: int, payloads: bool) -> str:
+        """Serve the stream inspector and return its URL."""
+        from .inspector.server import Inspector
+
+        about = {"region": self.service.region, "endpoint": self.service.endpoint_url}
+        inspector = Inspector(payloads=payloads, about=about, replay=self.service.replay, host=self._host)
+        await inspector.open(port)
+        self._inspectors.append(inspector)
+        self.service.subscribe(inspector.observe)
+        return inspector.url
+
+    async def open_front(self, front: Front, port: int) -> str:
+        """Put an HTTP endpoint in front of a function; return its URL."""
+        service, identity = self.service, uuid.uuid4().hex
+        suffix = "execute-api" if front.api == "rest" else "lambda-url"
+        tld = "amazonaws.com" if front.api == "rest" else "on.aws"
+        endpoint = Endpoint(
+            id=identity,
+            account=service.account,
+            domain=f"{identity}.{suffix}.{service.region}.{tld}",
+            stage="local" if front.api == "rest" else "$default",
+            scheme=self.api.scheme,
+        )
+        handler = HttpFront(service, front, endpoint)
+        listener = self._listener(handler, handler.guard)
+        await listener.open(port)
+        handler.endpoint = replace(endpoint, port=listener.port)
+        self._fronts.append(listener)
+        url = f"{listener.scheme}://{listener.address}/"
+        service.urls.append((url, front, timestamp()))
+        return url
