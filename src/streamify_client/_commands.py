@@ -7,6 +7,7 @@ import click
 _ELSEWHERE = {
     "demo": ("streamify_server.cli", "demo"),
     "dev": ("streamify_server.cli", "dev"),
+    "doctor": ("streamify_client._doctor_command", "doctor"),
     "invoke": ("streamify_client._invoke_command", "invoke"),
 }
 

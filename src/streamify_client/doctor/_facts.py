@@ -1,0 +1,94 @@
+"""What is known of a deployment: the answers of AWS's APIs, and why an answer is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from ._package import Package
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A question that got no answer.
+
+    Attributes:
+        reason: Why, as the end of a sentence: ``"needs lambda:GetPolicy"``.
+        absent: The service answered that there is no such thing.
+        fatal: No other question to this service will be answered either (no credentials, no network).
+    """
+
+    reason: str
+    absent: bool = False
+    fatal: bool = False
+
+
+Answer: TypeAlias = T | Unread
+"""An answer, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, and where."""
+
+    arn: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """The integration of a REST API's method with a function."""
+
+    method: str
+    path: str
+    kind: str
+    uri: str
+    transfer_mode: str
+    authorization: str
+    api_key_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is examined.
+
+    Attributes:
+        text: As it was given.
+        kind: A function by its name or ARN; or a URL: a Function URL, one of API Gateway, or another.
+        function: The function's name or ARN, if known.
+        region: The region that a URL or an ARN names, if any.
+        api_id: The id of an API of API Gateway.
+        path: The path of a URL, below the stage for API Gateway.
+    """
+
+    text: str
+    kind: Literal["function", "function-url", "api-gateway", "url"]
+    function: str | None = None
+    region: str | None = None
+    api_id: str | None = None
+    path: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All answers about one target; None: not asked."""
+
+    target: Target
+    region: Answer[str]
+    identity: Answer[Identity]
+    configuration: Answer[Mapping[str, Any]] | None = None
+    concurrency: Answer[int | None] | None = None
+    update_mode: Answer[str] | None = None
+    urls: Answer[Sequence[Mapping[str, Any]]] | None = None
+    policy: Answer[Sequence[Mapping[str, Any]]] | None = None
+    package: Answer[Package] | None = None
+    integration: Answer[Integration] | None = None
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The function's environment, as far as it can be read."""
+        if self.configuration is None or isinstance(self.configuration, Unread):
+            return {}
+        found: Mapping[str, str] = self.configuration.get("Environment", {}).get("Variables", {})
+        return found

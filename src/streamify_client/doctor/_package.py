@@ -1,0 +1,92 @@
+"""What a function's package says about streaming: a zip file's directory and its handler's source."""
+
+import re
+import sys
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_DIST_INFO = re.compile(r"([A-Za-z0-9_.]+)-([^/]+)\.dist-info/METADATA")
+_BYTECODE = re.compile(r"\.cpython-(\d)(\d+)(?:\.opt-\d)?\.pyc$")
+_SOURCE_LIMIT = 1024 * 1024  # bytes of a handler's module that are read
+_EXECUTABLE = 0o111
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The package of a function, as far as it matters here.
+
+    Attributes:
+        files: The number of files.
+        versions: Distribution name, with ``_`` for ``-`` and in lower case, to version.
+        shadowing: Files at the top that have the name of a module of the standard library.
+        modes: File name at the top to whether it is executable.
+        bytecode: Python versions, such as "3.12", that have compiled files in it.
+        has_streamify: Whether streamify_server is in it.
+        handler_source: Whether the handler's module is in it, and names streamify_server; None: not there.
+    """
+
+    files: int
+    versions: Mapping[str, str]
+    shadowing: tuple[str, ...]
+    modes: Mapping[str, bool]
+    bytecode: tuple[str, ...]
+    has_streamify: bool
+    handler_uses_streamify: bool | None
+
+
+def read_package(file: BinaryIO, handler: str) -> Package:
+    """Look into a package.
+
+    Args:
+        file: The zip file, seekable.
+        handler: The function's handler, "module.function".
+
+    Raises:
+        zipfile.BadZipFile: It is not a zip file.
+    """
+    with zipfile.ZipFile(file) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        modes = {
+            info.filename: bool(info.external_attr >> 16 & _EXECUTABLE)
+            for info in archive.infolist()
+            if "/" not in info.filename
+        }
+        source = _source(archive, handler)
+    return Package(
+        files=len(names),
+        versions=_versions(names),
+        shadowing=tuple(sorted(set(_shadowing(names)))),
+        modes=modes,
+        bytecode=tuple(
+            sorted({f"{found[1]}.{found[2]}" for name in names if (found := _BYTECODE.search(name))})
+        ),
+        has_streamify="streamify_server/__init__.py" in names,
+        handler_uses_streamify=None if source is None else b"streamify_server" in source,
+    )
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    found = (match for name in names if (match := _DIST_INFO.fullmatch(name)))
+    return {match[1].lower().replace("-", "_"): match[2] for match in found}
+
+
+def _shadowing(names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        top, _, rest = name.partition("/")
+        module = top.removesuffix(".py") if not rest else top
+        is_module = (top.endswith(".py") and not rest) or rest == "__init__.py"
+        if is_module and module in sys.stdlib_module_names and module != "__future__":
+            yield top if not rest else f"{top}/"
+
+
+def _source(archive: zipfile.ZipFile, handler: str) -> bytes | None:
+    module = handler.rpartition(".")[0].replace(".", "/").strip("/")
+    for name in (f"{module}.py", f"{module}/__init__.py"):
+        try:
+            with archive.open(name) as file:
+                return file.read(_SOURCE_LIMIT)
+        except KeyError:
+            continue
+    return None
