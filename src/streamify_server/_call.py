@@ -47,6 +47,12 @@ class Options:
         self.hand_over_margin = hand_over_margin
 
 
+class _State:
+    """What is known of this process: whether its first invocation is still to come."""
+
+    is_first = True
+
+
 def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
     """Handle an event; the value to return to whoever called the handler: None if the answer was posted.
 
@@ -65,6 +71,11 @@ class Call:
     def __init__(self, onion: Onion, options: Options, event: Any, context: Any) -> None:
         self._poster = posting.take(context)
         event, offer = take_offer(event, context)
+        first, _State.is_first = _State.is_first, False
+        if offer.probe is not None:
+            from . import _probe
+
+            onion = _probe.probe(offer.probe, first=first)
         self._event = event
         self._context = context
         self._margin = options.deadline_margin
@@ -83,9 +94,8 @@ class Call:
         self.interruption = Interruption()
         self.driver = Driver(self.interruption)
         request = onion.request(event, context)
-        self._lifecycle = Lifecycle(
-            onion, request, self.driver, self._begin, options.content_type, self._part
-        )
+        kind = options.content_type if offer.probe is None else "application/x-ndjson"
+        self._lifecycle = Lifecycle(onion, request, self.driver, self._begin, kind, self._part)
         self._collected: Collecting | None = None
         self._given_up: BaseException | None = None
 

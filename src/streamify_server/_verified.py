@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
 VERIFIED, CONTINUE = "verified/1", "continue/1"
-OFFER_KEY, STATE_KEY = "streamify", "streamify-state"
+OFFER_KEY, STATE_KEY, PROBE = "streamify", "streamify-state", "streamify-probe"
 OFFER_HEADER, STATE_HEADER = "streamify-accept", "streamify-state"
 RESPONSE_LIMIT = 200 * 1000 * 1000  # bytes: what Lambda's documentation calls 200 MB
 SIZE_MARGIN = 8 * 1000 * 1000  # bytes before that limit at which a part hands over
@@ -37,15 +37,17 @@ class Offer:
         verified: Verified streams.
         continues: Streams that go on in further parts.
         token: What this part is to go on from.
+        probe: Which probe is to be answered in place of the handler.
     """
 
-    __slots__ = ("continues", "token", "verified")
+    __slots__ = ("continues", "probe", "token", "verified")
 
-    def __init__(self, accepted: str, token: str | None) -> None:
+    def __init__(self, accepted: str, token: str | None, probe: str | None) -> None:
         tokens = [part.strip() for part in accepted.split(",")]
         self.verified: bool = VERIFIED in tokens
         self.continues: bool = self.verified and CONTINUE in tokens
         self.token: str | None = token if self.continues else None
+        self.probe: str | None = probe
 
 
 def take_offer(event: Any, context: Any) -> tuple[Any, Offer]:
@@ -53,7 +55,7 @@ def take_offer(event: Any, context: Any) -> tuple[Any, Offer]:
 
     The event that came in is left as it is; the context is changed in place.
     """
-    accepted, token = _from_context(context)
+    accepted, token, probe = _from_context(context)
     if isinstance(event, Mapping):
         without = {
             key: _without_ours(event[key])
@@ -63,8 +65,9 @@ def take_offer(event: Any, context: Any) -> tuple[Any, Offer]:
         if without:
             accepted = accepted or ", ".join(_values(event, without, OFFER_HEADER))
             token = token or next(_values(event, without, STATE_HEADER), None)
+            probe = probe or next(_values(event, without, PROBE), None)
             event = {**event, **without}
-    return event, Offer(accepted, token)
+    return event, Offer(accepted, token, probe)
 
 
 def may_carry(method: str, response: HttpResponse | None) -> bool:
@@ -187,23 +190,27 @@ class VerifiedSink:
         return self._encode(((":event-type", kind),), json.dumps(content).encode())
 
 
-def _from_context(context: Any) -> tuple[str, str | None]:
+def _from_context(context: Any) -> tuple[str, str | None, str | None]:
     client_context = getattr(context, "client_context", None)
     custom = getattr(client_context, "custom", None)
-    if not isinstance(custom, dict) or OFFER_KEY not in custom:
-        return "", None
-    accepted, token = custom.pop(OFFER_KEY), custom.pop(STATE_KEY, None)
+    if not isinstance(custom, dict) or not (OFFER_KEY in custom or PROBE in custom):
+        return "", None, None
+    accepted, token, probe = (custom.pop(key, None) for key in (OFFER_KEY, STATE_KEY, PROBE))
     if (
         not custom
         and not getattr(client_context, "env", None)
         and not getattr(client_context, "client", None)
     ):
         context.client_context = None
-    return (accepted if isinstance(accepted, str) else ""), (token if isinstance(token, str) else None)
+    return accepted if isinstance(accepted, str) else "", _text(token), _text(probe)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _is_ours(name: object) -> bool:
-    return isinstance(name, str) and name.lower() in (OFFER_HEADER, STATE_HEADER)
+    return isinstance(name, str) and name.lower() in (OFFER_HEADER, STATE_HEADER, PROBE)
 
 
 def _without_ours(headers: Mapping[str, Any]) -> dict[str, Any]:

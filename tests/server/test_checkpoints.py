@@ -393,7 +393,9 @@ def test_a_state_is_taken_when_it_is_said() -> None:
     assert at.state == "[1]"
 
 
-def test_frequent_checkpoints_are_not_all_sent() -> None:
+def test_frequent_checkpoints_are_not_all_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamify_server._checkpoints.EVERY", 1000.0)
+
     @streaming_handler
     def handler(event: Any, context: Any) -> Iterator[Any]:
         for number in range(1000):

@@ -24,26 +24,49 @@ class ControlApi:
         self._service = service
         self._find = find
         # Methods and paths are those of the botocore model; tests hold them against it.
-        self.routes: list[tuple[str, str, Route]] = [
-            ("GET", "/2015-03-31/functions/?()", self._list_functions),
-            ("GET", "/2015-03-31" + _FUNCTION, self._get_function),
-            ("GET", "/2015-03-31" + _FUNCTION + "/configuration", self._told(control_plane.configuration)),
-            ("GET", "/2019-09-30" + _FUNCTION + "/concurrency", self._told(control_plane.concurrency)),
-            ("GET", "/2015-03-31" + _FUNCTION + "/versions", self._told(control_plane.versions)),
-            ("GET", "/2015-03-31" + _FUNCTION + "/aliases", self._told(control_plane.aliases)),
-            ("GET", "/2015-03-31" + _FUNCTION + "/aliases/([^/]+)", self._get_alias),
-            ("GET", "/2021-10-31" + _FUNCTION + "/url", self._get_url),
-            ("GET", "/2021-10-31" + _FUNCTION + "/urls", self._list_urls),
-            ("GET", "/2017-03-31/tags/([^/]+)", self._told(control_plane.tags)),
-            ("GET", "/2015-03-31" + _FUNCTION + "/policy", self._get_policy),
+        actions: list[tuple[str, str, Route]] = [
+            ("ListFunctions", "/2015-03-31/functions/?()", self._list_functions),
+            ("GetFunction", "/2015-03-31" + _FUNCTION, self._get_function),
             (
-                "GET",
+                "GetFunctionConfiguration",
+                "/2015-03-31" + _FUNCTION + "/configuration",
+                self._told(control_plane.configuration),
+            ),
+            (
+                "GetFunctionConcurrency",
+                "/2019-09-30" + _FUNCTION + "/concurrency",
+                self._told(control_plane.concurrency),
+            ),
+            (
+                "ListVersionsByFunction",
+                "/2015-03-31" + _FUNCTION + "/versions",
+                self._told(control_plane.versions),
+            ),
+            ("ListAliases", "/2015-03-31" + _FUNCTION + "/aliases", self._told(control_plane.aliases)),
+            ("GetAlias", "/2015-03-31" + _FUNCTION + "/aliases/([^/]+)", self._get_alias),
+            ("GetFunctionUrlConfig", "/2021-10-31" + _FUNCTION + "/url", self._get_url),
+            ("ListFunctionUrlConfigs", "/2021-10-31" + _FUNCTION + "/urls", self._list_urls),
+            ("ListTags", "/2017-03-31/tags/([^/]+)", self._told(control_plane.tags)),
+            ("GetPolicy", "/2015-03-31" + _FUNCTION + "/policy", self._get_policy),
+            (
+                "GetRuntimeManagementConfig",
                 "/2021-07-20" + _FUNCTION + "/runtime-management-config",
                 self._told(control_plane.runtime_management),
             ),
+        ]
+        self.routes: list[tuple[str, str, Route]] = [
+            *(("GET", path, self._permitted(action, route)) for action, path, route in actions),
             ("GET", _PACKAGE, self._get_package),
             ("POST", "/()", self._query),
         ]
+
+    def _permitted(self, action: str, route: Route) -> Route:
+        async def permitted(ask: Ask) -> None:
+            if f"lambda:{action}" in self._service.denied:
+                raise control_plane.access_denied(self._service.account, f"lambda:{action}")
+            await route(ask)
+
+        return permitted
 
     def _told(self, tell: Callable[[Function], dict[str, Any]]) -> Route:
         async def route(ask: Ask) -> None:
@@ -82,8 +105,10 @@ class ControlApi:
         return [control_plane.url_config(function, url, front, created) for url, front, created in opened]
 
     async def _get_policy(self, ask: Ask) -> None:
-        self._find(ask)
-        raise control_plane.no_such_resource()
+        policy = control_plane.policy(self._find(ask)[0], self._urls(ask))
+        if policy is None:
+            raise control_plane.no_such_resource()
+        await _respond_json(ask, policy)
 
     async def _query(self, ask: Ask) -> None:
         """AWS's query protocol: of STS, what tools ask before anything else."""

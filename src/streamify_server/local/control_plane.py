@@ -1,6 +1,7 @@
 """What the control plane tells of functions, in the shapes of the botocore model."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -123,8 +124,40 @@ def _cors(cors: Cors) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value not in (None, [])}
 
 
+def policy(function: Function, urls: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The answer to GetPolicy: what AWS grants to everybody for a URL with AuthType NONE; None: nothing."""
+    if not any(url["AuthType"] == "NONE" for url in urls):
+        return None
+    everybody = {"Effect": "Allow", "Principal": "*", "Resource": function.arn}
+    statements = [
+        {
+            **everybody,
+            "Sid": "FunctionURLAllowPublicAccess",
+            "Action": "lambda:InvokeFunctionUrl",
+            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}},
+        },
+        {
+            **everybody,
+            "Sid": "FunctionURLInvokeAllowPublicAccess",
+            "Action": "lambda:InvokeFunction",
+            "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
+        },
+    ]
+    document = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
+    return {
+        "Policy": json.dumps(document),
+        "RevisionId": hashlib.sha256(function.arn.encode()).hexdigest()[:32],
+    }
+
+
 def no_such_resource() -> ApiError:
     return ApiError("ResourceNotFoundException", "The resource you requested does not exist.")
+
+
+def access_denied(account: str, action: str) -> ApiError:
+    """The refusal of a caller whose policies do not allow an action."""
+    message = f"User: arn:aws:iam::{account}:user/local is not authorized to perform: {action}"
+    return ApiError("AccessDeniedException", f"{message} because no identity-based policy allows it")
 
 
 def caller_identity(account: str, request_id: str) -> bytes:

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -48,6 +48,7 @@ class LocalLambda:
         host: The address that the Lambda API, Function URLs and the inspector listen on; "0.0.0.0" lets
             containers and other machines in. Any of them can then invoke the functions, which run with your
             rights; `Host` headers may be addresses, names without a dot and names in `.internal`.
+        denied: Actions, such as "lambda:GetPolicy", whose reads are refused with AccessDeniedException.
         log: Called with each log line of every function, from the emulator's thread; `print` will do.
 
     >>> with LocalLambda() as aws:
@@ -66,6 +67,7 @@ class LocalLambda:
         tls: bool = False,
         port: int = 0,
         host: str = "127.0.0.1",
+        denied: Sequence[str] = (),
         log: Callable[[str], object] | None = None,
     ) -> None:
         if stream_errors not in ("observed", "documented"):
@@ -79,6 +81,7 @@ class LocalLambda:
         self._authority: LocalAuthority | None = None
         self._port = port
         self._host = host
+        self._denied = frozenset(_denied(denied))
         self._functions: dict[str, Function] = {}
         self._observers: list[Observer] = [_line_printer(log)] if log else []
         self._thread: LoopThread | None = None
@@ -463,6 +466,7 @@ class LocalLambda:
             account=self._account,
             stream_errors=self._stream_errors,
             concurrency=self._concurrency,
+            denied=self._denied,
             pacing=self._pacing,
             ca_bundle=str(self._authority.path) if self._authority else None,
         )
@@ -495,6 +499,13 @@ class LocalLambda:
 def all_made() -> "list[LocalLambda]":
     """Every LocalLambda of this process that somebody still refers to."""
     return list(_made)
+
+
+def _denied(actions: Sequence[str]) -> Iterator[str]:
+    for action in [actions] if isinstance(actions, str) else actions:
+        if not action.startswith("lambda:"):
+            raise ValueError(f"denied takes actions such as 'lambda:GetPolicy', not {action!r}.")
+        yield action
 
 
 def _one_of(name: str, value: str, *values: str) -> None:

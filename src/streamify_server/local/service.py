@@ -51,6 +51,7 @@ class LambdaService:
         account: str,
         stream_errors: StreamErrors,
         concurrency: int,
+        denied: frozenset[str],
         pacing: bool = False,
         ca_bundle: str | None = None,
     ) -> None:
@@ -65,6 +66,7 @@ class LambdaService:
         self._ca_bundle = ca_bundle
         self._pacing = pacing
         self._concurrency = concurrency
+        self.denied = denied
         self._active: dict[str, int] = {}
         self._queued: deque[Call] = deque()
         self._pools: dict[str, Pool] = {}
