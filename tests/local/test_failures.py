@@ -192,3 +192,16 @@ def test_a_function_that_takes_more_memory_than_it_has_is_ended(tmp_path: Path) 
         assert invoke(client, b'{"megabytes": 1, "hang": false}', "limited")["Payload"] == b"1"
         assert invoke(client, b'{"megabytes": 200, "hang": false}', "free")["Payload"] == b"200"
         client.close()
+
+
+@pytest.mark.parametrize("invoked", ["buffered", "streaming"])
+def test_an_invocation_is_remembered_with_its_errors_own_name_and_message(
+    aws: LocalLambda, client: Any, invoked: str
+) -> None:
+    aws.add_function("late", handler="trouble.late", code=FUNCTIONS, timeout=30)
+    if invoked == "buffered":
+        invoke(client, name="late")
+    else:
+        stream(client, "late")
+    record = aws.invocations("late")[-1]
+    assert (record.status, record.error_name, record.error_message) == ("error", "KeyError", "'no such row'")

@@ -1,6 +1,7 @@
 """What observers are told while functions run: small values, in order, from one thread."""
 
 import builtins
+import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -92,7 +93,8 @@ Observer = Callable[[Event], None]
 class InvocationRecord:
     """One invocation in retrospect; `bytes` and `chunks` count what the function produced.
 
-    Times are in seconds: `started` since the epoch, the others since `started`.
+    Times are in seconds: `started` since the epoch, the others since `started`. `error_type` is Lambda's type
+    for an error, often "Runtime.Unknown"; `error_name` and `error_message` are the error's own.
     """
 
     function: str
@@ -108,6 +110,8 @@ class InvocationRecord:
     time_to_first_byte: float | None = None
     duration: float | None = None
     request: str = ""  # "GET /path" behind a Function URL or a REST API
+    error_name: str | None = None
+    error_message: str | None = None
 
 
 @dataclass(slots=True)
@@ -195,7 +199,15 @@ class History:
         if isinstance(event, ResponseStarted):
             return replace(record, content_type=event.content_type)
         record = self._with_progress(record)
-        return replace(record, status=event.status, error_type=event.error_type, duration=event.duration)
+        name, message = _own_words(event.error) if event.status != "success" else (None, None)
+        return replace(
+            record,
+            status=event.status,
+            error_type=event.error_type,
+            duration=event.duration,
+            error_name=name,
+            error_message=message,
+        )
 
     def _with_progress(self, record: InvocationRecord) -> InvocationRecord:
         progress = self._progress.get((record.function, record.request_id))
@@ -217,3 +229,15 @@ class History:
         while records and (len(records) >= self._invocations or held > self._payload_limit):
             held -= len(records.pop(next(iter(records))).payload)
         self._payload_bytes[function] = held
+
+
+def _own_words(error: bytes) -> tuple[str | None, str | None]:
+    """The name and the message in the JSON of an error, as far as it has them."""
+    try:
+        fields = json.loads(error)
+    except ValueError:
+        return None, error.decode("utf-8", "replace") or None
+    if not isinstance(fields, dict):
+        return None, None
+    name, message = fields.get("errorType"), fields.get("errorMessage")
+    return (str(name) if name else None), (str(message) if message else None)
