@@ -31,7 +31,8 @@ def measure_latency(names: Sequence[str], chunks: int, pause: float) -> Results:
     with LocalLambda() as aws:
         for name in names:
             function = PRODUCERS[name]
-            aws.add_function(function, handler=f"paced.{function}", code=Path(__file__).parent / "functions")
+            folder = Path(__file__).parent / "functions"
+            aws.add_function(function, handler=f"paced.{function}", code=folder, timeout=60)
             delays(aws.endpoint_url, name, 10, pause)
             measured = delays(aws.endpoint_url, name, chunks, pause)
             results[MEDIAN][name] = statistics.median(measured)

@@ -48,6 +48,7 @@ class Output:
         "over",
         "sent",
         "sink",
+        "transformed",
         "write",
     )
 
@@ -63,6 +64,7 @@ class Output:
     ) -> None:
         self._open: Open | None = open
         self._transforms = list(transforms)
+        self.transformed = bool(transforms)
         self._filler = b""
         self._guard: Any = None
         self._part = part
@@ -159,7 +161,7 @@ class Output:
 
     def count(self, size: int) -> None:
         """Add the bytes that have been written; with transforms they have been counted already."""
-        if not self._transforms:
+        if not self.transformed:
             self.sent += size
 
     @property

@@ -45,12 +45,15 @@ _UNSENT_LIMIT = 16 * 1024 * 1024
 _RETRY_SECONDS = 0.001
 
 
+_NOTHING: Any = iter(())
+
+
 class _Done:
     """An awaitable that is done."""
 
     def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
+        found: Generator[Any, None, None] = _NOTHING
+        return found
 
 
 _DONE = _Done()
@@ -79,6 +82,7 @@ class StreamWriter:
         self._lock = threading.Lock()  # held by the one that writes to the output
         self._changed = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None  # of an async handler
+        self._running_loop: Callable[[], Any] | None = None  # asyncio's, for an async handler
         self._task: asyncio.Task[None] | None = None
         self._wakes: list[asyncio.Future[None]] = []
         self._backlog: deque[bytes] = deque()  # async writes that found no room
@@ -135,15 +139,23 @@ class StreamWriter:
             TypeError: The data is neither text nor bytes.
             StreamClosedError: The response is over or its caller has gone.
         """
-        kind = type(data)
-        on_loop = self._loop is not None and self._is_running_here()
-        if (kind is str or kind is bytes) and 0 < len(data) * 4 <= CHUNK_LIMIT:
-            chunks: Iterable[bytes] = (data.encode() if kind is str else data,)
-        else:
-            chunks = pieces(data)
+        piece = data.encode() if type(data) is str else data
+        if type(piece) is not bytes or not 0 < len(piece) <= CHUNK_LIMIT or self._out is None:
+            return self._write_slowly(data)
+        if self._running_loop is None or self._running_loop() is not self._loop:
+            with self._lock:
+                self._send(piece)
+            return _DONE
+        if self._backlog or self._out.sink.full or not self._send_at_once(piece):
+            return self._write_on_loop((piece,))
+        return _Room(self, 0) if self._out.sink.full else _DONE
+
+    def _write_slowly(self, data: Any) -> Awaitable[None]:
+        """Write what is empty, big or the first, or of another kind."""
         if not self._begun:
             self._text = isinstance(data, str)
-        if on_loop:
+        chunks = pieces(data)
+        if self._running_loop is not None and self._running_loop() is self._loop:
             return self._write_on_loop(chunks)
         for piece in chunks:
             with self._lock:
@@ -164,7 +176,7 @@ class StreamWriter:
             StreamClosedError: The response is over or its caller has gone.
         """
         at = checkpoint(state)
-        if self._loop is not None and self._is_running_here():
+        if self._running_loop is not None and self._running_loop() is self._loop:
             return self._checkpoint_on_loop(at)
         with self._lock:
             if self._begun and self._out is None:
@@ -217,14 +229,10 @@ class StreamWriter:
             self._lost = error  # what counts, whatever the handler makes of it
             self._closed = True
             raise _closed_error() from error
-        out.count(len(piece))
+        if not out.transformed:
+            out.sent += len(piece)
 
     # On the event loop.
-
-    def _is_running_here(self) -> bool:
-        from asyncio import _get_running_loop
-
-        return _get_running_loop() is self._loop
 
     def _write_on_loop(self, chunks: Iterable[bytes]) -> Awaitable[None]:
         late = 0
@@ -395,6 +403,7 @@ class StreamWriter:
         import asyncio
 
         self._loop = asyncio.get_running_loop()
+        self._running_loop = asyncio._get_running_loop
         self._task = self._loop.create_task(self._run_async(function, event, context))
         try:
             while not self._begun and not self._over:

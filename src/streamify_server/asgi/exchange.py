@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._chunks import CHUNK_LIMIT
 from streamify_server._interruption import Stopped
 from streamify_server.response import HttpResponse
 
@@ -42,6 +43,7 @@ class Exchange:
         self._out: Output | None = None
         self._turned = monotonic()
         self._complete = False  # the application has sent its last body message
+        self._accepts_body = False  # it may send more
         self._gone = False  # nobody reads on
         self._lost: BaseException | None = None  # why not
         self._over = False  # the application has returned or failed
@@ -96,8 +98,7 @@ class Exchange:
         """End the response; an application that has not completed it hears of it, and is stopped."""
         if self._complete:
             return
-        self._gone = True
-        self._notify()
+        self._leave()
         if self._listening:
             await asyncio.wait([self._task], timeout=_GRACE)
         await self._cancelled()
@@ -150,36 +151,47 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        kind = message["type"]
-        if self._gone:
-            raise CallerGoneError("Nobody receives this response any more.")
-        if kind == "http.response.body" and self._start is not None and not self._complete:
+        if message["type"] == "http.response.body" and self._accepts_body:
             chunk = message.get("body", b"")
             if chunk and not self._without_body:
-                await self._write(chunk)
+                out = self._out
+                if out is None or out.sink.full:
+                    out = await self._room()
+                self._write(out, chunk)
+                if out.sink.full or monotonic() - self._turned > _TURN:
+                    await out.drained()
+                    self._turned = monotonic()
             if not message.get("more_body", False):
-                self._complete = True
+                self._complete, self._accepts_body = True, False
                 self._notify()
-        elif kind == "http.response.start" and self._start is None:
-            self._start = message
-            self._notify()
         else:
-            raise RuntimeError(f"The ASGI message {kind!r} does not belong here in a response.")
+            self._begin(message)
 
-    async def _write(self, chunk: bytes) -> None:
-        out = self._out
-        if out is None or out.full:
-            out = await self._room()
+    def _begin(self, message: Message) -> None:
+        if self._gone:
+            raise CallerGoneError("Nobody receives this response any more.")
+        if message["type"] != "http.response.start" or self._start is not None:
+            raise RuntimeError(f"The ASGI message {message['type']!r} does not belong here in a response.")
+        self._start = message
+        self._accepts_body = True
+        self._notify()
+
+    def _write(self, out: Output, chunk: bytes) -> None:
         try:
-            out.put(chunk)
+            if type(chunk) is bytes and len(chunk) <= CHUNK_LIMIT:
+                out.write(chunk)
+                out.count(len(chunk))
+            else:
+                out.put(chunk)
         except (Stopped, OSError) as error:
             self._lost = error
-            self._gone = True
-            self._notify()
+            self._leave()
             raise CallerGoneError("Nobody receives this response any more.") from None
-        if out.full or monotonic() - self._turned > _TURN:
-            await out.drained()
-            self._turned = monotonic()
+
+    def _leave(self) -> None:
+        """Nobody reads on."""
+        self._gone, self._accepts_body = True, False
+        self._notify()
 
     async def _room(self) -> Output:
         """Wait until the response has begun and has room."""
@@ -187,7 +199,7 @@ class Exchange:
             await self._listen(lambda: self._out is not None or self._gone)
         if self._gone or self._out is None:
             raise CallerGoneError("Nobody receives this response any more.")
-        if self._out.full:
+        if self._out.sink.full:
             await self._out.drained()
         return self._out
 

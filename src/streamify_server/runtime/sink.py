@@ -24,6 +24,7 @@ _IMMEDIATE_SENDS = 16
 _REFILL_SECONDS = 0.0002
 _FLUSH_SIZE = 64 * 1024  # unsent bytes that are sent whether or not there is an immediate send
 _ROOM = 64 * 1024  # unsent bytes beyond which a producer waits
+_PARTS_AT_ONCE = 512  # of one system call; Linux takes 1,024
 _LARGE = 16 * 1024  # bytes of a chunk that is not worth copying
 _TICK_SECONDS = 0.0005  # what is unsent is sent after this time
 _BLOCKED_TICK_SECONDS = 0.01
@@ -46,18 +47,19 @@ class ResponseSink:
     """
 
     __slots__ = (
-        "_buffer",
         "_closing",
         "_connection",
         "_error",
         "_lock",
         "_over",
+        "_parts",
         "_path",
         "_patience",
         "_poll",
         "_progress",
         "_refilled",
         "_tokens",
+        "_unsent",
         "_waiting",
         "_watched",
         "full",
@@ -70,7 +72,8 @@ class ResponseSink:
         self._lock = threading.Lock()
         self._poll = select.poll()
         self._poll.register(connection, _READABLE)
-        self._buffer = bytearray()
+        self._parts: list[bytes | memoryview] = []  # what is unsent
+        self._unsent = 0  # bytes of it
         self._tokens = _IMMEDIATE_SENDS
         self._refilled = monotonic()
         self._progress = 0.0  # when something was sent last, by a send that had to wait
@@ -92,15 +95,17 @@ class ResponseSink:
         with self._lock:
             if self.full or self._over or self._error is not None:
                 self._wait_for_room()
-            if len(data) >= _LARGE:
+            size = len(data)
+            if size >= _LARGE:
                 self._send_large(data)
                 return
-            buffer = self._buffer
-            buffer += b"%x\r\n%b\r\n" % (len(data), data)
+            part = b"%x\r\n%b\r\n" % (size, data)
+            self._parts.append(part)
+            self._unsent += len(part)
             if self._tokens:
                 self._tokens -= 1
                 self._send()
-            elif len(buffer) >= _FLUSH_SIZE:
+            elif self._unsent >= _FLUSH_SIZE:
                 self._send()
             else:
                 self._defer()
@@ -108,7 +113,7 @@ class ResponseSink:
     def flush(self) -> None:
         """Try to send what is unsent."""
         with self._lock:
-            if self._buffer and self._error is None:
+            if self._unsent and self._error is None:
                 self._send()
 
     async def drained(self) -> None:
@@ -177,7 +182,7 @@ class ResponseSink:
         if not self._lock.acquire(blocking=False):
             return now + _TICK_SECONDS
         try:
-            if not self._buffer or self._over or self._error is not None:
+            if not self._unsent or self._over or self._error is not None:
                 self._watched = False
                 return None
             try:
@@ -185,48 +190,56 @@ class ResponseSink:
             except BaseException:
                 self._watched = False
                 return None  # kept for the producer
-            return now + (_BLOCKED_TICK_SECONDS if self._buffer else _TICK_SECONDS)
+            return now + (_BLOCKED_TICK_SECONDS if self._unsent else _TICK_SECONDS)
         finally:
             self._lock.release()
 
     # With the lock held.
 
     def _send(self) -> None:
-        """Send as much of the buffer as the socket takes; look for an early answer first."""
+        """Send as much as the socket takes; look for an early answer first."""
         # An answer before the end is a refusal (413, 410). Whoever does not look fills the buffers and waits
         # for ever.
         if self._poll.poll(0):
             self._refused()
-        buffer = self._buffer
+        parts = self._parts
+        if len(parts) > 1 and self._unsent < 2 * _FLUSH_SIZE:
+            parts[:] = [b"".join(parts)]  # cheaper than many parts
         try:
-            del buffer[: self._connection.send(buffer)]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self._broken(error)
-        self._sent()
-
-    def _send_large(self, data: bytes) -> None:
-        """Send a chunk without copying it, but for what the socket does not take."""
-        if self._poll.poll(0):
-            self._refused()
-        buffer = self._buffer
-        parts: list[bytes | bytearray] = [buffer, b"%x\r\n" % len(data), data, b"\r\n"]
-        try:
-            sent = self._connection.sendmsg(parts)
+            sent = (
+                self._connection.send(parts[0])
+                if len(parts) == 1
+                else self._connection.sendmsg(parts[:_PARTS_AT_ONCE])
+            )
         except BlockingIOError:
             sent = 0
         except OSError as error:
             self._broken(error)
-        if sent == sum(map(len, parts)):
-            buffer.clear()
-        else:
-            buffer[:] = b"".join(parts)[sent:]
-        self._sent()
+        self._sent(sent)
 
-    def _sent(self) -> None:
-        self.full = len(self._buffer) >= _ROOM
-        if self._buffer and not self._watched:
+    def _send_large(self, data: bytes) -> None:
+        """Send a chunk without copying it."""
+        size = b"%x\r\n" % len(data)
+        self._parts += (size, data, b"\r\n")
+        self._unsent += len(size) + len(data) + 2
+        self._send()
+
+    def _sent(self, size: int) -> None:
+        """Forget what has been sent."""
+        self._unsent -= size
+        parts = self._parts
+        if not self._unsent:
+            parts.clear()
+        elif size:
+            whole = 0
+            while size >= len(parts[whole]):
+                size -= len(parts[whole])
+                whole += 1
+            del parts[:whole]
+            if size:
+                parts[0] = memoryview(parts[0])[size:]
+        self.full = self._unsent >= _ROOM
+        if self._unsent and not self._watched:
             self._watch()
 
     def _defer(self) -> None:
@@ -247,7 +260,7 @@ class ResponseSink:
         _ticker.watch(self)
 
     def _wait_for_room(self) -> None:
-        while self._buffer and self.full and not self._over and self._error is None:
+        while self._unsent and self.full and not self._over and self._error is None:
             self._wait(_WRITABLE)
             if self._patience is not None:
                 raise StreamClosedError("The response could not be sent in time.")
@@ -257,10 +270,11 @@ class ResponseSink:
             raise StreamClosedError("The response has ended: nothing more can be written.")
 
     def _finish(self, end: bytes) -> None:
-        self._buffer += end
-        while self._buffer:
+        self._parts.append(end)
+        self._unsent += len(end)
+        while self._unsent:
             self._send()
-            if self._buffer:
+            if self._unsent:
                 self._wait(_WRITABLE)
         while not self._poll.poll(0):
             self._wait(0)
@@ -268,7 +282,7 @@ class ResponseSink:
 
     def _wait(self, writable: int) -> None:
         """Wait a moment for room or an answer, without the lock; send what fits."""
-        before = len(self._buffer)
+        before = self._unsent
         self._lock.release()
         try:
             poll = select.poll()
@@ -276,9 +290,9 @@ class ResponseSink:
             poll.poll(_LOOK_SECONDS * 1000)
         finally:
             self._lock.acquire()
-        if self._buffer and self._error is None:
+        if self._unsent and self._error is None:
             self._send()
-        if len(self._buffer) < before:
+        if self._unsent < before:
             self._progress = monotonic()
         elif self._patience is not None and self._over and monotonic() - self._progress > self._patience:
             raise ResponseRefusedError("The response could not be sent in time: it has been cut off.")
