@@ -87,6 +87,8 @@ class HttpTransport:
         """Close the connections that are idle."""
         managers: dict[Any, Any] = self._managers.get()
         for manager in managers.values():
+            for key in manager.pools.keys():  # noqa: SIM118  (urllib3's container cannot be iterated)
+                manager.pools[key].close()  # by itself it waits until no error holds it
             manager.clear()
         managers.clear()
 

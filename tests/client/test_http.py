@@ -1,5 +1,6 @@
 """Streams of Function URLs over real sockets: the same promises as for functions by name."""
 
+import gc
 import gzip
 import json
 import os
@@ -32,6 +33,7 @@ from streamify_client import (
     TruncatedStreamError,
 )
 from streamify_client.wire.eventstream import encode_frame
+from support.clients import CREDENTIALS
 from support.http_peers import (
     NULS,
     PLAIN,
@@ -572,3 +574,19 @@ def test_without_its_http_library_a_url_is_refused_in_one_sentence(
         monkeypatch.delitem(sys.modules, f"streamify_client.{name}", raising=False)
     with pytest.raises(ConfigurationError, match=rf"need {package}: pip install 'streamify\[{extra}\]'"):
         make().stream("http://127.0.0.1:9")
+
+
+def test_closing_the_client_closes_its_idle_connections_though_an_error_is_held() -> None:
+    def refuses(peer: Peer) -> None:
+        peer.refuse("500 Internal Server Error", "ServiceException", "no")
+
+    with WireServer(refuses) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            with StreamClient(**CREDENTIALS) as client, pytest.raises(InvocationError) as caught:
+                client.stream(server.url).read()
+            assert server.wait_closed()
+            assert caught.value.status_code == 500
+        finally:
+            gc.enable()
