@@ -42,7 +42,7 @@ class AsyncHttpTransport:
         exchange = AsyncExchange(opening)
         try:
             response = await exchange.run(lambda: _send(session, request, proxy))
-        except Exception as error:
+        except (OSError, ValueError, aiohttp.ClientError) as error:
             raise translate(error, request, connected=exchange.connected, proxy=proxy) from error
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
         http = HttpHead.of(response.status, pairs, has_body=request.method != "HEAD")

@@ -2,9 +2,12 @@
 
 import contextlib
 import ssl
+from http.client import HTTPException
 from typing import Any
 
 import urllib3
+from urllib3._collections import HTTPHeaderDict  # public since urllib3 2
+from urllib3.exceptions import HTTPError
 
 from ._deadlines import Allowance
 from ._http_answers import HttpHead, refusal, translate
@@ -44,14 +47,14 @@ class HttpTransport:
                 request.method,
                 request.origin + "/",  # the exchange has the target: urllib3 would spell it anew
                 body=request.body,
-                headers=urllib3.HTTPHeaderDict(request.headers),
+                headers=HTTPHeaderDict(request.headers),
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
             )
-        except Exception as error:
+        except (OSError, ValueError, HTTPException, HTTPError) as error:
             raise translate(error, request, connected=exchange.connected, proxy=proxy) from error
         finally:
             current_exchange.reset(token)

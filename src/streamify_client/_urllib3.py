@@ -246,8 +246,13 @@ class PublicBody:
     @property
     def leaves_nothing(self) -> bool:
         """Whether all of it was read, and nothing behind it has come."""
-        more = getattr(getattr(self._raw, "_fp", None), "left_over", False)
-        return self._over and not more and not _has_pending(self._sock)
+        if not self._over:
+            return False
+        inner = getattr(self._raw, "_fp", None)
+        if isinstance(inner, TimedResponse):
+            inner.close()  # upon which it knows; urllib3 1.26 leaves it open
+            return not inner.left_over and not _has_pending(self._sock)
+        return True
 
     def _read_some(self) -> bytes:
         if hasattr(self._raw, "read1"):
