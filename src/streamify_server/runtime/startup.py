@@ -29,7 +29,10 @@ def prepare() -> Runtime:
     try:
         return Runtime()
     except UnfitClientError as error:
-        _give_up(f"streamify_server cannot run on this runtime client: {error}.")
+        _give_up(
+            f"The streaming runtime cannot start: {error}; attach the layer, or install streamify[server] "
+            "for the awslambdaric that it works with."
+        )
 
 
 def _give_up(message: str) -> NoReturn:
