@@ -1,6 +1,7 @@
 """Files, file objects and URLs: a body is under its final name whole, or not there."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from s3fs import S3FileSystem
 
 from streamify_client import ConfigurationError, DecodeError, FunctionError, TruncatedStreamError
@@ -487,3 +488,15 @@ def test_a_bar_is_drawn_on_a_terminal_only(
         with pytest.raises(ConfigurationError, match=r"streamify\[progress\]"):
             client.stream_to_file("fn", None, tmp_path / "new", progress=True)
     assert os.listdir(tmp_path) == ["[red]rows.csv"]
+
+
+def test_a_part_elsewhere_is_removed_though_it_cannot_be_closed(
+    make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(MemoryFile, "close", full)
+    with WireServer(truncated(BODY)) as server, pytest.raises(TruncatedStreamError):
+        make_own_client(server.url).stream_to_file("fn", None, "memory://full/report.csv")
+    assert not [name for name in MemoryFileSystem.store if name.startswith("/full/")]
