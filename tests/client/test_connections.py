@@ -214,7 +214,7 @@ def test_a_tls_handshake_that_stalls_is_a_timeout_of_the_connection(way: str) ->
 @every_way
 def test_a_cancel_ends_a_connection_that_is_coming_about(way: str) -> None:
     with full_backlog() as url, Caller(way, url) as caller:
-        stream = caller.stream(connect_timeout=60)
+        stream = caller.stream(connect_timeout=600)
         canceller = threading.Timer(0.3, stream.cancel)
         canceller.start()
         with pytest.raises(StreamClosedError, match="cancelled"):
@@ -236,7 +236,7 @@ def test_a_cancel_ends_a_tls_handshake(way: str) -> None:
     server = threading.Thread(target=serve)
     server.start()
     with Caller(way, f"https://127.0.0.1:{listener.getsockname()[1]}") as caller:
-        stream = caller.stream(connect_timeout=60)
+        stream = caller.stream(connect_timeout=600)
 
         def cancel() -> None:
             assert accepted.wait(20)

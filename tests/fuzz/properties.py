@@ -12,6 +12,7 @@ from typing import Any
 
 import h11
 
+from streamify_client.wire.chunked import ChunkedDecoder
 from streamify_client.wire.content import ContentDecoder
 from streamify_client.wire.errors import WireError
 from streamify_client.wire.events import EventDecoder
@@ -338,6 +339,7 @@ PROPERTIES: dict[str, Property] = {
         lambda: EventDecoder(FrameDecoder(max_headers=LIMIT, max_payload=LIMIT)), most=6 * LIMIT
     ),
     "prelude": decoding(lambda: PreludeDecoder(max_size=LIMIT), most=3 * LIMIT, join=joined),
+    "chunked": decoding(ChunkedDecoder, most=1 << 16, join=joined),
     "verified": decoding(VerifiedDecoder, most=1 << 16),
     "text": decoding(TextDecoder, most=LIMIT, join=joined),
     "text_utf16": decoding(lambda: TextDecoder("utf-16"), most=LIMIT, join=joined),

@@ -25,6 +25,7 @@ class ChunkedDecoder:
 
     Attributes:
         complete: Whether the body has ended.
+        error: What is wrong behind the data handed out; the next call raises it.
         rest: What arrived behind the end of the body; it belongs to nobody.
     """
 
@@ -37,13 +38,13 @@ class ChunkedDecoder:
         )
         self._in_trailers = False
         self._trailers = 0
-        self._error: WireError | None = None
+        self.error: WireError | None = None
         self._sizes: dict[bytes, int] = {}  # most chunks of a stream have one of a few sizes
 
     @property
     def over(self) -> bool:
         """Whether nothing more can come: the body has ended, or is broken."""
-        return self.complete or self._error is not None
+        return self.complete or self.error is not None
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take bytes in; return the data that they hold, without empty pieces.
@@ -51,8 +52,8 @@ class ChunkedDecoder:
         Raises:
             WireError: The bytes are not a chunked body.
         """
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         if self._held:
             data, self._held = self._held + data, b""
         if self.complete:
@@ -64,7 +65,7 @@ class ChunkedDecoder:
             if self._in_trailers:
                 self._skip_trailers(data, position)
         except WireError as error:
-            self._error = error
+            self.error = error
             if not pieces:
                 raise
         return pieces
@@ -75,8 +76,8 @@ class ChunkedDecoder:
         Raises:
             WireError: The body is not whole.
         """
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         if not self.complete:
             raise TruncatedInputError("the chunked body has no end")
         return []
