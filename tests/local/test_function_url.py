@@ -210,6 +210,23 @@ def test_a_stream_behind_a_buffered_url_loses_its_status(aws: LocalLambda) -> No
         assert answer.read() == PRELUDE.encode() + b"body"
 
 
+@pytest.mark.parametrize("door", ["url", "api"])
+def test_a_malformed_chunked_body_is_refused_in_a_sentence_and_runs_nothing(
+    url: str, aws: LocalLambda, door: str
+) -> None:
+    netloc = urlsplit(url if door == "url" else aws.endpoint_url).netloc
+    before = len(aws.invocations("steps"))
+    connection = http.client.HTTPConnection(netloc, timeout=30)
+    connection.putrequest("POST", "/" if door == "url" else "/2015-03-31/functions/steps/invocations")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders(b"5\r\nhello+++")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert "not chunked as its head says" in json.loads(answer.read())["message"]
+    connection.close()
+    assert len(aws.invocations("steps")) == before
+
+
 def test_too_large_a_request_is_a_413(url: str) -> None:
     with request(url, method="POST", body=b"x" * ((6 << 20) + 1)) as answer:
         assert answer.status == 413

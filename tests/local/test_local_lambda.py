@@ -61,6 +61,12 @@ def test_nothing_is_left_after_the_block_however_it_ends() -> None:
     assert threading.active_count() == threads
 
 
+def test_a_port_that_is_taken_is_named_with_what_to_do(aws: LocalLambda) -> None:
+    port = int(aws.endpoint_url.rpartition(":")[2])
+    with pytest.raises(OSError, match=rf"127.0.0.1:{port} cannot be listened on: .*choose another port"):
+        LocalLambda(port=port).start()
+
+
 class Text:
     """What a configuration file may hold where text is wanted."""
 

@@ -25,7 +25,11 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class TruncatedBodyError(Exception):
-    """The peer went away before the end of the body it had announced, or sent something else."""
+    """The peer went away before the end of the body it had announced."""
+
+
+class MalformedBodyError(TruncatedBodyError):
+    """The body is not framed as its head says; the text says where."""
 
 
 class BodyTooLargeError(Exception):
@@ -175,7 +179,8 @@ class Connection(asyncio.Protocol):
         """The pieces of the request's body, all that are there together; `trailers` is set after the last.
 
         Raises:
-            TruncatedBodyError: The connection ended before the body did, or the body is malformed.
+            TruncatedBodyError: The connection ended before the body did.
+            MalformedBodyError: The body is malformed.
         """
         while not self.request_is_read:
             if not self._data and not await self._more_of_body():
@@ -203,7 +208,7 @@ class Connection(asyncio.Protocol):
         try:
             pieces = self._decoder.receive(data)
         except ChunkedError as error:
-            raise TruncatedBodyError(str(error)) from error
+            raise MalformedBodyError(f"The body is not chunked as its head says: {error}") from error
         if self._decoder.ended:
             self.request_is_read = True
             self.trailers = self._decoder.trailers

@@ -197,5 +197,7 @@ def _listening(host: str, port: int) -> socket.socket:
         made.listen(_BACKLOG)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"{host}:{port} cannot be listened on: {error.strerror}") from None
+        taken = error.errno == errno.EADDRINUSE
+        cure = ": end what listens there, or choose another port (0 takes a free one)" if taken else ""
+        raise OSError(error.errno, f"{host}:{port} cannot be listened on: {error.strerror}{cure}") from None
     return made
