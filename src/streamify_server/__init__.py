@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .middleware import Middleware
     from .writer import StreamWriter
 
+    __version__: str
+
 __all__ = [
     "DeadlineExceededError",
     "Headers",
@@ -29,6 +31,7 @@ __all__ = [
     "StreamHandedOver",
     "StreamWriter",
     "StreamingHandler",
+    "__version__",
     "checkpoint",
     "csv_rows",
     "last_checkpoint",
@@ -55,6 +58,10 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     # What few functions use is imported when it is used: a cold start pays for every module.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("streamify")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

@@ -15,45 +15,73 @@ from .response import checked_content_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Protocol, overload
+    from typing import Any, Literal, Protocol, Self, overload
+
+    from typing_extensions import TypeVar
 
     from .middleware import Hook, Middlewares
 
     Function = Callable[..., Any]
+    Event = TypeVar("Event", default=Any)
+    Context = TypeVar("Context", default=Any)
+    Event_contra = TypeVar("Event_contra", contravariant=True, default=Any)
+    Context_contra = TypeVar("Context_contra", contravariant=True, default=Any)
+
+    class _Decorator(Protocol):
+        """Decorates a function of an event and a context, or a writer-style one."""
+
+        @overload
+        def __call__(
+            self, function: Callable[[Event, Context], Any], /
+        ) -> StreamingHandler[Event, Context]: ...
+        @overload
+        def __call__(
+            self, function: Callable[[Event, Context, Any], Any], /
+        ) -> StreamingHandler[Event, Context]: ...
+
 else:  # importing typing costs every cold start
-    Protocol = object
+
+    class Protocol:
+        def __class_getitem__(cls, _item):
+            return cls
+
+    Event_contra = Context_contra = None
 
     def overload(function):
         return function
 
 
-class StreamingHandler(Protocol):
+class StreamingHandler(Protocol[Event_contra, Context_contra]):
     """What `@streaming_handler` returns: a Lambda handler, whose methods change it and return it."""
 
-    def __call__(self, event: Any, context: Any, /) -> Any:
+    def __call__(self, event: Event_contra, context: Context_contra, /) -> Any:
         """Handle one event; without a streaming runtime the answer is bytes, or a proxy response for HTTP."""
 
-    def use(self, middlewares: Middlewares) -> StreamingHandler:
+    def use(self, middlewares: Middlewares) -> Self:
         """Register a middleware, or all of a list, or none if one of them is wrong."""
 
-    def before(self, function: Hook) -> StreamingHandler:
+    def before(self, function: Hook) -> Self:
         """Run a function before the handler; returning something answers instead."""
 
-    def after(self, function: Hook) -> StreamingHandler:
+    def after(self, function: Hook) -> Self:
         """Run a function after the handler and before the first byte."""
 
-    def on_error(self, function: Hook) -> StreamingHandler:
+    def on_error(self, function: Hook) -> Self:
         """Run a function when something fails before the first byte; a response handles the error."""
 
-    def on_stream_end(self, function: Hook) -> StreamingHandler:
+    def on_stream_end(self, function: Hook) -> Self:
         """Run a function once for each request, after the last byte or the failure."""
 
-    def handler(self, function: Function) -> StreamingHandler:
+    def handler(self, function: Function) -> Self:
         """Replace the function in the middle."""
 
 
 @overload
-def streaming_handler(function: Function, /) -> StreamingHandler: ...
+def streaming_handler(function: Callable[[Event, Context], Any], /) -> StreamingHandler[Event, Context]: ...
+@overload
+def streaming_handler(  # noqa: F811
+    function: Callable[[Event, Context, Any], Any], /
+) -> StreamingHandler[Event, Context]: ...
 @overload
 def streaming_handler(  # noqa: F811
     *,
@@ -66,7 +94,7 @@ def streaming_handler(  # noqa: F811
     hand_over_margin: float | None = None,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
-) -> Callable[[Function], StreamingHandler]: ...
+) -> _Decorator: ...
 def streaming_handler(  # noqa: F811
     function: Function | None = None,
     /,
@@ -80,7 +108,7 @@ def streaming_handler(  # noqa: F811
     hand_over_margin: float | None = None,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
-) -> StreamingHandler | Callable[[Function], StreamingHandler]:
+) -> Any:
     """Make a function a streaming Lambda handler.
 
     The function may return or yield str, bytes, memoryview or None, return any iterable or file object of
@@ -146,10 +174,10 @@ def _decorated(function: Function, onion: Onion, options: Options, writer: bool 
 
     handler: Any = handle
 
-    def registering(register: Callable[..., None], *names: Any) -> Callable[[Any], StreamingHandler]:
-        def method(value: Any) -> StreamingHandler:
+    def registering(register: Callable[..., None], *names: Any) -> Callable[[Any], Any]:
+        def method(value: Any) -> Any:
             register(*names, value)
-            return handler  # type: ignore[no-any-return]
+            return handler
 
         return method
 

@@ -6,7 +6,7 @@
 ... def handler(event, context):
 ...     yield "one"
 ...     raise ValueError("in the middle")
->>> result = invoke(handler, {})
+>>> result = invoke(handler, {}, raise_errors=False)
 >>> result.chunks, result.content_type, result.error
 ([b'one'], 'text/plain; charset=utf-8', ValueError('in the middle'))
 """
@@ -37,7 +37,8 @@ class Result:
         status_code: HTTP status; None for a bare stream.
         headers: HTTP headers; names match whatever their case.
         cookies: Whole Set-Cookie values.
-        error: What the handler, a middleware or a body raised; None if the response is whole.
+        error: What the handler, a middleware or a body raised, with `raise_errors=False`; None if the
+            response is whole.
         value: What the handler returned where it answers in one piece, as for an event of a load balancer.
         checkpoints: The states of the checkpoints that the handler came to behind its first chunk.
     """
@@ -137,7 +138,12 @@ def _going_on(event: Any, context: Any, state: Any) -> Iterator[None]:
 
 
 def invoke(
-    handler: Callable[[Any, Any], Any], event: Any = None, context: Any = None, *, checkpoint: Any = None
+    handler: Callable[[Any, Any], Any],
+    event: Any = None,
+    context: Any = None,
+    *,
+    checkpoint: Any = None,
+    raise_errors: bool = True,
 ) -> Result:
     """Call a streaming handler as the runtime would, and collect what it sends.
 
@@ -146,9 +152,11 @@ def invoke(
         event: The event.
         context: The Lambda context; by default one with a minute left (`Context(timeout=...)` for another).
         checkpoint: The state that `last_checkpoint` returns, as in a later part of a stream.
+        raise_errors: Whether to raise what the handler, a middleware or a body raises. False keeps it in the
+            result, beside what was sent before.
 
     Returns:
-        Everything that was sent, and the error that ended it, if any; this function does not raise it.
+        Everything that was sent, and the error that ended it, if any.
     """
     recorder = _Recorder()
     error: Exception | None = None
@@ -158,6 +166,8 @@ def invoke(
         with posting_through(recorder), _going_on(event, context, checkpoint):
             value = handler(event, context)
     except Exception as raised:
+        if raise_errors:
+            raise
         error = raised
     metadata = json.loads(recorder.prelude.removesuffix(PRELUDE_END)) if recorder.prelude else {}
     headers = dict(metadata.get("headers", {}))

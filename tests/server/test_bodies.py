@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from streamify_server import HttpResponse, streaming_handler
 from streamify_server.posting import posting_through
-from streamify_server.testing import Result, invoke
+from streamify_server.testing import Result
+from support.answers import outcome
 from support.posters import Leaving, Poster
 
 
 def sent(body: Any, **options: Any) -> Result:
-    return invoke(streaming_handler(**options)(lambda event, context: body))
+    return outcome(streaming_handler(**options)(lambda event, context: body))
 
 
 class Iterable:

@@ -11,7 +11,8 @@ import pytest
 
 from streamify_client.wire.verified import HandlerError, VerifiedDecoder
 from streamify_server import DeadlineExceededError, streaming_handler
-from streamify_server.testing import Context, invoke
+from streamify_server.testing import Context
+from support.answers import outcome
 from support.runtime_api import Post, Runtime, RuntimeApi, running
 
 APP = '''
@@ -428,7 +429,7 @@ def test_the_signal_is_given_back_after_each_invocation(api: RuntimeApi, runtime
 
 
 def test_no_thread_stays_behind() -> None:
-    invoke(streaming_handler(lambda event, context: "x"))
+    outcome(streaming_handler(lambda event, context: "x"))
     assert not [thread for thread in threading.enumerate() if thread.name == "streamify-deadline"]
 
 
@@ -442,7 +443,7 @@ def test_a_deadline_that_is_over_at_once_is_an_error() -> None:
     async def stuck(event: Any, context: Any) -> None:
         await asyncio.sleep(600)
 
-    result = invoke(streaming_handler(stuck), {}, Context(timeout=0.1))
+    result = outcome(streaming_handler(stuck), {}, Context(timeout=0.1))
     assert isinstance(result.error, DeadlineExceededError)
 
 
@@ -457,4 +458,4 @@ def test_without_a_margin_nothing_is_stopped() -> None:
         yield str([thread.name for thread in threading.enumerate()].count("streamify-deadline"))
 
     expired = Context(timeout=0)
-    assert invoke(streaming_handler(deadline_margin=None)(body), context=expired).text == "0"
+    assert outcome(streaming_handler(deadline_margin=None)(body), context=expired).text == "0"

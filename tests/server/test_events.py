@@ -6,7 +6,7 @@ import pytest
 
 from streamify_server import HttpResponse, streaming_handler
 from streamify_server._events import header_of, is_http, kind_of, method_of, path_of, query_of
-from streamify_server.testing import invoke
+from support.answers import outcome
 
 V2 = {
     "rawPath": "/a",
@@ -94,7 +94,7 @@ def test_only_what_can_read_a_stream_gets_one_and_the_rest_a_proxy_response(
         body = iter(["a", "b"])
         return body if bare else HttpResponse(200, {"content-type": "text/plain"}, body)
 
-    result = invoke(streaming_handler(respond), event)
+    result = outcome(streaming_handler(respond), event)
     assert result.error is None
     if kind in STREAMING:
         assert (result.chunks, result.value) == ([b"a", b"b"], None)
@@ -117,7 +117,7 @@ def test_only_what_can_read_a_stream_gets_one_and_the_rest_a_proxy_response(
 def test_every_source_gets_all_cookies_where_it_reads_them(name: str, cookies_in: str) -> None:
     cookies = [f"c{number}={number}" for number in range(5)]
     handler = streaming_handler(lambda event, context: HttpResponse(200, {"x-a": "b"}, "x", cookies))
-    answer = invoke(handler, KINDS[name][0]).value
+    answer = outcome(handler, KINDS[name][0]).value
     found = answer[cookies_in]
     if cookies_in == "headers":
         found = [value for key, value in found.items() if key.lower() == "set-cookie"]
@@ -131,5 +131,6 @@ def test_more_cookies_than_a_load_balancer_can_be_sent_are_refused() -> None:
     event = KINDS["load balancer"][0]
     for count, fails in [(512, False), (513, True)]:
         response = HttpResponse(200, cookies=[f"c{number}=1" for number in range(count)])
-        error = invoke(streaming_handler(lambda event, context, sent=response: sent), event).error
+        handler = streaming_handler(lambda event, context: event["sent"])
+        error = outcome(handler, {**event, "sent": response}).error
         assert (error is not None) is fails

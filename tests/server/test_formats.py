@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from streamify_client.wire.sse import SseDecoder
 from streamify_server import csv_rows, ndjson, sse, streaming_handler
 from streamify_server.posting import posting_through
-from streamify_server.testing import Result, invoke
+from streamify_server.testing import Result
+from support.answers import outcome
 from support.posters import Leaving, Poster
 
 
 def sent(body: Any) -> Result:
-    return invoke(streaming_handler(lambda event, context: body))
+    return outcome(streaming_handler(lambda event, context: body))
 
 
 async def later(items: list[Any]) -> AsyncIterator[Any]:
@@ -177,14 +178,14 @@ def test_csv_takes_dicts_headers_and_dialects() -> None:
 def test_a_helper_keeps_its_type_under_http_and_may_be_overruled() -> None:
     from streamify_server import HttpResponse
 
-    plain = invoke(streaming_handler(lambda event, context: HttpResponse(200, body=ndjson([1]))))
+    plain = outcome(streaming_handler(lambda event, context: HttpResponse(200, body=ndjson([1]))))
     assert plain.headers["content-type"] == "application/x-ndjson"
     own = HttpResponse(200, {"content-type": "application/jsonl"}, body=ndjson([1]))
     assert (
-        invoke(streaming_handler(lambda event, context: own)).headers["content-type"] == "application/jsonl"
+        outcome(streaming_handler(lambda event, context: own)).headers["content-type"] == "application/jsonl"
     )
     named = streaming_handler(content_type="application/jsonl")(lambda event, context: ndjson([1]))
-    assert invoke(named).content_type == "application/jsonl"
+    assert outcome(named).content_type == "application/jsonl"
 
 
 def test_data_that_is_none_is_null_and_other_fields_that_are_none_are_absent() -> None:

@@ -12,7 +12,7 @@ import pytest
 from streamify_server import Headers, HttpResponse, streaming_handler
 from streamify_server.posting import posting_through
 from streamify_server.response import from_dict
-from streamify_server.testing import invoke
+from support.answers import outcome
 from support.posters import Poster
 from support.runtime_api import RuntimeApi, running
 
@@ -112,7 +112,7 @@ def test_a_bare_stream_for_a_rest_api_gets_the_prelude_that_it_needs() -> None:
 
 
 def test_a_bare_stream_stays_bare_behind_a_function_url() -> None:
-    result = invoke(streaming_handler(lambda event, context: iter(["a"])), FUNCTION_URL)
+    result = outcome(streaming_handler(lambda event, context: iter(["a"])), FUNCTION_URL)
     assert result.status_code is None
     assert result.content_type == "text/plain; charset=utf-8"
 
@@ -211,24 +211,24 @@ def test_base64_counts_for_the_size() -> None:
 
 def test_respond_buffered_answers_in_one_piece_under_a_streaming_runtime_too() -> None:
     buffered = streaming_handler(respond="buffered")(lambda event, context: iter(["a", "b"]))
-    assert invoke(buffered, {}).value == b"ab"
-    assert invoke(buffered, FUNCTION_URL).value["body"] == "ab"
+    assert outcome(buffered, {}).value == b"ab"
+    assert outcome(buffered, FUNCTION_URL).value["body"] == "ab"
 
 
 def test_the_environment_decides_where_the_decorator_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMIFY_RESPOND", "buffered")
     auto = streaming_handler(lambda event, context: iter(["a"]))
     stream = streaming_handler(respond="stream")(lambda event, context: iter(["a"]))
-    assert invoke(auto, {}).value == b"a"
-    assert invoke(stream, {}).chunks == [b"a"]
+    assert outcome(auto, {}).value == b"a"
+    assert outcome(stream, {}).chunks == [b"a"]
     monkeypatch.setenv("STREAMIFY_RESPOND", "perhaps")
-    assert "STREAMIFY_RESPOND is 'perhaps'" in str(invoke(auto, {}).error)
+    assert "STREAMIFY_RESPOND is 'perhaps'" in str(outcome(auto, {}).error)
 
 
 @pytest.mark.parametrize("event", [HTTP_API, ALB])
 def test_respond_stream_cannot_make_such_an_event_source_stream(event: Any) -> None:
     stream = streaming_handler(respond="stream")(lambda event, context: iter(["a"]))
-    assert invoke(stream, event).value["body"] == "a"
+    assert outcome(stream, event).value["body"] == "a"
 
 
 def test_a_proxy_response_as_other_frameworks_make_it_is_understood() -> None:
@@ -240,7 +240,7 @@ def test_a_proxy_response_as_other_frameworks_make_it_is_understood() -> None:
         "body": base64.b64encode(PNG).decode(),
         "isBase64Encoded": True,
     }
-    result = invoke(streaming_handler(lambda event, context: answer), FUNCTION_URL)
+    result = outcome(streaming_handler(lambda event, context: answer), FUNCTION_URL)
     assert result.body == PNG
     assert result.headers == {"content-type": "image/png", "x-a": "1, 2"}
     assert result.cookies == ["a=1"]
@@ -252,7 +252,7 @@ def test_a_proxy_response_as_other_frameworks_make_it_is_understood() -> None:
 def test_an_empty_body_becomes_a_line_feed_where_the_caller_would_hang(
     event: Any, sent: bytes | None
 ) -> None:
-    result = invoke(streaming_handler(lambda event, context: HttpResponse(301)), event)
+    result = outcome(streaming_handler(lambda event, context: HttpResponse(301)), event)
     assert result.body == (sent or b"")
     if sent is None:
         assert result.value["body"] == ""
@@ -261,14 +261,14 @@ def test_an_empty_body_becomes_a_line_feed_where_the_caller_would_hang(
 @pytest.mark.parametrize(("option", "sent"), [(b"", b""), ("{}", b"{}"), (b" ", b" ")])
 def test_what_stands_for_an_empty_body_can_be_chosen(option: bytes | str, sent: bytes) -> None:
     assert (
-        invoke(streaming_handler(empty_body=option)(lambda *_: HttpResponse(301)), FUNCTION_URL).body == sent
+        outcome(streaming_handler(empty_body=option)(lambda *_: HttpResponse(301)), FUNCTION_URL).body == sent
     )
 
 
 @pytest.mark.parametrize(("status", "number"), [("200", 200), ("404", 404), (201, 201)])
 def test_a_status_may_be_text(status: Any, number: int) -> None:
     handler = streaming_handler(lambda event, context: {"statusCode": status, "body": "x"})
-    assert invoke(handler).status_code == number
+    assert outcome(handler).status_code == number
 
 
 @pytest.mark.parametrize("status", ["", "abc", "2000", "99", " 200", "\u0662\u0660\u0660", 200.0, True])

@@ -11,8 +11,7 @@ from streamify_server import HttpResponse, csv_rows, streaming_handler
 from streamify_server.asgi import streaming_asgi
 from streamify_server.middlewares import http_router
 from streamify_server.posting import posting_through
-from streamify_server.testing import invoke
-from support.answers import get
+from support.answers import get, outcome
 from support.http_events import function_url
 from support.posters import Leaving, Poster
 
@@ -189,7 +188,7 @@ READ = [iterated, iterated_async, iterated_in_async, written]
 @pytest.mark.parametrize("outer", [*RETURNED, *READ])
 @pytest.mark.parametrize("name", INNER)
 def test_a_handler_inside_a_handler_streams(name: str, outer: Callable[[Any], Any]) -> None:
-    result = invoke(streaming_handler(outer(INNER[name])), function_url("/"))
+    result = outcome(streaming_handler(outer(INNER[name])), function_url("/"))
     assert result.error is None
     assert b"".join(result.chunks) == b"onetwo"
     if name != "rows":
@@ -200,7 +199,7 @@ def test_a_handler_inside_a_handler_streams(name: str, outer: Callable[[Any], An
 @pytest.mark.parametrize("outer", RETURNED)
 @pytest.mark.parametrize("name", HTTP)
 def test_its_status_headers_and_cookies_come_through(name: str, outer: Callable[[Any], Any]) -> None:
-    result = invoke(streaming_handler(outer(INNER[name])), function_url("/"))
+    result = outcome(streaming_handler(outer(INNER[name])), function_url("/"))
     assert (result.status_code, result.headers["x-a"], result.cookies) == (201, "b", ["c=1"])
     assert result.content_type == "text/x"
 
@@ -208,7 +207,7 @@ def test_its_status_headers_and_cookies_come_through(name: str, outer: Callable[
 @pytest.mark.parametrize("outer", RETURNED)
 @pytest.mark.parametrize("name", [name for name in INNER if name not in (*HTTP, "rows")])
 def test_the_content_type_of_a_bare_stream_comes_through(name: str, outer: Callable[[Any], Any]) -> None:
-    result = invoke(streaming_handler(outer(INNER[name])), get())
+    result = outcome(streaming_handler(outer(INNER[name])), get())
     assert result.content_type == "text/plain; charset=utf-8"
 
 
@@ -288,9 +287,9 @@ def test_on_error_of_either_handler_may_answer(outer: Callable[[Any], Any]) -> N
         raise ValueError("inner")
 
     around: Any = streaming_handler(outer(failing)).on_error(lambda request: f"outer: {request.error}")
-    assert invoke(around, get()).text == "outer: inner"
+    assert outcome(around, get()).text == "outer: inner"
     failing.on_error(lambda request: f"inner: {request.error}")
-    assert invoke(around, get()).text == "inner: inner"
+    assert outcome(around, get()).text == "inner: inner"
 
 
 @pytest.mark.parametrize("outer", [*RETURNED, *READ])
@@ -313,7 +312,7 @@ def test_an_awaited_response_can_be_changed() -> None:
         response.headers["x-b"] = "c"
         return response
 
-    result = invoke(streaming_handler(outer), get())
+    result = outcome(streaming_handler(outer), get())
     assert (result.status_code, result.headers["x-b"], result.chunks) == (202, "c", [b"one", b"two"])
 
 
@@ -324,7 +323,7 @@ def test_several_run_side_by_side() -> None:
 
         return b"+".join(await asyncio.gather(*map(read, [generator, async_generator, coroutine, writer])))
 
-    assert invoke(streaming_handler(outer), get()).body == b"onetwo+onetwo+onetwo+onetwo"
+    assert outcome(streaming_handler(outer), get()).body == b"onetwo+onetwo+onetwo+onetwo"
 
 
 def test_a_timeout_of_the_handler_around_is_its_own() -> None:
@@ -343,7 +342,7 @@ def test_a_timeout_of_the_handler_around_is_its_own() -> None:
         except TimeoutError:
             yield "timed out"
 
-    assert invoke(streaming_handler(outer), get()).text == "onetimed out"
+    assert outcome(streaming_handler(outer), get()).text == "onetimed out"
     assert len(ended) == 1
 
 
@@ -354,7 +353,7 @@ def test_in_a_loop_of_its_own_making_it_works_too() -> None:
 
         return asyncio.run(read())
 
-    assert invoke(streaming_handler(outer), get()).text == "onetwo"
+    assert outcome(streaming_handler(outer), get()).text == "onetwo"
 
 
 def test_it_can_be_read_whole_as_if_it_were_called_alone() -> None:
@@ -367,7 +366,7 @@ def test_it_can_be_read_whole_as_if_it_were_called_alone() -> None:
         seen.append(bytes(generator(event, context)))
         return b"<" + generator(event, context) + b">"
 
-    assert invoke(outer, {}).body == b"<onetwo>"
+    assert outcome(outer, {}).body == b"<onetwo>"
     assert seen[0]["body"] == "onetwo"
     assert seen[1:] == [201, b"onetwo"]
 
@@ -376,6 +375,6 @@ def test_a_response_that_is_not_used_is_never_begun() -> None:
     ran: list[str] = []
     inner: Any = streaming_handler(lambda event, context: ran.append("inner"))
     assert (
-        invoke(streaming_handler(lambda event, context: str(bool(inner(event, context)))), {}).text == "True"
+        outcome(streaming_handler(lambda event, context: str(bool(inner(event, context)))), {}).text == "True"
     )
     assert ran == []

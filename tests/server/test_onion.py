@@ -14,6 +14,7 @@ import pytest
 from streamify_server import Headers, HttpResponse, Request, streaming_handler
 from streamify_server.posting import posting_through
 from streamify_server.testing import Context, Result, invoke
+from support.answers import outcome
 from support.posters import Leaving
 
 
@@ -89,7 +90,7 @@ def test_sync_and_async_code_mix_in_one_order(
 ) -> None:
     notes: list[str] = []
     handler = streaming_handler(middlewares=[first("1", notes), second("2", notes)])(function)
-    assert invoke(handler).chunks == [b"a", b"b"]
+    assert outcome(handler).chunks == [b"a", b"b"]
     assert notes == ["before 1", "before 2", "after 2", "after 1", "end 2", "end 1"]
 
 
@@ -102,7 +103,7 @@ def test_a_stream_error_reaches_the_end_hooks_and_not_on_error(
     ends: list[Any] = []
     handler = streaming_handler(middlewares=[kind("1", notes)])(function)
     handler.on_stream_end(lambda request: ends.append(request.stream_end))
-    result = invoke(handler, "fails")
+    result = outcome(handler, "fails")
     assert result.chunks == [b"a"]
     assert isinstance(result.error, ValueError)
     assert notes == ["before 1", "after 1", "end 1"]
@@ -123,7 +124,7 @@ def test_an_error_of_a_middleware_reaches_every_on_error(kind: type[Recording], 
     handler = streaming_handler(middlewares=[kind("1", notes)])(sync_generator)
     getattr(handler, phase)(fail)
     handler.use(kind("2", notes))
-    result = invoke(handler)
+    result = outcome(handler)
     assert isinstance(result.error, ValueError)
     assert result.content_type is None
     assert notes[-4:] == ["on_error 2", "on_error 1", "end 2", "end 1"]
@@ -142,7 +143,7 @@ def test_an_error_of_the_first_chunk_of_a_bare_stream_reaches_on_error(is_async:
 
     handler = streaming_handler(async_body if is_async else sync_body)
     handler.on_error(lambda request: f"sorry, {request.error}")
-    result = invoke(handler)
+    result = outcome(handler)
     assert result.text == "sorry, at once"
     assert result.error is None
 
@@ -155,7 +156,7 @@ def test_on_error_may_set_the_response_and_the_others_still_run() -> None:
 
     handler = streaming_handler(lambda event, context: 1 / 0)
     handler.on_error(lambda request: seen.append(request.response)).on_error(answer)
-    assert invoke(handler).status_code == 500
+    assert outcome(handler).status_code == 500
     assert seen[0].status == 500
 
 
@@ -163,7 +164,7 @@ def test_on_error_that_returns_ends_its_chain() -> None:
     seen: list[Any] = []
     handler = streaming_handler(lambda event, context: 1 / 0)
     handler.on_error(seen.append).on_error(lambda request: "handled")
-    assert invoke(handler).text == "handled"
+    assert outcome(handler).text == "handled"
     assert seen == []
 
 
@@ -171,7 +172,7 @@ def test_another_error_of_on_error_propagates_chained_to_the_first() -> None:
     def fail(request: Request) -> None:
         raise KeyError("second")
 
-    error = invoke(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
+    error = outcome(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
     assert isinstance(error, KeyError)
     assert isinstance(error.__cause__, ZeroDivisionError)
 
@@ -182,7 +183,7 @@ def test_the_response_is_cleared_before_on_error() -> None:
     def fail(request: Request) -> None:
         raise ValueError
 
-    invoke(
+    outcome(
         streaming_handler(lambda event, context: "x").after(fail).on_error(lambda r: seen.append(r.response))
     )
     assert seen == [None]
@@ -194,7 +195,7 @@ def test_a_before_that_returns_answers_instead(value: Any) -> None:
     handler = streaming_handler(lambda event, context: ran.append("handler"))
     handler.before(lambda request: value).before(lambda request: ran.append("second before"))
     handler.after(lambda request: ran.append("after"))
-    assert invoke(handler).text == "early"
+    assert outcome(handler).text == "early"
     assert ran == []
 
 
@@ -202,7 +203,7 @@ def test_an_after_that_returns_replaces_the_response_and_ends_its_chain() -> Non
     ran: list[Any] = []
     handler = streaming_handler(lambda event, context: "handler's")
     handler.after(ran.append).after(lambda request: "after's")
-    assert invoke(handler).text == "after's"
+    assert outcome(handler).text == "after's"
     assert ran == []
 
 
@@ -211,8 +212,8 @@ def test_an_after_sees_http_as_an_http_response_and_anything_else_as_it_is() -> 
     handler = streaming_handler(lambda event, context: event).after(
         lambda request: seen.append(request.response)
     )
-    invoke(handler, {"statusCode": 201, "headers": {"X-A": "b"}, "body": "x"})
-    invoke(handler, "bare")
+    outcome(handler, {"statusCode": 201, "headers": {"X-A": "b"}, "body": "x"})
+    outcome(handler, "bare")
     assert isinstance(seen[0], HttpResponse)
     assert (seen[0].status, seen[0].headers["x-a"], seen[0].body) == (201, "b", "x")
     assert seen[1] == "bare"
@@ -224,7 +225,7 @@ def test_a_middleware_may_replace_event_and_context() -> None:
         request.context = "context"
 
     handler = streaming_handler(lambda event, context: f"{event['name']} {context}").before(change)
-    assert invoke(handler, {"name": "first"}).text == "other context"
+    assert outcome(handler, {"name": "first"}).text == "other context"
 
 
 def test_internal_is_fresh_for_every_request() -> None:
@@ -235,8 +236,8 @@ def test_internal_is_fresh_for_every_request() -> None:
         request.internal["used"] = True
 
     handler = streaming_handler(lambda event, context: "x").before(note)
-    invoke(handler)
-    invoke(handler)
+    outcome(handler)
+    outcome(handler)
     assert seen == [{}, {}]
 
 
@@ -267,14 +268,14 @@ class Pairs:
 
 @pytest.mark.parametrize("function", [*HANDLERS, lambda event, context: "ab"])
 def test_a_transform_sees_every_chunk_of_any_body(function: Callable[..., Any]) -> None:
-    assert invoke(streaming_handler(middlewares=[Upper()])(function)).body == b"AB!"
+    assert outcome(streaming_handler(middlewares=[Upper()])(function)).body == b"AB!"
 
 
 def test_transforms_run_one_after_the_other_and_empty_output_is_not_sent() -> None:
     handler = streaming_handler(lambda event, context: ["a", "b", "c"])
     handler.after(lambda request: request.transform_body(Upper()))
     handler.after(lambda request: request.transform_body(Pairs()))
-    result = invoke(handler)
+    result = outcome(handler)
     assert result.chunks == [b"AB", b"C", b"!"]
 
 
@@ -291,7 +292,7 @@ def test_a_failing_transform_is_an_error_of_the_stream() -> None:
         finally:
             closed.append(True)
 
-    result = invoke(streaming_handler(middlewares=[Fails()])(body))
+    result = outcome(streaming_handler(middlewares=[Fails()])(body))
     assert str(result.error) == "cannot encode"
     assert closed == [True]
 
@@ -302,7 +303,7 @@ def test_an_error_handled_by_on_error_is_not_transformed_by_what_failed() -> Non
 
     handler = streaming_handler(lambda event, context: "x").after(fail).use(Upper())
     handler.on_error(lambda request: "plain")
-    assert invoke(handler).text == "plain"
+    assert outcome(handler).text == "plain"
 
 
 def test_every_end_hook_runs_and_the_first_error_wins() -> None:
@@ -316,10 +317,10 @@ def test_every_end_hook_runs_and_the_first_error_wins() -> None:
         return hook
 
     handler = streaming_handler(sync_generator).on_stream_end(fails("1")).on_stream_end(fails("2"))
-    alone = invoke(handler)
+    alone = outcome(handler)
     assert alone.chunks == [b"a", b"b"]
     assert str(alone.error) == "2"
-    together = invoke(handler, "fails")
+    together = outcome(handler, "fails")
     assert str(together.error) == "late"
     assert together.error is not None
     assert str(together.error.__context__) == "2"
@@ -341,7 +342,7 @@ def test_resources_live_until_the_end_hooks() -> None:
         yield from opened
         yield from opened
 
-    assert invoke(streaming_handler(middlewares=[Resource()])(body)).chunks == [b"r", b"r"]
+    assert outcome(streaming_handler(middlewares=[Resource()])(body)).chunks == [b"r", b"r"]
     assert opened == []
 
 
@@ -381,7 +382,7 @@ def test_async_generators_run_in_one_task_so_timeouts_may_span_yields() -> None:
             assert asyncio.current_task() is first
             yield "b"
 
-    assert invoke(streaming_handler(body)).chunks == [b"a", b"b"]
+    assert outcome(streaming_handler(body)).chunks == [b"a", b"b"]
 
 
 def test_sync_code_runs_on_the_calling_thread_also_after_async_code() -> None:
@@ -396,7 +397,7 @@ def test_sync_code_runs_on_the_calling_thread_also_after_async_code() -> None:
         yield "a"
         threads.append(threading.current_thread())
 
-    invoke(streaming_handler(body).before(go_async))
+    outcome(streaming_handler(body).before(go_async))
     here = threading.current_thread()
     assert threads == [here, here, here]
 
@@ -409,8 +410,8 @@ def test_one_loop_serves_every_invocation() -> None:
         return "x"
 
     handler = streaming_handler(note)
-    invoke(handler)
-    invoke(handler)
+    outcome(handler)
+    outcome(handler)
     assert loops[0] is loops[1]
 
 
@@ -436,7 +437,7 @@ def test_what_is_no_middleware_is_refused_and_nothing_of_its_list_is_kept(wrong:
     handler = streaming_handler(lambda event, context: "x")
     with pytest.raises(TypeError, match="middleware is an object with some of"):
         handler.use(wrong)
-    assert invoke(handler).error is None
+    assert outcome(handler).error is None
     assert notes == []
 
 
@@ -463,7 +464,7 @@ def test_a_phase_that_would_never_run_is_refused(middleware: Any, problem: str) 
 
 def test_a_phase_that_is_none_is_absent() -> None:
     one = SimpleNamespace(before=lambda request: "early", after=None, on_error=None)
-    assert invoke(streaming_handler(middlewares=one)(nothing)).text == "early"
+    assert outcome(streaming_handler(middlewares=one)(nothing)).text == "early"
 
 
 @pytest.mark.parametrize(
@@ -495,7 +496,7 @@ def test_a_wrong_environment_is_refused_when_the_handler_is_made(monkeypatch: py
     monkeypatch.setenv("STREAMIFY_RESPOND", "nonsense")
     with pytest.raises(ValueError, match="STREAMIFY_RESPOND takes auto, stream, buffered, not 'nonsense'"):
         streaming_handler(nothing)
-    assert invoke(streaming_handler(respond="stream")(lambda event, context: "x")).text == "x"
+    assert outcome(streaming_handler(respond="stream")(lambda event, context: "x")).text == "x"
 
 
 @pytest.mark.parametrize("function", [None, "f", 3])
@@ -503,7 +504,7 @@ def test_a_handler_is_replaced_by_a_function_only(function: Any) -> None:
     handler = streaming_handler(lambda event, context: "first")
     with pytest.raises(TypeError, match="decorates a function"):
         handler.handler(function)
-    assert invoke(handler).text == "first"
+    assert outcome(handler).text == "first"
 
 
 @pytest.mark.parametrize("phase", ["after", "on_error"])
@@ -519,7 +520,7 @@ def test_a_dict_assigned_as_response_is_http_for_the_middlewares_that_follow(pha
 
     handler = streaming_handler(middlewares=[Stamp()])(lambda event, context: 1 / (phase == "after"))
     getattr(handler, phase)(answer)
-    result = invoke(handler)
+    result = outcome(handler)
     assert (result.status_code, result.headers["x-stamp"], result.text) == (418, "yes", "tea")
 
 
@@ -532,9 +533,9 @@ def test_internal_begins_with_a_copy_of_what_was_given() -> None:
         request.internal.update(table="other", more=1)
 
     handler = streaming_handler(internal=given)(lambda event, context: "x").before(change)
-    invoke(handler)
+    outcome(handler)
     given["table"] = "changed later"
-    invoke(handler)
+    outcome(handler)
     assert seen == [{"table": "t"}, {"table": "t"}]
 
 
@@ -559,7 +560,7 @@ def test_after_handler_does_not_run_when_the_handler_fails() -> None:
         def after_handler(self) -> None:
             ran.append("after")
 
-    invoke(streaming_handler(hooks=Hooks())(lambda event, context: 1 / 0))
+    outcome(streaming_handler(hooks=Hooks())(lambda event, context: 1 / 0))
     assert ran == ["before"]
 
 
@@ -588,7 +589,7 @@ def test_other_decorators_work_around_and_inside() -> None:
     def handler(event: Any, context: Any) -> Iterator[str]:
         yield str(event["seen"])
 
-    assert invoke(handler, {}).text == "2"
+    assert outcome(handler, {}).text == "2"
 
 
 def test_a_decorator_around_sees_the_whole_response_happen() -> None:
@@ -607,14 +608,14 @@ def test_a_decorator_around_sees_the_whole_response_happen() -> None:
         finally:
             order.append("decorator")
 
-    assert isinstance(invoke(outer).error, ValueError)
+    assert isinstance(outcome(outer).error, ValueError)
     assert order == ["body", "decorator"]
 
 
 def test_a_streaming_handler_called_by_another_answers_its_caller() -> None:
     inner = streaming_handler(lambda event, context: iter(["in", "ner"]))
     outer = streaming_handler(lambda event, context: b"<" + inner(event, context) + b">")
-    assert invoke(outer).body == b"<inner>"
+    assert outcome(outer).body == b"<inner>"
 
 
 def test_the_body_is_closed_when_nobody_takes_the_rest() -> None:
@@ -658,7 +659,7 @@ def test_a_cancellation_of_ones_own_making_is_an_error() -> None:
     async def cancelled(event: Any, context: Any) -> None:
         raise asyncio.CancelledError
 
-    result: Result = invoke(streaming_handler(cancelled))
+    result: Result = outcome(streaming_handler(cancelled))
     assert isinstance(result.error, RuntimeError)
     assert "CancelledError" in str(result.error)
 
@@ -682,11 +683,11 @@ def test_a_body_that_an_error_keeps_from_being_sent_is_closed_all_the_same() -> 
         raise ValueError("after the handler")
 
     bare = streaming_handler(lambda event, context: file).after(fail)
-    assert str(invoke(bare).error) == "after the handler"
+    assert str(outcome(bare).error) == "after the handler"
     assert file.closed
     under_http = io.BytesIO(b"abc")
     http = streaming_handler(lambda event, context: HttpResponse(200, body=under_http)).after(fail)
-    assert str(invoke(http).error) == "after the handler"
+    assert str(outcome(http).error) == "after the handler"
     assert under_http.closed
 
 
@@ -696,7 +697,7 @@ def test_an_error_of_on_error_keeps_the_cause_that_it_was_given() -> None:
     def fail(request: Request) -> None:
         raise ValueError("second") from cause
 
-    error = invoke(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
+    error = outcome(streaming_handler(lambda event, context: 1 / 0).on_error(fail)).error
     assert error is not None
     assert error.__cause__ is cause
 
@@ -725,7 +726,7 @@ def test_a_response_that_the_application_keeps_is_never_changed(respond: Callabl
     handler: Any = streaming_handler(lambda event, context: "replaced").after(change).on_error(change)
     respond(handler)
     for caller in ("A", "B"):
-        result = invoke(handler, {"caller": caller})
+        result = outcome(handler, {"caller": caller})
         assert result.headers.get("x-caller", caller) == caller
     assert KEPT_HEADERS == {"content-type": "text/plain"}
     assert (KEPT.status, dict(KEPT.headers), KEPT.cookies) == (200, {"content-type": "text/plain"}, ["a=1"])
@@ -733,8 +734,8 @@ def test_a_response_that_the_application_keeps_is_never_changed(respond: Callabl
 
 def test_an_early_response_that_the_application_keeps_is_sent_as_it_is() -> None:
     handler: Any = streaming_handler(lambda event, context: None).before(lambda request: KEPT)
-    assert invoke(handler).status_code == 200
-    assert invoke(handler).cookies == ["a=1"]
+    assert outcome(handler).status_code == 200
+    assert outcome(handler).cookies == ["a=1"]
 
 
 class Closeable:
@@ -763,7 +764,7 @@ class Closeable:
 def test_a_body_that_a_middleware_replaces_is_closed(replace: Callable[[Request], Any], http: bool) -> None:
     body = Closeable()
     handler: Any = streaming_handler(lambda event, context: HttpResponse(200, body=body) if http else body)
-    assert invoke(handler.after(replace)).text.lower() == "other"
+    assert outcome(handler.after(replace)).text.lower() == "other"
     assert body.closed == 1
 
 
@@ -784,7 +785,7 @@ def test_a_body_inside_another_is_closed_after_it_was_sent() -> None:
     def wrap(request: Request) -> None:
         request.response = map(upper, request.response)
 
-    assert invoke(streaming_handler(inner).after(wrap)).chunks == [b"A", b"B"]
+    assert outcome(streaming_handler(inner).after(wrap)).chunks == [b"A", b"B"]
     assert order == ["a", "b", "closed"]
 
 
@@ -890,5 +891,5 @@ def test_sync_code_may_run_a_loop_of_its_own_beside_async_code() -> None:
     handler: Any = streaming_handler(body).before(before)
     handler.after(lambda request: seen.append(asyncio.run(value())))
     handler.on_stream_end(lambda request: seen.append(asyncio.run(value())))
-    assert invoke(handler).text == "from its own loop"
+    assert outcome(handler).text == "from its own loop"
     assert len(seen) == 2

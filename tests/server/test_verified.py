@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from streamify_client.wire.verified import End, HandlerError, Head, VerifiedDecoder
 from streamify_server import HttpResponse, streaming_handler
-from streamify_server.testing import Context, Result, invoke
+from streamify_server.testing import Context, Result
+from support.answers import outcome
 
 FRAMES = "application/vnd.streamify.eventstream"
 URL_CONTEXT = {"http": {"method": "GET"}, "domainName": "abc.lambda-url.us-east-1.on.aws"}
@@ -40,7 +41,7 @@ def decoded(result: Result) -> list[Head | bytes | End | HandlerError | None]:
 
 
 def test_an_offer_in_the_client_context_is_answered_in_frames() -> None:
-    result = invoke(streaming_handler(lambda event, context: iter(["one", "two"])), {}, offering())
+    result = outcome(streaming_handler(lambda event, context: iter(["one", "two"])), {}, offering())
     assert result.content_type == FRAMES
     assert decoded(result) == [
         Head("text/plain; charset=utf-8", None),
@@ -53,7 +54,7 @@ def test_an_offer_in_the_client_context_is_answered_in_frames() -> None:
 def test_an_offer_in_a_header_is_answered_in_frames_behind_the_prelude() -> None:
     headers = {"Content-Type": "text/csv", "Content-Encoding": "gzip", "Cache-Control": "max-age=9"}
     response = HttpResponse(200, {**headers, "Vary": "accept"}, body=["x"], cookies=["a=1"])
-    result = invoke(streaming_handler(lambda event, context: response), url_event())
+    result = outcome(streaming_handler(lambda event, context: response), url_event())
     assert result.status_code == 200
     assert result.cookies == ["a=1"]
     assert result.headers == {
@@ -65,24 +66,24 @@ def test_an_offer_in_a_header_is_answered_in_frames_behind_the_prelude() -> None
 
 
 def test_without_an_offer_nothing_is_framed() -> None:
-    assert invoke(streaming_handler(lambda event, context: "x"), {}).chunks == [b"x"]
+    assert outcome(streaming_handler(lambda event, context: "x"), {}).chunks == [b"x"]
 
 
 @pytest.mark.parametrize("offer", ["verified/2", "", "nonsense"])
 def test_an_unknown_offer_is_none(offer: str) -> None:
-    assert invoke(streaming_handler(lambda event, context: "x"), url_event(offer)).chunks == [b"x"]
+    assert outcome(streaming_handler(lambda event, context: "x"), url_event(offer)).chunks == [b"x"]
 
 
 @pytest.mark.parametrize("offer", ["verified/1", "verified/2, verified/1"])
 def test_one_known_offer_among_several_is_taken(offer: str) -> None:
-    assert invoke(streaming_handler(lambda event, context: "x"), url_event(offer)).content_type == FRAMES
+    assert outcome(streaming_handler(lambda event, context: "x"), url_event(offer)).content_type == FRAMES
 
 
 def test_the_handler_does_not_see_the_offer_in_the_context() -> None:
     seen: list[Any] = []
     handler = streaming_handler(lambda event, context: seen.append(context.client_context))
-    invoke(handler, {}, offering())
-    invoke(handler, {}, offering(mine=1))
+    outcome(handler, {}, offering())
+    outcome(handler, {}, offering(mine=1))
     assert seen[0] is None
     assert seen[1].custom == {"mine": 1}
 
@@ -94,7 +95,7 @@ def test_the_handler_does_not_see_the_offer_in_the_event(runtime: bool) -> None:
     event = url_event()
     event["multiValueHeaders"] = {"streamify-accept": ["verified/1"], "accept": ["*/*"]}
     if runtime:
-        invoke(handler, event)
+        outcome(handler, event)
     else:
         handler(event, Context())
     assert seen[0]["headers"] == {"accept": "*/*"}
@@ -108,7 +109,7 @@ def test_an_error_in_mid_stream_is_an_error_frame_and_an_error() -> None:
         yield "one"
         raise ValueError("late")
 
-    result = invoke(handler, {}, offering())
+    result = outcome(handler, {}, offering())
     *_, last = decoded(result)
     assert isinstance(last, HandlerError)
     assert (last.error_type, last.message) == ("ValueError", "late")
@@ -120,7 +121,7 @@ def test_an_error_before_the_first_byte_is_told_in_frames_to_who_understands_the
     def handler(event: Any, context: Any) -> Any:
         raise ValueError("early")
 
-    result = invoke(streaming_handler(handler), {}, offering())
+    result = outcome(streaming_handler(handler), {}, offering())
     head, error = decoded(result)
     assert head == Head(None, None)
     assert isinstance(error, HandlerError)
@@ -132,7 +133,7 @@ def test_an_early_error_is_a_bad_gateway_with_frames_behind_a_function_url() -> 
     def handler(event: Any, context: Any) -> Any:
         raise ValueError("early")
 
-    result = invoke(streaming_handler(handler), url_event())
+    result = outcome(streaming_handler(handler), url_event())
     assert result.status_code == 502
     assert result.headers["content-type"] == FRAMES
     assert isinstance(decoded(result)[1], HandlerError)
@@ -142,7 +143,7 @@ def test_an_early_error_is_a_plain_function_error_for_everybody_else() -> None:
     def handler(event: Any, context: Any) -> Any:
         raise ValueError("early")
 
-    result = invoke(streaming_handler(handler), {})
+    result = outcome(streaming_handler(handler), {})
     assert result.chunks == []
     assert result.content_type is None
     assert isinstance(result.error, ValueError)
@@ -150,33 +151,33 @@ def test_an_early_error_is_a_plain_function_error_for_everybody_else() -> None:
 
 @pytest.mark.parametrize("status", [100, 103, 204, 304])
 def test_a_response_that_has_no_body_is_not_framed(status: int) -> None:
-    result = invoke(streaming_handler(lambda event, context: HttpResponse(status)), url_event())
+    result = outcome(streaming_handler(lambda event, context: HttpResponse(status)), url_event())
     assert result.headers == {}
     assert result.chunks == [b"\n"], "so it needs its line feed"
 
 
 def test_a_response_to_head_is_not_framed() -> None:
-    result = invoke(
+    result = outcome(
         streaming_handler(lambda event, context: HttpResponse(200, body="x")), url_event(method="HEAD")
     )
     assert result.headers["content-type"] != FRAMES
 
 
 def test_an_empty_body_needs_no_line_feed_in_frames() -> None:
-    result = invoke(streaming_handler(lambda event, context: None), url_event())
+    result = outcome(streaming_handler(lambda event, context: None), url_event())
     assert decoded(result)[1:] == [End(0, 0)]
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=50)))
 def test_chunk_boundaries_survive(chunks: list[bytes]) -> None:
-    events = decoded(invoke(streaming_handler(lambda event, context: list(chunks)), {}, offering()))
+    events = decoded(outcome(streaming_handler(lambda event, context: list(chunks)), {}, offering()))
     assert [event for event in events if isinstance(event, bytes)] == chunks
     assert events[-1] == End(sum(map(len, chunks)), len(chunks))
 
 
 def test_a_frame_holds_at_most_a_mebibyte() -> None:
-    events = decoded(invoke(streaming_handler(lambda event, context: [b"x" * (2**20 + 1)]), {}, offering()))
+    events = decoded(outcome(streaming_handler(lambda event, context: [b"x" * (2**20 + 1)]), {}, offering()))
     assert [len(event) for event in events if isinstance(event, bytes)] == [2**20, 1]
 
 
@@ -189,13 +190,13 @@ def test_an_error_without_a_message_or_with_a_broken_one_is_told_all_the_same() 
         yield "x"
         raise BrokenError
 
-    *_, last = decoded(invoke(streaming_handler(handler), {}, offering()))
+    *_, last = decoded(outcome(streaming_handler(handler), {}, offering()))
     assert isinstance(last, HandlerError)
     assert last.error_type == "BrokenError"
 
 
 def test_the_head_is_json_that_anybody_can_read() -> None:
-    result = invoke(streaming_handler(lambda event, context: "x"), {}, offering())
+    result = outcome(streaming_handler(lambda event, context: "x"), {}, offering())
     start = result.chunks[0].index(b"{")
     assert json.loads(result.chunks[0][start:-4]) == {
         "contentType": "text/plain; charset=utf-8",

@@ -12,7 +12,7 @@ import pytest
 from streamify_server import StreamWriter, streaming_handler
 from streamify_server.errors import StreamClosedError
 from streamify_server.posting import posting_through
-from streamify_server.testing import invoke
+from support.answers import outcome
 from support.posters import Leaving, Poster
 from support.runtime_api import RuntimeApi, Script, running
 
@@ -26,7 +26,7 @@ def test_a_sync_writer_writes_chunks() -> None:
         stream.write(None)
         stream.write(memoryview(b"three"))
 
-    result = invoke(handler)
+    result = outcome(handler)
     assert result.chunks == [b"one", b"two", b"three"]
     assert result.error is None
 
@@ -37,7 +37,7 @@ def test_an_async_writer_awaits_its_writes() -> None:
         for number in range(5):
             await stream.write(str(number))
 
-    assert invoke(handler).chunks == [b"0", b"1", b"2", b"3", b"4"]
+    assert outcome(handler).chunks == [b"0", b"1", b"2", b"3", b"4"]
 
 
 def test_writes_that_nobody_awaits_are_not_lost() -> None:
@@ -46,7 +46,7 @@ def test_writes_that_nobody_awaits_are_not_lost() -> None:
         for number in range(5):
             stream.write(str(number))
 
-    assert invoke(handler).chunks == [b"0", b"1", b"2", b"3", b"4"]
+    assert outcome(handler).chunks == [b"0", b"1", b"2", b"3", b"4"]
 
 
 def test_a_writer_may_write_from_several_threads_and_tasks() -> None:
@@ -57,7 +57,7 @@ def test_a_writer_may_write_from_several_threads_and_tasks() -> None:
 
         await asyncio.gather(from_task(), asyncio.to_thread(stream.write, "thread"), from_task())
 
-    assert sorted(invoke(handler).chunks) == [b"task", b"task", b"thread"]
+    assert sorted(outcome(handler).chunks) == [b"task", b"task", b"thread"]
 
 
 def test_the_content_type_can_be_set_before_the_first_write() -> None:
@@ -68,7 +68,7 @@ def test_the_content_type_can_be_set_before_the_first_write() -> None:
         with pytest.raises(RuntimeError, match="begun"):
             stream.set_content_type("text/plain")
 
-    result = invoke(handler)
+    result = outcome(handler)
     assert result.error is None
     assert result.content_type == "text/csv"
 
@@ -81,7 +81,7 @@ def test_start_http_begins_an_http_response() -> None:
         with pytest.raises(RuntimeError, match="begun"):
             stream.start_http()
 
-    result = invoke(handler)
+    result = outcome(handler)
     assert (result.status_code, result.cookies, result.body) == (201, ["c=1"], b"body")
     assert result.headers["x-a"] == "b"
 
@@ -91,7 +91,7 @@ def test_start_http_checks_what_it_is_given() -> None:
     def handler(event: Any, context: Any, stream: StreamWriter) -> None:
         stream.start_http(200, {"x-a": "b\r\n"})
 
-    assert "line break" in str(invoke(handler).error)
+    assert "line break" in str(outcome(handler).error)
 
 
 def test_the_prelude_leaves_before_the_writer_goes_on(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_writer_that_fails_before_it_writes_is_a_plain_error(is_async: bool) -
     async def not_sync(event: Any, context: Any, stream: StreamWriter) -> None:
         raise ValueError("early")
 
-    result = invoke(streaming_handler(not_sync if is_async else sync))
+    result = outcome(streaming_handler(not_sync if is_async else sync))
     assert isinstance(result.error, ValueError)
     assert result.content_type is None
 
@@ -138,7 +138,7 @@ def test_a_writer_that_fails_later_has_sent_what_it_wrote(is_async: bool) -> Non
         await stream.write("one")
         raise ValueError("late")
 
-    result = invoke(streaming_handler(not_sync if is_async else sync))
+    result = outcome(streaming_handler(not_sync if is_async else sync))
     assert result.chunks == [b"one"]
     assert str(result.error) == "late"
 
@@ -148,8 +148,8 @@ def test_a_writer_that_writes_nothing_sends_an_empty_body() -> None:
     def handler(event: Any, context: Any, stream: StreamWriter) -> None:
         pass
 
-    assert invoke(handler).chunks == []
-    assert invoke(handler).error is None
+    assert outcome(handler).chunks == []
+    assert outcome(handler).error is None
 
 
 def test_a_wrong_type_is_refused_where_it_is_written() -> None:
@@ -159,7 +159,7 @@ def test_a_wrong_type_is_refused_where_it_is_written() -> None:
             stream.write({"a": 1})
         stream.write("fine")
 
-    assert invoke(handler).body == b"fine"
+    assert outcome(handler).body == b"fine"
 
 
 def yields(event: Any, context: Any, stream: Any) -> Iterator[str]:
@@ -181,7 +181,7 @@ def test_a_writer_that_returns_a_generator_is_refused() -> None:
     def handler(event: Any, context: Any, stream: StreamWriter) -> Any:
         return yields(event, context, stream)
 
-    assert "also yields" in str(invoke(handler).error)
+    assert "also yields" in str(outcome(handler).error)
 
 
 def test_a_writer_that_returns_something_is_told_to_write() -> None:
@@ -189,7 +189,7 @@ def test_a_writer_that_returns_something_is_told_to_write() -> None:
     def handler(event: Any, context: Any, stream: StreamWriter) -> Any:
         return "text"
 
-    assert "write to the stream" in str(invoke(handler).error)
+    assert "write to the stream" in str(outcome(handler).error)
 
 
 def two(event: Any, context: Any) -> str:
@@ -242,7 +242,7 @@ def four(option: int, event: Any, context: Any, stream: StreamWriter) -> None:
 def test_exactly_three_required_positional_parameters_make_a_writer(
     function: Callable[..., Any], sent: bytes
 ) -> None:
-    assert invoke(streaming_handler(function)).body == sent
+    assert outcome(streaming_handler(function)).body == sent
 
 
 def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -272,20 +272,20 @@ def test_a_decorator_that_injects_an_argument_does_not_make_a_writer(inject: Cal
     def handler(event: Any, context: Any, db: str) -> Iterator[str]:
         yield db
 
-    assert invoke(handler).text == "database"
+    assert outcome(handler).text == "database"
 
 
 def test_a_decorator_that_keeps_the_stream_from_a_writer_is_named() -> None:
     with pytest.raises(TypeError, match="three takes a stream to write to, but a decorator"):
         streaming_handler(injecting(three))
-    assert invoke(streaming_handler(writer=False)(injecting(lambda event, context, stream: stream))).text
+    assert outcome(streaming_handler(writer=False)(injecting(lambda event, context, stream: stream))).text
 
 
 def test_the_option_overrides_what_the_signature_says() -> None:
     def anything(*args: Any) -> None:
         args[2].write("written")
 
-    assert invoke(streaming_handler(writer=True)(anything)).body == b"written"
+    assert outcome(streaming_handler(writer=True)(anything)).body == b"written"
 
 
 def test_a_write_has_been_taken_when_it_returns() -> None:

@@ -47,9 +47,14 @@ def context() -> Context:
     return Context(function_name="fn", aws_request_id="r-1", tenant_id="t-1")
 
 
+def outcome(handler: Callable[[Any, Any], Any], event: Any = None, context: Any = None) -> Result:
+    """What this handler sends, and the error that ends it, if any."""
+    return invoke(handler, event, context, raise_errors=False)
+
+
 def answer_of(handler: Callable[[Any, Any], Any], event: Any = None) -> Answer:
     """What this handler sends for this event."""
-    return Answer(invoke(handler, {} if event is None else event, context()))
+    return Answer(outcome(handler, {} if event is None else event, context()))
 
 
 def read_by(reader: Reader, middlewares: Any, response: Callable[[], Any], event: Any = None) -> None:

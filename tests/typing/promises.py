@@ -64,7 +64,7 @@ async def written(event: Any, context: Any, stream: StreamWriter) -> None:
     await stream.write("hi")
 
 
-assert_type(bare, StreamingHandler)
+assert_type(bare, StreamingHandler[dict[str, Any], Any])
 assert_type(written, StreamingHandler)
 assert_type(invoke(bare, {}), Result)
 
@@ -75,6 +75,8 @@ class Stamp:
 
 
 stamp: Middleware = Stamp()
-assert_type(bare.use(stamp).use([stamp, Stamp()]).on_error(lambda request: "sorry"), StreamingHandler)
+chained = bare.use(stamp).use([stamp, Stamp()]).on_error(lambda request: "sorry")
+assert_type(chained, StreamingHandler[dict[str, Any], Any])
+bare("not a dict", None)  # type: ignore[arg-type]
 bare.use(object())  # type: ignore[arg-type]
 bare.before("no function")  # type: ignore[arg-type]

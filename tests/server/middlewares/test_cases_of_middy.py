@@ -27,7 +27,7 @@ from streamify_server.middlewares import (
     warmup,
 )
 from streamify_server.testing import invoke
-from support.answers import answer_of, answer_with, context, get, http, through
+from support.answers import answer_of, answer_with, context, get, http, outcome, through
 
 A, B = "https://a.example", "https://b.example"
 ANY = {"access-control-allow-origin": "*"}
@@ -587,7 +587,7 @@ def test_an_early_response_of_a_hook_that_then_fails_does_not_count(phase: str) 
 
     handler = streaming_handler(lambda event, context: "x")
     getattr(handler, phase)(fail)
-    assert str(invoke(handler).error) == "after all"
+    assert str(outcome(handler).error) == "after all"
     handler.on_error(lambda request: setattr(request, "early_response", "fresh"))
     assert invoke(handler).text == "fresh"
 
@@ -597,7 +597,7 @@ def test_on_error_that_raises_the_same_error_makes_no_circle() -> None:
         assert request.error is not None
         raise request.error
 
-    error: BaseException | None = invoke(
+    error: BaseException | None = outcome(
         streaming_handler(lambda event, context: 1 / 0).on_error(again)
     ).error
     seen = set()
