@@ -446,6 +446,7 @@ class StreamCore:
         return [first, *chunks[1:]] if first else chunks[1:]
 
     def _end_part(self, decoder: ResponseDecoder) -> None:
+        self.is_quiet = False  # there is nothing more to read here
         if decoder.continues:
             self._parts.hand_over()
             self._note_part()

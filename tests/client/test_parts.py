@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from streamify_client import (
 )
 from support.clients import CREDENTIALS, stream_client
 from support.parts import Sending, finish, part, send, token_of
-from support.wire_server import Behaviour, Peer, Request, WireServer
+from support.wire_server import Behaviour, Peer, Request, WireServer, complete_frame, payload_frame
 
 Make = Callable[[Request], Sending]
 
@@ -102,6 +103,45 @@ def test_parts_are_joined(way: Way) -> None:
     ]
     assert result.request_id == "req-1"
     assert result.attempts.count == 1
+
+
+def _ends_after(gate: threading.Event) -> Behaviour:
+    """A part whose end comes in a read of its own, by name: behind the gate."""
+
+    def behave(peer: Peer) -> None:
+        *frames, end = first(peer.request).frames
+        send(peer, [], by_name=True)
+        peer.chunk(b"".join(map(payload_frame, frames)))
+        gate.wait()
+        peer.chunk(payload_frame(end) + complete_frame())
+        peer.end()
+
+    return behave
+
+
+def test_an_end_that_comes_alone_is_one_end() -> None:
+    gate = threading.Event()
+    last = part(lambda request: Sending(request, 8).end(), by_name=True)
+    with WireServer(_ends_after(gate), last) as server, stream_client(server.url) as client:
+        stream = client.stream("fn", {})
+        chunks = iter(stream.iter_bytes())
+        assert [next(chunks), next(chunks)] == [b"one ", b"two "]
+        gate.set()
+        assert list(chunks) == []
+        assert len(stream.result.parts) == 2
+
+
+async def test_an_end_that_comes_alone_is_one_end_for_async_code_too() -> None:
+    gate = threading.Event()
+    last = part(lambda request: Sending(request, 8).end(), by_name=True)
+    with WireServer(_ends_after(gate), last) as server:
+        async with AsyncStreamClient(endpoint_url=server.url, **CREDENTIALS) as client:
+            stream = client.stream("fn", {})
+            chunks = aiter(stream.iter_bytes())
+            assert [await anext(chunks), await anext(chunks)] == [b"one ", b"two "]
+            gate.set()
+            assert [chunk async for chunk in chunks] == []
+        assert len(stream.result.parts) == 2
 
 
 def test_an_empty_last_part_is_normal(way: Way) -> None:
