@@ -82,6 +82,21 @@ def test_a_function_url_goes_on(aws: LocalLambda, client: StreamClient, name: st
     assert len(stream.result.parts) >= 2
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_later_parts_are_told_with_the_request_id_of_the_first(
+    aws: LocalLambda, client: StreamClient, by_name: bool
+) -> None:
+    target = "http" if by_name else aws.function_url("http", invoke_mode="RESPONSE_STREAM")
+    before = len(aws.invocations("http"))
+    with client.stream(target, EVENT if by_name else None, query=None if by_name else EVENT) as stream:
+        stream.read()
+    first, *later = aws.invocations("http")[before:]
+    assert first.part is None
+    assert [(part.number, part.stream) for record in later if (part := record.part)] == [
+        (number, first.request_id) for number in range(2, len(stream.result.parts) + 1)
+    ]
+
+
 def test_the_asynchronous_client_goes_on(aws: LocalLambda) -> None:
     async def read() -> tuple[list[str], Any]:
         async with (

@@ -15,6 +15,7 @@ from streamify_server.local.events import (
     ResponseStarted,
     Status,
 )
+from streamify_server.local.stream_parts import StreamPart
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -34,10 +35,11 @@ def invocation(
     error: bytes = b"",
     request: str = "",
     log: list[tuple[float, str]] | None = None,
+    part: StreamPart | None = None,
 ) -> Iterator[Event]:
     """The events of one invocation; times of chunks and log lines are seconds since its start."""
     request_id = f"{number:08x}-5b0d-4c8e-9a59-0d6f3b1c7e42"
-    yield InvocationStarted(function, request_id, start, mode, payload, request)
+    yield InvocationStarted(function, request_id, start, mode, payload, request, part)
     if chunks:
         yield ResponseStarted(function, request_id, start + chunks[0][0], content_type)
     for at, data in chunks:

@@ -120,6 +120,7 @@ class Report:
         chunks = f"{ended.chunks:,} chunk" + ("" if ended.chunks == 1 else "s")
         parts = [
             *([running.started.request] if running.started.request else []),
+            *_part(running),
             f"first byte {first}" if running.first is not None else first,
             f"{bytes_text(ended.bytes)} in {chunks}",
             seconds_text(ended.duration),
@@ -129,6 +130,15 @@ class Report:
         return f"{self._style(f'{text:<7}', 'red' if failed else 'green')} {ended.function}  " + "  ".join(
             parts
         )
+
+
+def _part(running: _Running) -> list[str]:
+    """Which part of a stream it was, named by the request id of the first part."""
+    part, over = running.started.part, running.content.handed_over
+    if part is None and not over:
+        return []
+    number, stream = (part.number, part.stream) if part else (1, running.started.request_id)
+    return [f"part {number} of {stream}" + (", goes on" if over else "")]
 
 
 def _failure(ended: InvocationEnded) -> Failure:

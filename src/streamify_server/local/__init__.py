@@ -13,6 +13,7 @@ from .events import (
 )
 from .faults import Fault
 from .local_lambda import LocalLambda
+from .stream_parts import StreamPart
 
 __all__ = [
     "ChunkProduced",
@@ -26,4 +27,5 @@ __all__ = [
     "LocalLambda",
     "LogWritten",
     "ResponseStarted",
+    "StreamPart",
 ]

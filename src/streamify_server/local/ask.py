@@ -11,6 +11,7 @@ from .functions import Function
 from .http1 import BodyTooLargeError, Connection
 from .invocation import Call
 from .request import Request
+from .stream_parts import part_of_context
 from .trace import trace_header
 
 CLIENT_CONTEXT_LIMIT = 3583
@@ -60,6 +61,7 @@ class Ask:
         return body
 
     def call(self, function: Function, arn: str, payload: bytes, mode: Mode) -> Call:
+        client_context = self._client_context()
         return Call(
             function=function,
             request_id=self.request_id,
@@ -67,9 +69,10 @@ class Ask:
             payload=payload,
             trace_id=trace_header(self.request.header("x-amzn-trace-id")),
             mode=mode,
-            client_context=self._client_context(),
+            client_context=client_context,
             tenant_id=self.request.header("x-amz-tenant-id"),
             tail=self.one_of("x-amz-log-type", ("None", "Tail"), "None") == "Tail",
+            part=part_of_context(client_context),
         )
 
     def _client_context(self) -> str | None:
@@ -82,7 +85,7 @@ class Ask:
         try:
             text = base64.b64decode(encoded, validate=True).decode()
             json.loads(text)
-        except (binascii.Error, ValueError):
+        except (binascii.Error, ValueError, RecursionError):
             message = "Client context must be a valid Base64-encoded JSON object."
             raise ApiError("InvalidRequestContentException", message) from None
         # A header carries bytes and no line breaks, which JSON allows between its tokens.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .faults import Fault
+from .stream_parts import StreamPart
 
 Status = Literal["running", "success", "error", "timeout"]
 Mode = Literal["streaming", "buffered", "event"]
@@ -23,6 +24,7 @@ class InvocationStarted:
     mode: Mode
     payload: bytes = field(repr=False)
     request: str = ""  # "GET /path" behind a Function URL or a REST API
+    part: StreamPart | None = None  # of a stream that goes on, after its first part
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class InvocationRecord:
     request: str = ""  # "GET /path" behind a Function URL or a REST API
     error_name: str | None = None
     error_message: str | None = None
+    part: StreamPart | None = None  # of a stream that goes on, after its first part
 
 
 @dataclass(slots=True)
@@ -178,6 +181,7 @@ class History:
                 event.payload,
                 event.time,
                 request=event.request,
+                part=event.part,
             )
         elif event.request_id in records:
             records[event.request_id] = self._updated(records[event.request_id], event)

@@ -16,6 +16,7 @@ from .invocation import Call, Invocation
 from .names import function_arn
 from .request import Request, refused
 from .service import LambdaService
+from .stream_parts import STATE, part_of
 from .trace import new_request_id, trace_header
 
 _REQUEST_LIMIT = 6 * 1024 * 1024
@@ -130,6 +131,7 @@ class HttpFront:
             trace_id=received.trace_id,
             mode="streaming" if self._front.streaming else "buffered",
             http=f"{received.request.method} {received.request.target.partition('?')[0]}",
+            part=part_of(received.request.header(STATE)),
         )
 
     async def _buffer(self, invocation: Invocation, delivery: Delivery, extra: list[tuple[str, str]]) -> None:

@@ -11,6 +11,7 @@ from .channel import Channel
 from .events import Event, InvocationEnded, InvocationStarted, Mode, ResponseStarted, Status
 from .functions import Function
 from .pacing import TokenBucket, pieces
+from .stream_parts import StreamPart
 
 BUFFERED_LIMIT = 6 * 1024 * 1024
 # AWS documents 200 MB; the megabyte more lets a body of just that size pass in a verified stream's frames.
@@ -34,6 +35,7 @@ class Call:
     tenant_id: str | None = None
     tail: bool = False
     http: str = ""  # the method and path of an HTTP request
+    part: StreamPart | None = None  # of a stream that goes on, after its first part
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,11 @@ class Invocation:
         self._bytes = 0
         self._chunks = 0
         name = call.function.name
-        notify(InvocationStarted(name, call.request_id, self.started, call.mode, call.payload, call.http))
+        notify(
+            InvocationStarted(
+                name, call.request_id, self.started, call.mode, call.payload, call.http, call.part
+            )
+        )
 
     # The function's side.
 

@@ -156,6 +156,7 @@ class LambdaService:
             trace_id=trace_header(None),
             mode=record.mode,
             http=record.request,
+            part=record.part if record.request else None,  # the event of an HTTP request holds the token
         )
         try:
             self.submit(call).detach()

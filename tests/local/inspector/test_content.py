@@ -71,6 +71,8 @@ def test_what_turns_or_hides_text_is_shown_as_escapes() -> None:
         ([("head", b"{}"), ("data", b"a"), ("end", b"{}")], ["head", "data", "end"]),
         ([("data", b"a"), ("error", b"{}")], ["data", "error"]),
         ([("data", b"a"), ("checkpoint", b"{}"), ("keepalive", b"")], ["data", "checkpoint", "keepalive"]),
+        ([("end", b'{"continues": true}')], ["hand-over"]),
+        ([("end", b'{"continues": 1}'), ("end", b"[]")], ["end", "end"]),
         ([("of tomorrow", b"")], ["data"]),
     ],
 )

@@ -5,7 +5,8 @@ from typing import Any
 from streamify_server.local import Fault
 from streamify_server.local.events import FaultInjected, LogWritten
 from streamify_server.local.inspector.store import Cursor, Limits, Store
-from support.waterfalls import http, invocation
+from streamify_server.local.stream_parts import StreamPart
+from support.waterfalls import VERIFIED, frame, http, invocation
 
 
 def store_of(*events: Any, **options: Any) -> Store:
@@ -198,3 +199,14 @@ def test_memory_is_bounded_however_much_comes() -> None:
         assert (sum(len(line) for _, line in found["lines"]), found["logTruncated"]) == (55, True)
         assert (found["payload"], found["payloadTruncated"]) == ('"0123', True)
         assert found["bytes"] == 10_000
+
+
+def test_a_later_part_names_its_stream_as_the_first_part_is_named() -> None:
+    end = [(0.1, frame("end", {"bytes": 0, "chunks": 0, "continues": True}))]
+    first_events = list(invocation(1, 100.0, end, content_type=VERIFIED))
+    stream = first_events[0].request_id or ""
+    store = store_of(*first_events, *invocation(2, 101.0, [(0.1, b"a")], part=StreamPart(2, stream)))
+    first, second = store.changes({})["invocations"]
+    assert (first["part"], first["stream"], first["handedOver"]) == (1, first["id"], True)
+    assert (second["part"], second["stream"], second["handedOver"]) == (2, first["id"], False)
+    assert first["bars"][0][5] == "hand-over"

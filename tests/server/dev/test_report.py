@@ -7,7 +7,8 @@ import streamify_server
 from streamify_server.dev.report import Report
 from streamify_server.local import Fault
 from streamify_server.local.events import FaultInjected, InvocationStarted, LogWritten
-from support.waterfalls import HTTP_RESPONSE, http, invocation
+from streamify_server.local.stream_parts import StreamPart
+from support.waterfalls import HTTP_RESPONSE, VERIFIED, frame, http, invocation
 
 PACKAGE = Path(streamify_server.__file__).parent
 RAISED = b'{"errorType": "KeyError", "errorMessage": "\'name\'\\nsecond line"}'
@@ -15,6 +16,12 @@ EXITED = (
     b'{"errorType": "Runtime.ExitError", "errorMessage":'
     b' "RequestId: 5b0d4c8e-9a59-4d6f-b1c7-e420d6f3b1c7 Error: Runtime exited"}'
 )
+ONE = "00000001-5b0d-4c8e-9a59-0d6f3b1c7e42"
+HANDED_OVER = [
+    (0.05, frame("head", {"contentType": "text/plain"}) + frame("data", b"ab")),
+    (0.08, frame("checkpoint", {"token": "AQ", "bytes": 2})),
+    (0.09, frame("end", {"bytes": 2, "chunks": 1, "continues": True})),
+]
 CODE = Path("/home/me/report")
 CASES: list[tuple[dict[str, Any], str]] = [
     (
@@ -46,6 +53,18 @@ CASES: list[tuple[dict[str, Any], str]] = [
             "duration": 0.1,
         },
         "error   fn  no byte  0 bytes in 0 chunks  100 ms  streamed  Runtime.ExitError: Runtime exited",
+    ),
+    (
+        {"chunks": HANDED_OVER, "content_type": VERIFIED},
+        f"ok      fn  part 1 of {ONE}, goes on  first byte 50 ms  247 bytes in 3 chunks  94 ms  streamed",
+    ),
+    (
+        {"chunks": HANDED_OVER, "content_type": VERIFIED, "request": "GET", "part": StreamPart(2, ONE)},
+        f"ok      fn  GET  part 2 of {ONE}, goes on  first byte 50 ms  247 bytes in 3 chunks  94 ms  streamed",
+    ),
+    (
+        {"chunks": [(0.05, b"ab")], "part": StreamPart(3, ONE)},
+        f"ok      fn  part 3 of {ONE}  first byte 50 ms  2 bytes in 1 chunk  54 ms  streamed",
     ),
     (
         {"chunks": [(0.1, b"a")], "status": "timeout", "error_type": "Sandbox.Timedout", "duration": 3.0},

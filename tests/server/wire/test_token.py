@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.wire.token import MAX_AGE, Binding, Token, TokenError, fingerprint, seal, unseal
+from streamify_server.wire.token import MAX_AGE, Binding, Token, TokenError, fingerprint, peek, seal, unseal
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:export"
 HERE = Binding(ARN, None, b"digest")
@@ -29,7 +29,8 @@ def test_what_a_token_says_comes_back(
     stream: str, part: int, position: int, state: str, keys: list[bytes]
 ) -> None:
     token = Token(stream, part, position, NOW, state)
-    assert said(unseal(seal(token, HERE, keys), HERE, keys, NOW + 1)) == said(token)
+    text = seal(token, HERE, keys)
+    assert said(unseal(text, HERE, keys, NOW + 1)) == said(peek(text)) == said(token)
 
 
 @given(at=st.integers(0, 10_000), with_key=st.booleans(), letter=st.sampled_from("AZaz09-_"))
@@ -47,6 +48,8 @@ def test_no_character_can_be_changed(at: int, with_key: bool, letter: str) -> No
 def test_any_text_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(TokenError, match="cannot go on"):
         unseal(text, HERE, [], NOW)
+    with pytest.raises(TokenError, match="cannot go on"):
+        peek(text)
 
 
 @pytest.mark.parametrize("keys", [[], [b"key"]])

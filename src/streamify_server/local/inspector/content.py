@@ -56,6 +56,7 @@ class Content:
 
     Attributes:
         kind: What the last chunk held; the most telling of several.
+        handed_over: Whether the stream goes on in another invocation, as its end says.
     """
 
     def __init__(self, content_type: str, max_text: int) -> None:
@@ -64,6 +65,7 @@ class Content:
         self.verified: bool = False
         self.failure: Failure | None = None
         self.truncated: bool = False
+        self.handed_over: bool = False
         self.kind: Kind = "data"
         self._room = max_text
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -134,8 +136,9 @@ class Content:
         if kind not in ("head", "checkpoint", "keepalive", "end", "error"):
             self._kinds.append("data")
             return payload
-        self._kinds.append(cast(Kind, kind))
         fields = _json_object(payload)
+        self.handed_over = kind == "end" and fields.get("continues") is True
+        self._kinds.append("hand-over" if self.handed_over else cast(Kind, kind))
         if kind == "head":
             self.content_type = str(fields.get("contentType") or "")[:_MAX_FIELD]
         elif kind == "error":

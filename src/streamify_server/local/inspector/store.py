@@ -140,12 +140,15 @@ class Waterfall:
         return known
 
     def _request(self) -> dict[str, Any]:
+        part = self._started.part
         return {
             "id": self._started.request_id,
             "function": self._started.function,
             "mode": self._started.mode,
             "request": self._started.request,
             "started": self._started.time,
+            "part": part.number if part else 1,
+            "stream": part.stream if part else self._started.request_id,
             "payload": self._payload,
             "payloadTruncated": self._payload_truncated,
         }
@@ -155,6 +158,7 @@ class Waterfall:
         return {
             "contentType": visible(self._content.content_type) if self._responded else None,
             "verified": self._content.verified,
+            "handedOver": self._content.handed_over,
             "httpStatus": head.status if head else None,
             "httpHeaders": _bounded(head.headers) if head and self._payloads else None,
             "bytes": timeline.bytes,

@@ -7,8 +7,8 @@ from streamify_server.local.events import Mode, Status
 from streamify_server.local.units import seconds_text
 
 # What a chunk holds: bytes of the body, or a part that a prelude or a verified stream puts around it.
-Kind = Literal["data", "head", "checkpoint", "keepalive", "end", "error"]
-_TELLING: tuple[Kind, ...] = ("error", "data", "end", "checkpoint", "head", "keepalive")
+Kind = Literal["data", "head", "checkpoint", "keepalive", "end", "hand-over", "error"]
+_TELLING: tuple[Kind, ...] = ("error", "hand-over", "data", "end", "checkpoint", "head", "keepalive")
 
 _MAX_BARS = 1000
 

@@ -74,7 +74,7 @@ function lanes(invocation, x, base) {
   const lines = new Set(invocation.lines.map(([at]) => x(at).toFixed(1)));
   return [
     svg("path", { class: "chunk", d: marks(of("data")) }),
-    svg("path", { class: "chunk chunk-frame", d: marks(of("head", "checkpoint", "keepalive", "end")) }),
+    svg("path", { class: "chunk chunk-frame", d: marks(of("head", "checkpoint", "keepalive", "end", "hand-over")) }),
     svg("path", { class: "chunk chunk-error", d: marks(of("error")) }),
     svg("path", { class: "log-mark", d: [...lines].map((at) => `M${at} ${base + LOG.top}v${LOG.height}`).join("") }),
   ];

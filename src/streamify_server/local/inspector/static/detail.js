@@ -8,11 +8,13 @@ import { statusOf } from "./invocations.js";
 const MODES = { streaming: "streamed to the caller", buffered: "buffered for the caller", event: "asynchronous" };
 
 // What the chunks are that are not the response itself, where the table has room for a word.
-const KINDS = { head: "head", checkpoint: "checkpoint", keepalive: "keepalive", end: "end", error: "error" };
+const KINDS = { head: "head", checkpoint: "checkpoint", keepalive: "keepalive", end: "end", "hand-over": "end, goes on", error: "error" };
 const PLATFORM = /^(START|END|REPORT) RequestId: /;
 
 export class Detail {
-  constructor({ onReplay }) {
+  constructor({ onReplay, onPart }) {
+    this.onPart = onPart;
+    this.shownParts = "";
     this.invocation = null;
     this.span = 1;
     this.longGap = 1;
@@ -39,7 +41,8 @@ export class Detail {
     new ResizeObserver(() => this.#draw()).observe(this.chart);
   }
 
-  show(invocation, span) {
+  // `parts` are the invocations of the same stream, itself among them.
+  show(invocation, span, parts = []) {
     const another = this.invocation?.number !== invocation?.number;
     this.invocation = invocation;
     byId("nothing").hidden = invocation !== null;
@@ -53,6 +56,7 @@ export class Detail {
     this.#heading();
     this.#metrics();
     this.#notes();
+    this.#parts(parts);
     this.#bars(another);
     this.#lines(another);
     this.#boxes();
@@ -127,6 +131,26 @@ export class Detail {
     byId("hint").hidden = !hint;
     byId("hint").dataset.kind = hint?.kind ?? "";
     setText(byId("hint"), hint?.text ?? "");
+  }
+
+  #parts(parts) {
+    const { part, number, handedOver } = this.invocation;
+    const said = JSON.stringify([number, handedOver, parts.map((one) => [one.number, one.part, one.status])]);
+    if (said === this.shownParts) return;
+    this.shownParts = said;
+    const box = byId("parts");
+    box.hidden = part === 1 && parts.length < 2 && !handedOver;
+    const others = parts.map((one) => {
+      const { kind, text, symbol } = statusOf(one);
+      const button = element("button", { type: "button", class: "small status", "data-kind": kind, title: `request ${one.id}` }, `${one.part} ${symbol} ${text}`);
+      if (one.number === number) button.setAttribute("aria-current", "true");
+      button.addEventListener("click", () => this.onPart(one.number));
+      return button;
+    });
+    const ends = handedOver ? ", which goes on in another" : "";
+    const focused = box.contains(document.activeElement);
+    box.replaceChildren(`Part ${part} of one stream${ends}. Its parts: `, ...others);
+    if (focused) box.querySelector("[aria-current]")?.focus();
   }
 
   #bars(another) {

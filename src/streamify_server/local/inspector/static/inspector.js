@@ -5,7 +5,7 @@ import { byId, element, setText } from "./dom.js";
 import { InvocationTable, matches } from "./invocations.js";
 
 const invocations = new Map();
-const detail = new Detail({ onReplay: (number) => replay(number) });
+const detail = new Detail({ onReplay: (number) => replay(number), onPart: (number) => select(number, { byHand: true }) });
 const table = new InvocationTable((number) => select(number, { byHand: true }));
 let selected = null;
 let following = true;
@@ -26,8 +26,8 @@ function draw() {
     const invocation = invocations.get(number);
     if (!invocation) continue;
     table.update(invocation, span(invocation));
-    if (number === selected) detail.show(invocation, span(invocation));
   }
+  if ([...stale].some((number) => ofSelected(number))) show(selected);
   if (stale.size) applyFilter();
   stale.clear();
 }
@@ -42,7 +42,20 @@ function select(number, { byHand = false } = {}) {
   if (byHand && number !== selected) follow(number === newest());
   selected = number;
   table.select(number);
-  detail.show(invocations.get(number) ?? null, number === null ? 1 : span(invocations.get(number)));
+  show(number);
+}
+
+const sameStream = (one, other) => one?.stream === other?.stream && one?.function === other?.function;
+
+// Whether an invocation is the selected one, or another part of its stream.
+const ofSelected = (number) => invocations.has(selected) && sameStream(invocations.get(number), invocations.get(selected));
+
+function show(number) {
+  const invocation = invocations.get(number);
+  if (!invocation) return detail.show(null, 1);
+  const parts = [...invocations.values()].filter((one) => sameStream(one, invocation));
+  parts.sort((one, other) => one.part - other.part || one.number - other.number);
+  return detail.show(invocation, span(invocation), parts);
 }
 
 const isShown = (number) => invocations.has(number) && matches(invocations.get(number), words);

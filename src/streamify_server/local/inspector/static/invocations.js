@@ -15,13 +15,20 @@ export function statusOf(invocation) {
   return { kind, text, symbol: SYMBOLS[kind] };
 }
 
+// Which part of a stream an invocation is; nothing for most, which are all of theirs.
+export function partOf({ part, handedOver }) {
+  return part > 1 || handedOver ? `part ${part}` : "";
+}
+
 // Whether all words of the filter occur in what the table and the heading say.
 export function matches(invocation, words) {
-  const { error, request, contentType, httpStatus } = invocation;
-  const said = [statusOf(invocation).text, invocation.function, invocation.id, invocation.mode, request, contentType, httpStatus, error?.type, error?.message];
+  const { error, request, contentType, httpStatus, stream } = invocation;
+  const said = [statusOf(invocation).text, invocation.function, invocation.id, invocation.mode, request, partOf(invocation), stream, contentType, httpStatus, error?.type, error?.message];
   const text = said.filter(Boolean).join(" ").toLowerCase();
   return words.every((word) => text.includes(word));
 }
+
+const what = (invocation) => [clock(invocation.started), partOf(invocation), invocation.request].filter(Boolean).join(" ");
 
 export class InvocationTable {
   constructor(onSelect) {
@@ -56,6 +63,8 @@ export class InvocationTable {
     const [status, name, first, duration, size, shape] = row.cells;
     status.firstChild.dataset.kind = kind;
     setText(status.firstChild, `${symbol} ${text}`);
+    setText(name.children[1], what(invocation));
+    name.children[1].title = what(invocation);
     setText(name.lastChild, invocation.error?.type ?? "");
     setText(first, time(invocation.firstByte));
     setText(duration, time(invocation.duration ?? span));
@@ -74,7 +83,6 @@ export class InvocationTable {
 
   #add(invocation) {
     const cell = (className, ...children) => element("td", { class: className, role: "gridcell" }, ...children);
-    const what = [clock(invocation.started), invocation.request].filter(Boolean).join(" ");
     const row = element(
       "tr",
       { tabindex: this.rows.size ? "-1" : "0", "aria-selected": "false", role: "row" },
@@ -82,7 +90,7 @@ export class InvocationTable {
       cell(
         "name",
         element("strong", { title: invocation.function }, invocation.function),
-        element("span", { class: "aside", title: what }, what),
+        element("span", { class: "aside" }),
         element("span", { class: "failure" }),
       ),
       cell("number of-first"),
