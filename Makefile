@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop recipes pythons soak fuzz heavy layer extras docs check lint types public-types format bench clean
+.PHONY: help install demo test matrix load interop recipes pythons soak fuzz heavy layer extras docs check lint types public-types packages format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -41,6 +41,7 @@ load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 interop: $(STAMP)  ## Run against peers from npm, Debian and PyPI; a missing peer is a failure
 	scripts/install-peers
 	$(BIN)/python scripts/install-vendors
+	$(BIN)/python -m pip install -q -c constraints.txt --group docs
 	$(BIN)/python -m pytest -m interop tests/interop
 
 recipes:         ## Run the recipes with the packages that they are about, in an environment of their own
@@ -69,9 +70,10 @@ extras: $(STAMP)  ## Use each extra alone, from the wheel, with the newest packa
 layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip, and one for each Python
 	$(BIN)/python -m streamify_server.deploy.layer --each build/streamify-layer.zip
 
-docs: $(STAMP)   ## Build the pages in docs/ into build/site
+docs: $(STAMP)   ## Build the site, docs/ and the reference, into build/site, and check its links
 	$(BIN)/python -m pip install -q -c constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	$(BIN)/python scripts/check-site
 
 check: lint types  ## Run ruff and mypy
 
@@ -84,6 +86,13 @@ types: $(STAMP)  ## Check the types
 
 public-types: $(STAMP)  ## Check that every public name has a type, with pyright (needs node)
 	scripts/verify-types
+
+packages: $(STAMP)  ## Build the sdist and the wheel into dist/, and check them
+	$(BIN)/python -m pip install -q -c constraints.txt --group packages
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 format: $(STAMP)  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .

@@ -1,13 +1,61 @@
-"""What the site does with links that lead out of docs/: their files are named and not linked."""
+"""Makes the reference and the changelog of the site, and text of links to files that it does not have."""
 
+import importlib
 import re
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = {
+    "streamify_client": "[Read streams](../client.md), and their [errors](../errors.md).",
+    "streamify_client.testing": "Canned streams for tests: [Testing code that reads streams](../testing.md).",
+    "streamify_client.dask": "[Dask data frames](../many-streams.md) of many responses.",
+    "streamify_server": "Make streams: [Streaming handlers](../server.md).",
+    "streamify_server.middlewares": "The [middlewares](../middlewares.md) that come with the package.",
+    "streamify_server.asgi": "[ASGI and WSGI applications](../asgi.md) as streaming handlers.",
+    "streamify_server.testing": "Call a handler in a [unit test](../server.md).",
+    "streamify_server.posting": "Stream through [another transport](../server.md#another-transport).",
+    "streamify_server.local": "A Lambda [on your machine](../local-lambda.md).",
+}
 OUTSIDE = re.compile(r"\[([^\]\n]*)\]\(\.\./([^)\s#]+)[^)\s]*\)")
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace `[name](../path)` by the name and the path in the source."""
+def on_files(files: Files, config: MkDocsConfig) -> None:
+    """Add the pages that are made of the code and of CHANGELOG.md."""
+    for name, about in REFERENCE.items():
+        page = f"reference/{name}.md"
+        files.append(File.generated(config, page, content=reference(name, about)))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    files.append(File.generated(config, "changelog.md", content=changelog.replace("](docs/", "](")))
+
+
+def reference(name: str, about: str) -> str:
+    """The source of a page with every public name of a module, for mkdocstrings."""
+    entries = [f"::: {name}.{each}" for each in public_names(importlib.import_module(name))]
+    return "\n\n".join([f"# {name}", about, *entries])
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """What a module exports: `__all__`, or else what it defines without an underscore."""
+    exported = getattr(module, "__all__", None)
+    if exported is None:
+        exported = [
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+        ]
+    return [name for name in exported if not name.startswith("_")]
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Replace links to files that the site does not have by the files' paths."""
+    if page.file.src_uri.startswith("reference/"):
+        return markdown
     return OUTSIDE.sub(_named, markdown)
 
 

@@ -7,6 +7,7 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import boto3
 import pytest
 
 from streamify_server.local import LocalLambda
@@ -23,6 +24,23 @@ from streamify_server import streaming_handler
 @streaming_handler
 def handler(event, context):
     yield os.path.dirname(sys.modules["streamify_server"].__file__)
+"""
+
+READER = """
+import os
+import boto3
+from streamify_client import StreamClient
+from streamify_server import streaming_handler
+
+@streaming_handler
+def read(event, context):
+    yield "read"
+
+@streaming_handler
+def handler(event, context):
+    with StreamClient() as client:
+        yield from client.stream("read")
+    yield " with " + os.path.dirname(boto3.__file__)
 """
 
 
@@ -88,3 +106,20 @@ def test_a_package_that_was_unpacked_without_its_permissions_streams(wheel: Path
         aws.stop()
     assert post.header("lambda-runtime-function-response-mode") == "streaming"
     assert post.body.decode() == str(aws.task / "streamify_server")
+
+
+def test_bare_streamify_reads_with_the_boto3_of_the_runtime(wheel: Path, tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(tmp_path)]
+    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    (tmp_path / "app.py").write_text(READER)
+    with LocalLambda() as aws, closing(boto3_client(aws)) as client:
+        aws.add_function("read", handler="app.read", code=tmp_path, timeout=30)
+        aws.add_function("fn", handler="app.handler", code=tmp_path, timeout=30)
+        answer = invoke(client, name="fn")
+    assert answer["Payload"].decode() == f"read with {Path(boto3.__file__).parent}"
+
+
+def test_the_package_says_that_it_brings_a_pytest_plugin(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        assert "Classifier: Framework :: Pytest\n" in archive.read(name).decode()
