@@ -218,7 +218,8 @@ class StreamCore:
             self.limits.answered()
             if chunks:
                 self._settle()
-        self.is_quiet = self.limits.until is None and not (decoder.pending or self._input_ended)
+        over = decoder.pending or decoder.complete or self._input_ended
+        self.is_quiet = self.limits.until is None and not over
         self.wanted = decoder.wanted
         if decoder.verifiable:
             self.hands_over = decoder.continues

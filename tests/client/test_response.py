@@ -748,3 +748,21 @@ def test_close_from_another_thread_wakes_the_reader(make_client: MakeClient) -> 
         closer.join()
         del raw.read
         assert server.wait_closed()
+
+
+def test_a_final_event_in_a_read_of_its_own_ends_the_stream(make_own_client: MakeClient) -> None:
+    """Nothing waits for the end of the HTTP response behind it, which this server withholds."""
+    taken = threading.Event()
+
+    def behave(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"all")
+        assert taken.wait(20)
+        peer.chunk(complete_frame())
+        assert peer.wait_gone()
+
+    with WireServer(behave) as server:
+        chunks = make_own_client(server.url).stream("fn").iter_bytes()
+        assert next(chunks) == b"all"
+        taken.set()
+        assert list(chunks) == []
