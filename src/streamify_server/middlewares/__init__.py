@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
+    from typing import Any
+
     from .content_encoding import http_content_encoding
     from .content_negotiation import http_content_negotiation
     from .cors import http_cors

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from streamify_server._style import is_coroutine_function
+
+TYPE_CHECKING = False  # importing typing costs every cold start
+if TYPE_CHECKING:
+    from typing import Any
 
 _ANNOTATION = re.compile(r"(\w+)(\[.*\])?( \| None)?")
 # What an annotation asks for, in words.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from streamify_server._events import header_of, method_of
 from streamify_server.response import Headers, HttpResponse
@@ -12,6 +11,7 @@ from streamify_server.response import Headers, HttpResponse
 from ._headers import add_to_list
 from ._options import check, check_options
 
+TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from streamify_server.onion import Request
 

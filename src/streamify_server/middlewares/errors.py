@@ -90,7 +90,7 @@ class error_logger:
         ... def handler(event, context):
         ...     yield "some rows"
         ...     raise RuntimeError("the database went away")
-        >>> invoke(handler, {}).error
+        >>> invoke(handler, {}, raise_errors=False).error
         failed: the database went away
         RuntimeError('the database went away')
     """

@@ -10,6 +10,7 @@ import pytest
 
 from streamify_server.asgi import streaming_wsgi
 from streamify_server.testing import invoke
+from support.answers import outcome
 from support.http_events import function_url
 
 Environ = dict[str, Any]
@@ -68,7 +69,7 @@ def test_what_is_written_before_the_iterable_comes_first() -> None:
 def failure(app: Any) -> BaseException | None:
     """What an application's response ends with."""
     try:
-        return invoke(streaming_wsgi(app), function_url()).error
+        return outcome(streaming_wsgi(app), function_url()).error
     except Exception as error:
         return error
 
