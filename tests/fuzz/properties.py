@@ -30,6 +30,9 @@ from streamify_server._trailers import error_trailers
 from streamify_server._verified import VerifiedSink
 from streamify_server.errors import HttpError
 from streamify_server.frames import encode_frame
+from streamify_server.local.chunked import ChunkedDecoder as LocalChunkedDecoder
+from streamify_server.local.chunked import ChunkedError
+from streamify_server.local.http_head import MalformedRequestError, end_of_head, read_head
 from streamify_server.middlewares import (
     _negotiate,
     http_json_body_parser,
@@ -255,6 +258,45 @@ def http_response(data: bytes) -> None:
             assert not set(value) & set("\r\n\0")
 
 
+def local_request(data: bytes) -> None:
+    """A request as LocalLambda reads it: h11 understands the same of what is not refused."""
+    try:
+        end = end_of_head(data)
+        head = read_head(data[:end]) if end else None
+    except MalformedRequestError:
+        return
+    if head is None:
+        return
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(data[:end])
+    try:
+        event = reader.next_event()
+    except h11.RemoteProtocolError:
+        return  # it is stricter in places: bytes of a header's value, the form of a Host
+    assert isinstance(event, h11.Request)
+    assert (event.method, event.target) == (head.request.method.encode(), head.request.target.encode())
+    read = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
+    assert [name for name, _ in read] == [name for name, _ in head.request.headers]
+    if head.length is None:
+        local_chunks(data[end:])
+
+
+def local_chunks(data: bytes) -> None:
+    """A chunked body gives the same bytes, trailers and rest however it is split."""
+    outcomes: list[tuple[bytes, bool, dict[str, str]] | None] = []
+    for pieces in ([data], *cuts(data)):
+        decoder, body = LocalChunkedDecoder(), b""
+        try:
+            for piece in pieces:
+                body += b"".join(decoder.receive(piece))
+        except ChunkedError:
+            outcomes.append(None)
+        else:
+            # What lies behind the end is kept only if it came with the end.
+            outcomes.append((body, decoder.ended, decoder.trailers))
+    assert all(each == outcomes[0] for each in outcomes)
+
+
 def refused_or(parse: Callable[[], Any]) -> Any:
     """What a parser of requests makes of its input, or the 4xx with which it refuses it."""
     try:
@@ -356,6 +398,8 @@ PROPERTIES: dict[str, Property] = {
     "chunk_writer": chunk_writer,
     "runtime_api_answer": runtime_api_answer,
     "http_response": http_response,
+    "local_request": local_request,
+    "local_chunks": local_chunks,
     "multipart_form": multipart_form,
     "request_bodies": request_bodies,
     "accept_fields": accept_fields,
