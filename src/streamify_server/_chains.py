@@ -23,6 +23,13 @@ def joined(error: BaseException, later: BaseException) -> None:
     last.__suppress_context__ = False
 
 
+def untraced(error: BaseException) -> BaseException:
+    """The error without tracebacks, which keep the frames of all callers, and what is in them, alive."""
+    for one in _reached(error):
+        one.__traceback__ = None
+    return error
+
+
 def _reached(error: BaseException) -> list[BaseException]:
     """The error, and all that its causes and contexts lead to."""
     found = [error]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from streamify_server._chains import untraced
 from streamify_server._chunks import CHUNK_LIMIT
 from streamify_server._interruption import Stopped
 from streamify_server.response import HttpResponse
@@ -184,7 +185,7 @@ class Exchange:
             else:
                 out.put(chunk)
         except (Stopped, OSError) as error:
-            self._lost = error
+            self._lost = untraced(error)
             self._leave()
             raise CallerGoneError("Nobody receives this response any more.") from None
 
