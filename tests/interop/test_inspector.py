@@ -13,9 +13,10 @@ import pytest
 from streamify_server.local import LocalLambda
 from streamify_server.local.inspector.server import Inspector
 from streamify_server.local.loop_thread import LoopThread
+from streamify_server.local.stream_parts import StreamPart
 from support.browser import Browser
 from support.local import Gate, add_steps, boto3_client, steps
-from support.waterfalls import gallery, invocation
+from support.waterfalls import VERIFIED, frame, gallery, invocation
 
 pytestmark = pytest.mark.interop
 
@@ -127,6 +128,24 @@ def test_responses_that_do_not_stream_are_told_from_those_that_do(page: Browser,
     assert text_of(page, "#hint").startswith(
         "All 40 chunks left within 16 ms, after 2.31 s of silence: buffered?"
     )
+
+
+def test_the_parts_of_one_stream_lead_to_each_other(page: Browser, shown: Gallery) -> None:
+    over = [(0.1, frame("data", b"one ")), (0.2, frame("end", {"continues": True}))]
+    first = list(invocation(30, time.time(), over, content_type=VERIFIED))
+    part = StreamPart(2, first[0].request_id or "")
+    shown.tell(iter(first))
+    shown.tell(invocation(31, time.time(), [(0.1, b"two")], part=part))
+    page.until("document.querySelectorAll('#parts button').length === 2")
+    assert text_of(page, "#parts").startswith("Part 2 of one stream.")
+    assert "part 2" in text_of(page, "#invocations [aria-selected=true] .aside")
+    page.evaluate("document.querySelector('#parts button').click()")
+    assert text_of(page, "#parts").startswith("Part 1 of one stream, which goes on in another.")
+    assert text_of(page, "#chunks tr:last-child .kind") == "end, goes on"
+    assert "part 1" in text_of(page, "#invocations [aria-selected=true] .aside")
+    page.evaluate("document.querySelectorAll('#invocations tr')[5].focus()")
+    assert page.evaluate("document.querySelector('#parts').hidden") is True
+    assert page.problems == []
 
 
 def test_rows_are_chosen_with_the_keyboard(page: Browser, shown: Gallery) -> None:
