@@ -20,33 +20,34 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from ._aio_map import AsyncStreamMap
-    from ._attempts import Attempts
-    from ._headers import Headers
-    from ._map import MapItem, StreamMap
-    from ._result import StreamResult
+    from streamify_client.dataframes.arrow import ArrowStream
+    from streamify_client.stream.item_views import ServerSentEvent
+    from streamify_client.stream.retries import Attempts
+
     from .aio import AsyncStreamClient
+    from .aio_many import AsyncStreamMap
     from .aio_response import AsyncResponseStream
-    from .arrow import ArrowStream
     from .client import StreamClient
-    from .item_views import ServerSentEvent
+    from .many import MapItem, StreamMap
+    from .models import Headers, Part, StreamResult
     from .response import ResponseStream
 
     __version__: str
 
 _LAZY = {
-    "ArrowStream": "arrow",
+    "ArrowStream": "dataframes.arrow",
     "AsyncResponseStream": "aio_response",
     "AsyncStreamClient": "aio",
-    "AsyncStreamMap": "_aio_map",
-    "Attempts": "_attempts",
-    "Headers": "_headers",
-    "MapItem": "_map",
+    "AsyncStreamMap": "aio_many",
+    "Attempts": "stream.retries",
+    "Headers": "models",
+    "MapItem": "many",
+    "Part": "models",
     "ResponseStream": "response",
-    "ServerSentEvent": "item_views",
+    "ServerSentEvent": "stream.item_views",
     "StreamClient": "client",
-    "StreamMap": "_map",
-    "StreamResult": "_result",
+    "StreamMap": "many",
+    "StreamResult": "models",
 }
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "HttpStatusError",
     "InvocationError",
     "MapItem",
+    "Part",
     "ResponseStream",
     "ServerSentEvent",
     "StreamClient",

@@ -4,24 +4,25 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from ._aio_map import AsyncStreamMap
-from ._aio_transports import AsyncTransports
-from ._client_context import ClientContext
-from ._compression import Compression
-from ._core import StreamCore
-from ._map import Read, check_concurrency, check_read
-from ._options import Auth, CallOptions, Options, StreamOptions, check_encoding
-from ._payload import Payload
-from ._progress import Progress, meter
-from ._request import build_invocation
-from ._result import StreamResult
-from ._threads import entered_in_thread, in_thread
-from .aio_readers import AsyncReaders
+from streamify_client.dataframes.aio_readers import AsyncReaders
+from streamify_client.files.compression import Compression
+from streamify_client.files.progress import Progress, meter
+from streamify_client.files.sinks import Target, name_of, opened_sink
+from streamify_client.files.threads import entered_in_thread, in_thread
+from streamify_client.request.build import build_invocation
+from streamify_client.request.client_context import ClientContext
+from streamify_client.request.options import Auth, CallOptions, Options, StreamOptions, check_encoding
+from streamify_client.request.payload import Payload
+from streamify_client.stream.core import StreamCore
+from streamify_client.stream.views import AsyncView
+from streamify_client.transports.aio_choice import AsyncTransports
+
+from .aio_many import AsyncStreamMap
 from .aio_response import AsyncResponseStream
 from .client import ClientOptions, about, describe, split_options
 from .errors import ConfigurationError
-from .sinks import Target, name_of, opened_sink
-from .views import AsyncView
+from .many import Read, check_concurrency, check_read
+from .models import StreamResult
 
 
 class AsyncStreamClient(AsyncReaders):

@@ -4,13 +4,13 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import Any, Self
 
-from ._aio_driver import Asyncio
-from ._attributes import parse_json
-from ._core import StreamCore
-from ._reader import StreamReader
-from .item_views import AsyncItemViews, bytes_recipe, text_recipe
-from .transport import AsyncTransport
-from .views import AsyncView
+from streamify_client.stream.aio_driver import Asyncio
+from streamify_client.stream.attributes import parse_json
+from streamify_client.stream.core import StreamCore
+from streamify_client.stream.item_views import AsyncItemViews, bytes_recipe, text_recipe
+from streamify_client.stream.reader import StreamReader
+from streamify_client.stream.views import AsyncView
+from streamify_client.transports.seam import AsyncTransport
 
 
 class AsyncResponseStream(AsyncItemViews):

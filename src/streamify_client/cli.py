@@ -10,7 +10,7 @@ def main() -> None:
     """Run the `streamify` command; without click, say in one sentence how to get it."""
     _open_closed_streams()
     try:
-        from ._commands import streamify
+        from streamify_client.commands.group import streamify
     except ModuleNotFoundError as missing:
         if missing.name != "click":
             raise

@@ -5,21 +5,22 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
-from ._boto import BotoTransport
-from ._client_context import ClientContext
-from ._compression import Compression
-from ._core import StreamCore
-from ._map import Read, StreamMap, check_concurrency, check_read
-from ._options import Auth, CallOptions, Options, StreamOptions, check_encoding
-from ._payload import Payload
-from ._progress import Progress, meter
-from ._request import build_invocation
-from ._result import StreamResult
-from ._transports import Transports, make_boto_transport, make_http_transport
+from streamify_client.dataframes.readers import Readers
+from streamify_client.files.compression import Compression
+from streamify_client.files.progress import Progress, meter
+from streamify_client.files.sinks import Target, name_of, opened_sink
+from streamify_client.request.build import build_invocation
+from streamify_client.request.client_context import ClientContext
+from streamify_client.request.options import Auth, CallOptions, Options, StreamOptions, check_encoding
+from streamify_client.request.payload import Payload
+from streamify_client.stream.core import StreamCore
+from streamify_client.transports.boto import BotoTransport
+from streamify_client.transports.choice import Transports, make_boto_transport, make_http_transport
+
 from .errors import ConfigurationError
-from .readers import Readers
+from .many import Read, StreamMap, check_concurrency, check_read
+from .models import StreamResult
 from .response import ResponseStream
-from .sinks import Target, name_of, opened_sink
 
 
 class BotoOptions(TypedDict, total=False):

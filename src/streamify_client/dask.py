@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from streamify_client.request.payload import Payload
+
 from ._extras import require
-from ._payload import Payload
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
-from ._attributes import parse_json
-from ._core import StreamCore
-from ._reader import Blocking, StreamReader
-from .item_views import ItemViews, bytes_recipe, text_recipe
-from .transport import Transport
-from .views import View, drive
+from streamify_client.stream.attributes import parse_json
+from streamify_client.stream.core import StreamCore
+from streamify_client.stream.item_views import ItemViews, bytes_recipe, text_recipe
+from streamify_client.stream.reader import Blocking, StreamReader
+from streamify_client.stream.views import View, drive
+from streamify_client.transports.seam import Transport
 
 
 class ResponseStream(ItemViews):

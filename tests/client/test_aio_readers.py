@@ -21,7 +21,7 @@ from streamify_client import (
     StreamTimeoutError,
     TruncatedStreamError,
 )
-from streamify_client.readers import Readers
+from streamify_client.dataframes.readers import Readers
 from support.wire_server import Peer, WireServer, complete_frame, stalled, truncated, whole
 
 BODY = "één\r\ntwee\0".encode()

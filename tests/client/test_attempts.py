@@ -13,7 +13,7 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
-from streamify_client._attempts import LONGEST_WAIT, SAFE_RETRIES, RetryPolicy
+from streamify_client.stream.retries import LONGEST_WAIT, SAFE_RETRIES, RetryPolicy
 
 SAFE = [ConnectError("x", refused=True), ThrottledError("x")]
 RISKY = [

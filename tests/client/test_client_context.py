@@ -8,7 +8,7 @@ import pytest
 from awslambdaric.lambda_context import LambdaContext
 
 from streamify_client import ConfigurationError
-from streamify_client._client_context import MAX_BYTES, encode_client_context, with_token
+from streamify_client.request.client_context import MAX_BYTES, encode_client_context, with_token
 from streamify_client.wire.verified import LARGEST_TOKEN
 
 VERIFIED = ("verified/1",)

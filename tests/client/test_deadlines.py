@@ -2,7 +2,7 @@
 
 import time
 
-from streamify_client._deadlines import Allowance, Deadline
+from streamify_client.transports.deadlines import Allowance, Deadline
 
 
 def test_without_a_limit_a_wait_is_endless() -> None:

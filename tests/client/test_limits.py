@@ -2,10 +2,10 @@
 
 import pytest
 
-from streamify_client._limits import Limits
-from streamify_client._options import Options
 from streamify_client.errors import StreamTimeoutError, TimeoutPhase
-from streamify_client.transport import Cancellation
+from streamify_client.request.options import Options
+from streamify_client.stream.limits import Limits
+from streamify_client.transports.seam import Cancellation
 
 
 @pytest.mark.parametrize("phase", ["connect", "first_byte", "idle", "total"])

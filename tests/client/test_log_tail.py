@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamify_client._log_tail import find_failure
+from streamify_client.stream.log_tail import find_failure
 
 REQUEST = "5f1e7b4c-0000-4000-8000-000000000000"
 ID = f"RequestId: {REQUEST}"

@@ -302,7 +302,7 @@ def test_a_file_is_whole_or_not_there(blocking: Way, tmp_path: Path) -> None:
 def test_the_connection_of_a_part_that_does_not_end_is_left_after_a_moment(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamify_client._reader.HAND_OVER_WAIT", 0.05)
+    monkeypatch.setattr("streamify_client.stream.reader.HAND_OVER_WAIT", 0.05)
 
     def hangs(peer: Peer) -> None:
         send(peer, first(peer.request).frames, by_name=way.by_name)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamify_client import ConfigurationError
-from streamify_client._payload import encode_payload
+from streamify_client.request.payload import encode_payload
 
 
 @dataclasses.dataclass

@@ -23,7 +23,7 @@ from streamify_client import (
     StreamTimeoutError,
     TruncatedStreamError,
 )
-from streamify_client.transport import Cancellation
+from streamify_client.transports.seam import Cancellation
 from support.clients import CREDENTIALS
 from support.wire_server import Peer, WireServer, complete_frame, payload_frame, whole
 
@@ -126,7 +126,7 @@ def test_the_total_limit_acts_between_two_items_of_one_read(
         chunks = iter(make_own_client(server.url).stream("fn", total_timeout=1000))
         assert next(chunks) == "one"
         later = time.monotonic() + 1000
-        monkeypatch.setattr("streamify_client.views.time.monotonic", lambda: later)
+        monkeypatch.setattr("streamify_client.stream.views.time.monotonic", lambda: later)
         with pytest.raises(StreamTimeoutError) as caught:
             next(chunks)
         assert caught.value.phase == "total"
@@ -249,7 +249,7 @@ def test_a_bug_comes_out_as_it_is_and_is_not_repeated(
     def broken(self: object, pieces: list[bytes]) -> list[bytes]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("streamify_client._decoding.ResponseDecoder.receive", broken)
+    monkeypatch.setattr("streamify_client.stream.body.ResponseDecoder.receive", broken)
     with WireServer(at_once(b"one")) as server:
         stream = make_own_client(server.url).stream("fn", retries=3)
         with pytest.raises(ZeroDivisionError):
@@ -382,7 +382,7 @@ def test_timeout_stands_for_the_first_byte_and_the_idle_limit(make_own_client: M
 
 
 def test_a_function_may_take_as_long_as_lambda_lets_it_run(make_own_client: MakeClient) -> None:
-    from streamify_client._options import Options
+    from streamify_client.request.options import Options
 
     assert Options().first_byte_timeout == 1800.0
     found: list[Any] = []
@@ -399,7 +399,7 @@ def test_the_first_byte_came_when_it_came_and_not_when_it_was_asked_for(
     make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
-    monkeypatch.setattr("streamify_client._limits.time.monotonic", lambda: now)
+    monkeypatch.setattr("streamify_client.stream.limits.time.monotonic", lambda: now)
     sent = threading.Event()
 
     def sends(peer: Peer) -> None:

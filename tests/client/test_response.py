@@ -160,7 +160,7 @@ def test_an_http_error_is_raised_with_the_beginning_of_its_body(make_own_client:
 def test_an_http_error_whose_body_never_ends_is_raised_all_the_same(
     make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamify_client._reader.ERROR_BODY_WAIT", 0.05)
+    monkeypatch.setattr("streamify_client.stream.reader.ERROR_BODY_WAIT", 0.05)
 
     def endless(peer: Peer) -> None:
         peer.head(HTTP)

@@ -19,7 +19,7 @@ from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from s3fs import S3FileSystem
 
 from streamify_client import ConfigurationError, DecodeError, FunctionError, TruncatedStreamError
-from streamify_client.sinks import Target, opened_sink
+from streamify_client.files.sinks import Target, opened_sink
 from support.s3_server import S3Server
 from support.wire_server import Peer, WireServer, complete_frame, truncated, whole
 

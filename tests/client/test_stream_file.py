@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamify_client._stream_file import RestDecoder, StreamFile, TextReader
+from streamify_client.files.stream_file import RestDecoder, StreamFile, TextReader
 
 
 class Chunks:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamify_client import ConfigurationError
-from streamify_client._options import Options
-from streamify_client.url import HttpRequest, build_request, canonical_query, is_url, lambda_region
+from streamify_client.request.options import Options
+from streamify_client.request.url import HttpRequest, build_request, canonical_query, is_url, lambda_region
 
 LAMBDA = "https://abc123.lambda-url.eu-west-1.on.aws"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streamify_client._payload import Payload
+from streamify_client.request.payload import Payload
 
 from ._checks import check
 from ._facts import Facts, Unread

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streamify_client._payload import Payload
 from streamify_client.client import StreamClient
 from streamify_client.errors import FunctionError, StreamError, StreamifyError
+from streamify_client.request.payload import Payload
 
 from ._facts import Facts, Unread
 from ._report import Finding

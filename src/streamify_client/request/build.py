@@ -1,0 +1,75 @@
+"""From the arguments of ``stream()`` to an invocation; the same for sync and async."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from streamify_client.errors import ConfigurationError
+from streamify_client.transports.seam import Invocation
+
+from . import client_context as _client_context
+from .client_context import ClientContext, encode_client_context
+from .offer import STATE_HEADER, offered
+from .options import CallOptions, HttpOptions, Options
+from .payload import Payload, encode_payload
+from .trace import trace_headers
+from .url import build_request, is_url, without_query
+
+
+def build_invocation(
+    function: str,
+    payload: Payload,
+    *,
+    qualifier: str | None,
+    client_context: ClientContext,
+    tenant_id: str | None,
+    log_tail: bool,
+    http: HttpOptions,
+    defaults: Options,
+    changes: CallOptions,
+) -> Invocation:
+    """Check everything that a caller gave, and encode it.
+
+    Raises:
+        ConfigurationError: Something is wrong; the message names it.
+    """
+    if not isinstance(function, str) or not function:
+        raise ConfigurationError(f"function must be a name, an ARN or a URL, not {function!r}.")
+    options = defaults.but(changes)
+    trace = trace_headers()
+    if is_url(function):
+        given = {"qualifier": qualifier, "client_context": client_context, "tenant_id": tenant_id}
+        _refuse({**given, "log_tail": log_tail or None}, "only for functions called by name, not for a URL")
+        request = build_request(function, payload, options, http, trace)
+        return Invocation(without_query(function), request.body, options, request=request, trace=trace)
+    _refuse(http, f"only for URLs, and {function!r} is none")
+    context = encode_client_context(
+        client_context,
+        offer=offered(options.verified, options.continues),
+        offer_required=options.verified == "require",
+        trace=trace,
+    )
+    return Invocation(
+        function=function,
+        payload=encode_payload(payload),
+        options=options,
+        qualifier=qualifier,
+        client_context=context,
+        tenant_id=tenant_id,
+        log_tail=log_tail,
+        trace=trace,
+    )
+
+
+def with_token(invocation: Invocation, token: str) -> Invocation:
+    """Return the invocation of a later part: the same, with the token that it goes on from."""
+    if (request := invocation.request) is None:
+        context = _client_context.with_token(invocation.client_context, token)
+        return replace(invocation, client_context=context)
+    headers = (*request.headers, (STATE_HEADER, token))
+    return replace(invocation, request=replace(request, headers=headers))
+
+
+def _refuse(given: Mapping[str, Any], why: str) -> None:
+    if names := [name for name, value in given.items() if value is not None]:
+        raise ConfigurationError(f"{', '.join(names)}: {why}.")

@@ -1,0 +1,502 @@
+"""What a stream is apart from its I/O: one set of rules, whatever drives it.
+
+A reader asks `take`, reads from its raw response when that says that more is needed, and tells what came:
+`received`, or an exception. Everything that is raised here is public and says which function and request it
+was about.
+"""
+
+import logging
+from enum import Enum, auto
+from typing import Any
+
+from streamify_client.errors import (
+    ConfigurationError,
+    CorruptStreamError,
+    HttpStatusError,
+    StreamClosedError,
+    StreamifyError,
+    TimeoutPhase,
+    TruncatedStreamError,
+)
+from streamify_client.models import Part, StreamResult
+from streamify_client.request.build import with_token
+from streamify_client.transports.seam import Cancellation, Invocation, Opening, ResponseHead
+from streamify_client.wire.errors import TruncatedInputError, WireError
+
+from .body import FunctionHead, ResponseDecoder
+from .limits import Limits
+from .parts import Parts
+from .retries import RetryPolicy
+
+ERROR_BODY_SIZE = 4096
+HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
+ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
+_MUCH = 64 * 1024
+_AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
+
+logger = logging.getLogger("streamify_client")
+
+
+class State(Enum):
+    """Where in its life a stream is."""
+
+    NEW = auto()
+    OPENING = auto()
+    OPEN = auto()
+    ENDED = auto()
+    FAILED = auto()
+    CLOSED = auto()
+
+
+class StreamCore:
+    """The state of one stream.
+
+    Args:
+        invocation: What is called.
+        raise_for_status: Whether an HTTP status of 400 or more is an error.
+
+    Attributes:
+        attempt: How many attempts were begun; what views made of an earlier one is void.
+        is_quiet: Whether nothing is there to be taken, so that more has to be read.
+        steady_limit: How long every further read may wait, and which limit that is, once that is settled.
+        wanted: How many bytes have to come before there can be anything new.
+        took_much: Whether the last read brought so much that it is worth letting go of before the next.
+        hands_over: Whether this part has said that another one follows, so that only its connection is to
+            end.
+    """
+
+    def __init__(self, invocation: Invocation, *, raise_for_status: bool = True) -> None:
+        self.invocation = invocation
+        self.cancellation: Cancellation = Cancellation()
+        self.state: State = State.NEW
+        self.limits: Limits = Limits(invocation.options)
+        self.attempt: int = 0
+        self.is_quiet: bool = False
+        self.steady_limit: tuple[float | None, TimeoutPhase] | None = None
+        self.took_much: bool = False
+        self.wanted: int = 0
+        self.hands_over: bool = False
+        self._raise_for_status = raise_for_status
+        self._policy = RetryPolicy(invocation.options.retries)
+        self._parts = Parts(invocation.options)
+        self._part_began = 0.0  # seconds after the stream's beginning
+        self._bytes_before = 0  # of earlier parts
+        self._first: tuple[ResponseHead, FunctionHead] | None = None  # what the first part said
+        self._raw: ResponseHead | None = None
+        self._decoder: ResponseDecoder | None = None
+        self._held: list[bytes] = []  # decoded, and not handed to a view
+        self._items: list[Any] = []  # in the hands of a view
+        self._input_ended = False
+        self._yielded = False
+        self._bytes = self._count = 0
+        self._answered = self._asked = 0.0  # when, in seconds
+        self._first_byte: float | None = None
+        self._failure = ""
+        self._skips_line_feed = False
+
+    # opening
+
+    def begin(self) -> Opening:
+        """An attempt begins: return what the transport has to know."""
+        self.state = State.OPENING
+        self._raw = self._decoder = self.steady_limit = None
+        self.is_quiet = self.hands_over = False
+        self.wanted = 0
+        self._held = []
+        self._input_ended = False
+        if self._parts.later:
+            logger.debug("%s: part %d begins", self.invocation.function, self._parts.begun)
+        else:
+            self.attempt += 1
+            self._policy.begin()
+            self._bytes = self._count = 0
+            self._first = self._first_byte = None
+            logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
+        opening = self.limits.begin(self.cancellation)
+        self._part_began = self.limits.elapsed
+        return opening
+
+    @property
+    def next_invocation(self) -> Invocation:
+        """What is to be called: again the same, in a later part with the token that it goes on from."""
+        token = self._parts.token
+        return self.invocation if token is None else with_token(self.invocation, token)
+
+    def answered(self, raw: ResponseHead) -> None:
+        """The headers are there."""
+        self._raw = raw
+        self._answered = self.limits.elapsed
+        if raw.framing == "http":  # the head is the function's own
+            self.limits.answered()
+        log_tail = self.invocation.log_tail
+        self._decoder = ResponseDecoder(raw, log_tail=log_tail, base=self._parts.base)
+
+    @property
+    def head(self) -> FunctionHead | None:
+        """What the function said before its body, in the first part, once that is known."""
+        if self._first is not None:
+            return self._first[1]
+        return self._decoder.head if self._decoder else None
+
+    def advance_opening(self) -> bool:
+        """Decode as far as the head; return whether it is there."""
+        decoder = self._decoder
+        assert decoder is not None
+        while decoder.head is None or self._must_know_why(decoder):
+            if not decoder.pending:
+                return False
+            self.hold(self._noted(decoder.more()))
+        self.limits.answered()
+        if self.state is State.OPENING and not self._wants_error_body():
+            self._check_verified()
+            self._check_part(decoder, decoder.head)
+            self.state = State.OPEN
+        return True
+
+    def _check_part(self, decoder: ResponseDecoder, head: FunctionHead) -> None:
+        assert self._raw is not None
+        if self._first is None:
+            self._first = self._raw, head
+        elif not decoder.verifiable:
+            raise self._parts.unverified()
+        else:
+            self._parts.check_head(decoder.state, _kind(self._first[1]), _kind(head))
+
+    def _must_know_why(self, decoder: ResponseDecoder) -> bool:
+        """Whether a required verified stream did not come, and what came may still say that it failed."""
+        wanted = self.invocation.options.verified == "require" or self._parts.later
+        required = wanted and not decoder.verifiable
+        return (
+            required and not self._held and (decoder.pending or not (decoder.complete or self._input_ended))
+        )
+
+    def _wants_error_body(self) -> bool:
+        head = None if self._decoder is None else self._decoder.head
+        return (self._raise_for_status or self._parts.later) and head is not None and head.status_code >= 400
+
+    # reading
+
+    def take(self) -> list[bytes] | None:
+        """Return the chunks that are there; an empty list: more has to be read; None: the body has ended, or
+        only this part of it, and the next one is to be opened.
+
+        Raises:
+            StreamTimeoutError: The total limit has passed.
+        """
+        if self.state is State.ENDED:
+            return None
+        if self.limits.until is not None:
+            self.limits.check_total()
+        decoder = self._decoder
+        assert decoder is not None
+        if chunks := self._held:
+            self._held = []
+            return chunks
+        while decoder.pending:
+            if chunks := self._noted(decoder.more()):
+                return chunks
+        if decoder.complete or self._input_ended:
+            self._end_part(decoder)
+            return None
+        return []
+
+    def next_read(self) -> tuple[float | None, TimeoutPhase]:
+        """Something is to be read: return how long that may take, and which limit that is."""
+        if self._first_byte is None:
+            self._asked = self.limits.elapsed
+        return self.limits.next_read
+
+    def received(self, pieces: list[bytes]) -> list[bytes]:
+        """Pieces of the body came, none at its end; return the chunks that they complete."""
+        decoder = self._decoder
+        assert decoder is not None
+        if pieces:
+            chunks = decoder.receive(pieces)
+        else:
+            self._input_ended = True
+            chunks = decoder.finish()
+        if self.steady_limit is None:
+            self.limits.answered()
+            if chunks:
+                self._settle()
+        over = decoder.pending or decoder.complete or self._input_ended
+        self.is_quiet = self.limits.until is None and not over
+        self.wanted = decoder.wanted
+        if decoder.verifiable:
+            self.hands_over = decoder.continues
+        return self._noted(chunks)
+
+    def _settle(self) -> None:
+        """The first bytes came: from now on every read has the same limit, where there is no total one."""
+        if self._first_byte is None:
+            now = self.limits.elapsed  # what was there when it was asked for had come with the headers
+            self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
+        if self.limits.until is None and self.state is State.OPEN:
+            self.steady_limit = self.limits.next_read
+
+    def hold(self, chunks: list[bytes]) -> None:
+        """Keep chunks for the first view."""
+        self._held = self._held + chunks if self._held else chunks
+        self.is_quiet = False
+
+    def handed_out(self, items: list[Any]) -> None:
+        """A view hands these items out; `drop_items` takes them away from it."""
+        self._yielded = True
+        self._items = items
+        if self.cancellation.requested:  # by another thread, which may have looked before
+            items.clear()
+
+    def drop_items(self) -> None:
+        """Let the view that has items in its hands ask before the next one."""
+        self._items.clear()
+
+    def hand_back(self, chunks: list[bytes], *, skip_line_feed: bool = False) -> None:
+        r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
+        self.is_quiet = False
+        if chunks:
+            self._held = chunks + self._held
+        elif skip_line_feed and self._held:
+            self._held = self._without_line_feed(self._held)
+        else:
+            self._skips_line_feed |= skip_line_feed
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the body views have taken and used."""
+        return self._bytes - sum(map(len, self._held))
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body is known to be whole, so that losing the connection loses nothing."""
+        return self._decoder is not None and (self._decoder.complete or self._decoder.verified)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all has come, so that the connection can be used again."""
+        if self.state in (State.FAILED, State.NEW) or self._decoder is None:
+            return False
+        return self._decoder.complete or self._input_ended
+
+    # the end
+
+    def close(self) -> None:
+        """Whoever reads is done."""
+        if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
+            self._over(State.CLOSED, "closed")
+        self.drop_items()
+
+    def cancel(self) -> None:
+        """Somebody, in any thread, wants the stream to end; its next item raises StreamClosedError."""
+        self.cancellation.request()
+        self.limits.stop()
+        self.drop_items()
+
+    def retry_delay(self, error: StreamifyError) -> float | None:
+        """After a failure: in how many seconds to try again; None: it is final, and the stream over."""
+        delay = None if self.cancellation.requested else self._delay_after(error)
+        if delay is None:
+            self.fail(error)
+        else:
+            self.state = State.OPENING
+            logger.debug(
+                "%s: tried again in %.1f s: %s", self.invocation.function, delay, type(error).__name__
+            )
+        return delay
+
+    def _delay_after(self, error: StreamifyError) -> float | None:
+        left = self.limits.left
+        if not self._parts.later:
+            delay = self._policy.delay_after(error, yielded=self._yielded, time_left=left)
+            if delay is not None:
+                return delay
+        delay = self._parts.delay_after(error)
+        if delay is None or (left is not None and delay >= left):
+            return None
+        self._note_part()
+        return delay
+
+    def fail(self, error: StreamifyError) -> None:
+        """The stream is over with this error."""
+        self._failure = f"{type(error).__name__}: {error.message}"
+        self._over(
+            State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED, type(error).__name__
+        )
+
+    def explain(self, error: StreamifyError) -> StreamifyError:
+        """Return the error that is to be raised for this one, with all that is known about the call."""
+        if self.cancellation.requested:
+            error = StreamClosedError("The stream was cancelled.", may_have_run=self.state is not State.NEW)
+        else:
+            error = self.limits.settle(error)
+        error.function = self.invocation.function
+        error.request_id = error.request_id or self.request_id
+        error.bytes_received = self._bytes
+        error.attempts = self._policy.attempts.count
+        return error
+
+    def public_error(self, error: Exception, phase: TimeoutPhase) -> StreamifyError | None:
+        """Return the public error for what ended a step; None: it is no error of a stream, but a bug."""
+        if isinstance(error, StreamifyError):
+            return self.explain(error)
+        if isinstance(error, WireError):
+            kind = TruncatedStreamError if isinstance(error, TruncatedInputError) else CorruptStreamError
+            return self.explain(kind(f"The response is not whole: {error.message}."))
+        if isinstance(error, TimeoutError):
+            return self.explain(self.limits.timed_out(phase))
+        if isinstance(error, OSError):
+            lost = TruncatedStreamError("The connection was lost before the response was complete.")
+            return self.explain(lost)
+        return None
+
+    def status_error(self) -> HttpStatusError:
+        """Return the error that the status is, with as much of the body as is held."""
+        assert self._decoder is not None
+        head = self._decoder.head
+        assert head is not None
+        return HttpStatusError(
+            f"The function answered with HTTP status {head.status_code}.",
+            status_code=head.status_code,
+            headers=head.headers,
+            body=b"".join(self._held)[:ERROR_BODY_SIZE],
+        )
+
+    def gather_error_body(self) -> bool:
+        """Hold more of an error's body; return whether more should be read for it."""
+        decoder = self._decoder
+        assert decoder is not None
+        while (size := sum(map(len, self._held))) < ERROR_BODY_SIZE and decoder.pending:
+            self.hold(self._noted(decoder.more()))
+        return size < ERROR_BODY_SIZE and not (decoder.complete or self._input_ended)
+
+    def closed_error(self) -> StreamClosedError | None:
+        """If nothing can be read any more: the error that says why."""
+        if self.state is State.FAILED:
+            error = StreamClosedError(f"The stream has failed before ({self._failure})")
+        elif self.cancellation.requested:
+            error = StreamClosedError("The stream was cancelled.")
+        elif self.state is State.CLOSED:
+            error = StreamClosedError("The stream is closed.")
+        else:
+            return None
+        return self.explain_closed(error)
+
+    def explain_closed(self, error: StreamClosedError) -> StreamClosedError:
+        """Say which stream it was that is not open."""
+        error.function, error.request_id, error.bytes_received = (
+            self.invocation.function,
+            self.request_id,
+            self._bytes,
+        )
+        error.may_have_run = self.state is not State.NEW
+        return error
+
+    # what is known
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's id of the request."""
+        return self._raw.headers.get("x-amzn-requestid") if self._raw else None
+
+    def raw_header(self, name: str) -> str | None:
+        """A header of the transport's response, in the first part."""
+        raw = self._raw if self._first is None else self._first[0]
+        return raw.headers.get(name) if raw else None
+
+    @property
+    def summary(self) -> str:
+        """Whose stream this is and how far it has come, in a few words."""
+        state = "cancelled" if self.cancellation.requested else self.state.name.lower()
+        parts = [self.invocation.function, state]
+        if self.head is not None:
+            parts += [f"status {self.head.status_code}", self.head.content_type or "no content type"]
+        if self._raw is not None:
+            parts.append(f"{self._bytes:,} bytes received")
+        return ", ".join(parts)
+
+    @property
+    def result(self) -> StreamResult | None:
+        """What is known once the stream is over."""
+        if self.limits.duration is None:
+            return None
+        decoder = self._decoder
+        return StreamResult(
+            self._bytes,
+            self._count,
+            self._first_byte,
+            self.limits.duration,
+            decoder is not None and decoder.verified and self.state is State.ENDED,
+            self._policy.attempts,
+            (*self._parts.finished, self._this_part()),
+            decoder.log_tail if decoder else None,
+            self.raw_header("x-amzn-requestid"),
+        )
+
+    # inside
+
+    def _noted(self, chunks: list[bytes]) -> list[bytes]:
+        if self._decoder is not None and self._decoder.verifiable:
+            chunks = self._parts.track(chunks)
+        size = sum(map(len, chunks))
+        self._bytes += size
+        self._count += len(chunks)
+        self.took_much = size > _MUCH
+        return self._without_line_feed(chunks) if self._skips_line_feed and chunks else chunks
+
+    def _without_line_feed(self, chunks: list[bytes]) -> list[bytes]:
+        self._skips_line_feed = False
+        first = chunks[0].removeprefix(b"\n")
+        return [first, *chunks[1:]] if first else chunks[1:]
+
+    def _end_part(self, decoder: ResponseDecoder) -> None:
+        self.is_quiet = False  # there is nothing more to read here
+        if decoder.continues:
+            self._parts.hand_over()
+            self._note_part()
+            self.state = State.OPENING
+            return
+        self._parts.check_repeated()
+        self._over(State.ENDED, "whole")
+
+    def _note_part(self) -> None:
+        """A part is over, and another one follows."""
+        if self._raw is not None:  # not one that was refused
+            self._parts.finished.append(self._this_part())
+            self._bytes_before = self._bytes
+            self._raw = None
+
+    def _this_part(self) -> Part:
+        headers = self._raw.headers if self._raw else {}
+        return Part(
+            headers.get("x-amzn-requestid"),
+            headers.get("x-amz-executed-version"),
+            self._bytes - self._bytes_before,
+            (self.limits.elapsed if self.limits.duration is None else self.limits.duration)
+            - self._part_began,
+        )
+
+    def _over(self, state: State, how: str) -> None:
+        self.state = state
+        self.limits.stop()
+        logger.debug(
+            "%s: %s after %d bytes in %d chunks, request %s",
+            self.invocation.function,
+            how,
+            self._bytes,
+            self._count,
+            self.request_id,
+        )
+
+    def _check_verified(self) -> None:
+        assert self._decoder is not None
+        if self.invocation.options.verified == "require" and not self._decoder.verifiable:
+            raise ConfigurationError(
+                "verified='require', and the function does not answer with a verified stream: it has to run "
+                "streamify_server behind an endpoint that passes the client context on.",
+                may_have_run=True,
+            )
+
+
+def _kind(head: FunctionHead) -> tuple[int, str | None]:
+    """Status and media type: what all parts of a stream have in common."""
+    media_type = None if head.content_type is None else head.content_type.partition(";")[0].strip().lower()
+    return head.status_code, media_type

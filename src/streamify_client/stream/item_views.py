@@ -1,0 +1,254 @@
+"""Views that make items of a body: lines, JSON, server-sent events, files; for both kinds of stream."""
+
+import json
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from streamify_client._extras import require
+from streamify_client.errors import ConfigurationError, DecodeError
+from streamify_client.files.stream_file import RestDecoder, StreamFile
+from streamify_client.wire.errors import WireError, why_not_json
+from streamify_client.wire.jsonitems import JsonItemsDecoder
+from streamify_client.wire.jsonl import JsonLinesDecoder
+from streamify_client.wire.lines import MAX_ITEM, LineDecoder
+from streamify_client.wire.sse import SseDecoder, SseFields
+from streamify_client.wire.text import TextDecoder
+
+from .attributes import StreamAttributes
+from .core import StreamCore
+from .views import AsyncView, BytesDecoder, Decoder, PiecesDecoder, Source, View
+
+if TYPE_CHECKING:
+    from streamify_client.dataframes.arrow import ArrowStream
+
+T = TypeVar("T")
+Recipe = tuple[Hashable, Callable[[], Decoder[T]]]
+"""What a view is made of: what makes two views the same, and a new decoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of a ``text/event-stream``.
+
+    Attributes:
+        event: Its type; "message" if the stream gave none.
+        data: Its data, without the last line feed.
+        id: The last event id that the stream gave, in this event or an earlier one; "" if none.
+        retry: The last reconnection time that the stream gave, in milliseconds; None if none.
+    """
+
+    event: str
+    data: str
+    id: str = ""
+    retry: int | None = None
+    _origin: tuple[str, str | None] = field(default=("", None), repr=False, compare=False)
+
+    def json(self) -> Any:
+        """Return what the data says as JSON.
+
+        Raises:
+            DecodeError: It is no JSON.
+        """
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError) as error:
+            function, request_id = self._origin
+            reason = why_not_json(error)
+            raise DecodeError(
+                f"The data of the event {self.event!r} is no JSON: {reason}: {self.data[:60]!r}.",
+                function=function or None,
+                request_id=request_id,
+            ) from error
+
+
+class EventDecoder:
+    """Server-sent events as their users see them; each knows whose it is."""
+
+    def __init__(self, max_size: int, core: StreamCore) -> None:
+        self._decoder = SseDecoder(max_size=max_size)
+        self._core = core
+
+    @property
+    def error(self) -> WireError | None:
+        """As in every decoder."""
+        return self._decoder.error
+
+    def receive(self, data: bytes) -> list[ServerSentEvent]:
+        """Take bytes in; return the events that are complete."""
+        return self._events(self._decoder.receive(data))
+
+    def finish(self) -> list[ServerSentEvent]:
+        """The body has ended: an event without its blank line is discarded, as the standard says."""
+        return self._events(self._decoder.finish())
+
+    def unread(self, left: list[ServerSentEvent]) -> list[bytes]:
+        """Return the bytes after the last event handed out."""
+        return self._decoder.unread(left)
+
+    def forget(self) -> None:
+        """As in every decoder."""
+        self._decoder.forget()
+
+    @property
+    def line_feed_due(self) -> bool:
+        """As `SseDecoder.line_feed_due`."""
+        return self._decoder.line_feed_due
+
+    def _events(self, found: list[SseFields]) -> list[ServerSentEvent]:
+        origin = (self._core.invocation.function, self._core.request_id)
+        return [ServerSentEvent(*fields, origin) for fields in found]
+
+
+class ItemViews(StreamAttributes):
+    """The views of a stream that is read by blocking calls."""
+
+    _reader: Source
+
+    def close(self) -> None:
+        """Free the connection."""
+        raise NotImplementedError
+
+    def iter_lines(
+        self, encoding: str | None = None, errors: str | None = None, *, max_size: int = MAX_ITEM
+    ) -> View[str]:
+        r"""Iterate over the body's lines, without their ends, each as soon as it is complete.
+
+        Only ``\n`` and ``\r\n`` end a line: a lone ``\r`` and U+2028 are content. After ``break`` in a
+        ``with`` block, the next view begins with the line that follows.
+
+        Args:
+            encoding: Instead of the stream's own.
+            errors: What to do with bytes that are no text, as for `bytes.decode`.
+            max_size: How long a line may be, in bytes; a longer one raises DecodeError.
+        """
+        return View(self._reader, *_lines(self._text_options(encoding, errors), max_size))
+
+    def iter_json(self, *, max_size: int = MAX_ITEM) -> View[Any]:
+        """Iterate over the values of JSON Lines: one a line, in UTF-8; blank lines are skipped.
+
+        Args:
+            max_size: How long a line may be, in bytes.
+
+        Raises:
+            DecodeError: A line is no JSON; the message says which. What came before it was yielded.
+        """
+        return View(self._reader, *_json_lines(max_size))
+
+    def iter_json_items(self, path: str = "item", *, max_size: int = MAX_ITEM) -> View[Any]:
+        """Iterate over the values at a path of one large JSON document, each as soon as it is complete.
+
+        The parser looks ahead, so no other view can read on in mid-stream.
+
+        Args:
+            path: In ijson's notation: ``item`` for the elements of an array at the top, ``rows.item`` for
+                those of the array under ``rows``.
+            max_size: How large a value may be, in about bytes.
+
+        Raises:
+            ConfigurationError: ijson is missing (``pip install 'streamify[json]'``).
+            DecodeError: It is no JSON, or the document ends too early.
+        """
+        return View(self._reader, *_json_items(path, max_size))
+
+    def iter_sse(self, *, max_size: int = MAX_ITEM) -> View[ServerSentEvent]:
+        """Iterate over server-sent events, by the rules of the HTML standard.
+
+        An event is complete at its blank line; one that the body's end cuts off is discarded, as the
+        standard says. Bytes that are no UTF-8 become U+FFFD.
+
+        Args:
+            max_size: How many bytes an event may have.
+        """
+        return View(self._reader, *_events(max_size, self._core))
+
+    def as_file(self, *, full_reads: bool = False) -> StreamFile:
+        """Return the rest of the body as a binary file.
+
+        It raises where the stream does: a body that is not whole never looks like the end of the file.
+        Closing it closes the stream.
+
+        Args:
+            full_reads: Whether ``read(n)`` waits until it has `n` bytes, as Arrow needs it. Otherwise it
+                returns what is there.
+        """
+        view = View(self._reader, "file", RestDecoder)
+        held = view.decoder
+        assert isinstance(held, RestDecoder)
+        return StreamFile(view, held, self.close, full_reads=full_reads)
+
+    def to_arrow(self) -> "ArrowStream":
+        """Return the rest of the body, an Arrow IPC stream, as an object that Arrow's users take.
+
+        Polars, DuckDB, pandas and pyarrow read it through ``__arrow_c_stream__``.
+
+        Raises:
+            ConfigurationError: pyarrow is missing (``pip install 'streamify[arrow]'``).
+        """
+        from streamify_client.dataframes.arrow import ArrowStream
+
+        require("pyarrow", "to_arrow", "arrow")
+        return ArrowStream(self.as_file(full_reads=True), self._explain)
+
+
+class AsyncItemViews(StreamAttributes):
+    """The same views for asyncio; ``as_file`` and ``to_arrow`` are for blocking calls only."""
+
+    _reader: Source
+
+    def iter_lines(
+        self, encoding: str | None = None, errors: str | None = None, *, max_size: int = MAX_ITEM
+    ) -> AsyncView[str]:
+        """As `ResponseStream.iter_lines`."""
+        return AsyncView(self._reader, *_lines(self._text_options(encoding, errors), max_size))
+
+    def iter_json(self, *, max_size: int = MAX_ITEM) -> AsyncView[Any]:
+        """As `ResponseStream.iter_json`."""
+        return AsyncView(self._reader, *_json_lines(max_size))
+
+    def iter_json_items(self, path: str = "item", *, max_size: int = MAX_ITEM) -> AsyncView[Any]:
+        """As `ResponseStream.iter_json_items`."""
+        return AsyncView(self._reader, *_json_items(path, max_size))
+
+    def iter_sse(self, *, max_size: int = MAX_ITEM) -> AsyncView[ServerSentEvent]:
+        """As `ResponseStream.iter_sse`."""
+        return AsyncView(self._reader, *_events(max_size, self._core))
+
+
+def bytes_recipe(chunk_size: int | None) -> Recipe[bytes]:
+    """The body's bytes."""
+    if chunk_size is None:
+        return "bytes", BytesDecoder
+    _check_size(chunk_size, "chunk_size")
+    return ("bytes", chunk_size), lambda: PiecesDecoder(chunk_size)
+
+
+def text_recipe(options: tuple[str, str]) -> Recipe[str]:
+    """The body's text."""
+    return ("text", *options), lambda: TextDecoder(*options)
+
+
+def _lines(options: tuple[str, str], max_size: int) -> Recipe[str]:
+    _check_size(max_size)
+    return ("lines", *options, max_size), lambda: LineDecoder(*options, max_size=max_size)
+
+
+def _json_lines(max_size: int) -> Recipe[Any]:
+    _check_size(max_size)
+    return ("json lines", max_size), lambda: JsonLinesDecoder(max_size=max_size)
+
+
+def _json_items(path: str, max_size: int) -> Recipe[Any]:
+    _check_size(max_size)
+    require("ijson", "iter_json_items", "json")
+    return ("json items", path, max_size), lambda: JsonItemsDecoder(path, max_size=max_size)
+
+
+def _events(max_size: int, core: StreamCore) -> Recipe[ServerSentEvent]:
+    _check_size(max_size)
+    return ("events", max_size), lambda: EventDecoder(max_size, core)
+
+
+def _check_size(max_size: int, name: str = "max_size") -> None:
+    if isinstance(max_size, bool) or not isinstance(max_size, int) or max_size < 1:
+        raise ConfigurationError(f"{name} must be a whole number of bytes, 1 or more, not {max_size!r}.")

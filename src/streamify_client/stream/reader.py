@@ -1,0 +1,263 @@
+"""The one loop that reads a stream, for blocking calls and for asyncio.
+
+Its steps are coroutines. A driver says what they wait for: `Blocking` never suspends them, so that
+`views.drive` can run them to their end; `Asyncio` lets the event loop do it.
+"""
+
+import threading
+import warnings
+from typing import Any, NoReturn, Protocol
+
+from streamify_client.errors import FunctionError, StreamClosedError, StreamifyError, TimeoutPhase
+from streamify_client.transports.deadlines import Allowance
+from streamify_client.transports.seam import Cancellation, Invocation, Opening, RawResponse, Transport
+from streamify_client.wire.errors import WireError
+
+from .core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, HAND_OVER_WAIT, State, StreamCore
+from .views import Progress, ViewSlot, drive
+
+_OPEN = State.OPEN  # looked up for every read
+
+
+class Driver(Protocol):
+    """What the steps of a stream wait for."""
+
+    blocks: bool
+    """Whether nothing that it does has to be awaited."""
+
+    advice: str
+    """How a stream that was never opened should have been used."""
+
+    async def open(self, invocation: Invocation, opening: Opening) -> Any:
+        """Invoke the function once."""
+
+    async def finish(self, raw: Any) -> None:
+        """All that matters has come: give the connection back."""
+
+    async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
+        """Wait that long; return True, at once, when somebody cancels the stream."""
+
+
+class Blocking:
+    """Waits by blocking the thread."""
+
+    blocks = True
+    advice = "iterate over it, or use it in a with block"
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
+        """Invoke the function once."""
+        return self._transport.open(invocation, opening)
+
+    async def finish(self, raw: RawResponse) -> None:
+        """Give the connection back."""
+        raw.finish()
+
+    async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
+        """Wait that long, or until the stream is cancelled."""
+        return cancellation.sleep(seconds)
+
+
+class StreamReader:
+    """The loop around a StreamCore. It owns the connection, which is freed when nothing holds it.
+
+    Attributes:
+        opened_explicitly: Whether somebody closes the stream, so that dropping a view does not.
+    """
+
+    def __init__(self, core: StreamCore, driver: Driver) -> None:
+        self.core = core
+        self.slot: ViewSlot = ViewSlot(core)
+        self.opened_explicitly = False
+        self._driver = driver
+        self._blocks = driver.blocks
+        self._raw: Any = None
+        self._phase: TimeoutPhase = "first_byte"
+        self._turn = threading.Lock()  # of whoever opens, reads or closes
+
+    async def open(self) -> None:
+        """Invoke the function, once, and read as far as the body's beginning."""
+        if self.core.state is not _OPEN:
+            await self.refill(None)
+
+    async def refill(self, progress: Progress[Any] | None) -> bool:
+        """Open the response, and read on until a view has items; False at the end of a whole response.
+
+        Where the call may be tried again, it begins anew.
+        """
+        core = self.core
+        if self.slot.current is not progress or core.state is not _OPEN or core.cancellation.requested:
+            self._check_use(progress)
+        if progress is not None and progress.done:
+            return False
+        if not self._turn.acquire(blocking=False):
+            raise core.explain_closed(
+                StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
+            )
+        try:
+            while True:
+                try:
+                    if core.state is State.NEW or core.state is State.OPENING:
+                        await self._open()
+                    return progress is not None and await self._fill(progress)
+                except Exception as error:
+                    await self._recover(error)
+        except BaseException:  # a cancelled task frees the connection, and raises nothing else
+            self._free()
+            raise
+        finally:
+            self._turn.release()
+            if core.cancellation.requested:  # by somebody who could not free the connection meanwhile
+                self.close()
+
+    def _check_use(self, progress: Progress[Any] | None) -> None:
+        """Raise if nothing can be read any more, or not by this view; one at its end stays there."""
+        if progress is not None:
+            if progress.done:
+                return
+            self.slot.check(progress)
+        if error := self.core.closed_error():
+            raise error
+
+    async def aclose(self) -> None:
+        """Free the connection: for reuse if all has come, else by closing it."""
+        if not self._turn.acquire(blocking=False):
+            self.core.cancel()  # whoever reads wakes, and frees it
+            return
+        try:
+            if self.core.at_end:
+                await self._finish()
+        finally:
+            self._free()
+            self._turn.release()
+
+    def close(self) -> None:
+        """Free the connection at once."""
+        if not self._turn.acquire(blocking=False):
+            self.core.cancel()
+            return
+        try:
+            self._free()
+        finally:
+            self._turn.release()
+
+    def view_dropped(self, progress: Progress[Any]) -> None:
+        """Nobody holds this view any more: with the last one goes the stream, unless somebody closes that."""
+        if self.slot.drop(progress) and not self.opened_explicitly and self.core.state is not State.NEW:
+            self._leave()
+
+    async def _open(self) -> None:
+        core = self.core
+        if core.cancellation.requested:
+            raise StreamClosedError("The stream was cancelled.")
+        self._phase = "first_byte"
+        opening = core.begin()
+        self._raw = await self._driver.open(core.next_invocation, opening)
+        core.answered(self._raw.head)
+        while not core.advance_opening():
+            core.hold(await self._receive())
+        if core.state is State.OPENING:
+            await self._read_error_body()
+
+    async def _read_error_body(self) -> NoReturn:
+        core, allowance = self.core, Allowance(ERROR_BODY_SIZE, ERROR_BODY_WAIT)
+        try:
+            while core.gather_error_body() and (wait := allowance.wait):
+                core.hold(await self._receive(at_most=wait))
+        except FunctionError:
+            raise  # a verified stream tells what the status is about
+        except (StreamifyError, WireError, OSError):  # what has come has to do
+            pass
+        if core.at_end:
+            await self._finish()
+        raise core.status_error()
+
+    async def _fill(self, progress: Progress[Any]) -> bool:
+        core = self.core
+        if progress.decoder.error is not None:
+            raise progress.broken()
+        if core.took_much:
+            progress.forget()
+        while True:
+            chunks = None if core.is_quiet else core.take()
+            while chunks is not None or core.is_quiet:
+                if chunks and progress.receive(chunks):
+                    return True
+                chunks = await self._receive(HAND_OVER_WAIT if core.hands_over else None) or core.take()
+            await self._finish()
+            if core.state is not State.OPENING:
+                return progress.receive(None)
+            await self._open()  # the next part
+
+    async def _receive(self, at_most: float | None = None) -> list[bytes]:
+        core = self.core
+        limit, self._phase = core.steady_limit or core.next_read()
+        if at_most is not None:
+            limit = at_most if limit is None else min(limit, at_most)
+        try:
+            pieces = self._raw.read(limit, core.wanted)
+            if not self._blocks:
+                pieces = await pieces
+        except (ConnectionError, TimeoutError) as error:
+            if not (core.hands_over or (core.whole and isinstance(error, ConnectionError))):
+                raise
+            pieces = []
+        return core.received(pieces)
+
+    async def _recover(self, error: Exception) -> None:
+        """Free the connection; raise the error unless the call may be tried again, and then wait for that."""
+        self._drop()
+        found = self.core.public_error(error, self._phase)
+        if found is None:
+            raise error
+        delay = self.core.retry_delay(found)
+        if delay is None:
+            try:
+                raise found from (found.__cause__ or error.__cause__ or (None if found is error else error))
+            finally:
+                del found, error  # or it would hold itself, by its traceback and this frame
+        if await self._driver.sleep(self.core.cancellation, delay):
+            raise self.core.explain(found)
+
+    async def _finish(self) -> None:
+        """All that matters has come: give the connection back."""
+        raw, self._raw = self._raw, None
+        self.core.cancellation.on_request(None)  # the connection may soon be somebody else's
+        if raw is None:
+            return
+        try:
+            await self._driver.finish(raw)
+        except BaseException:
+            raw.close()
+            raise
+
+    def _free(self) -> None:
+        self._drop()
+        self.core.close()
+
+    def _drop(self) -> None:
+        raw, self._raw = self._raw, None
+        self.core.cancellation.on_request(None)
+        if raw is not None:
+            raw.close()
+
+    def _leave(self) -> None:
+        """Close the stream where nothing can be awaited."""
+        if self._blocks:
+            drive(self.aclose())
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        core = self.core
+        if core.state is State.NEW and not core.cancellation.requested:
+            warnings.warn(
+                f"a stream of {core.invocation.function} was never opened, so the function was not invoked: "
+                f"{self._driver.advice}",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+        self._leave()

@@ -1,0 +1,192 @@
+"""The transport on aiobotocore, with aiohttp underneath; see `_aiobotocore_sessions`."""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from streamify_client.errors import ConfigurationError, StreamClosedError
+from streamify_client.request.options import LONGEST_RUN
+
+from .boto import (
+    Call,
+    EventsResponse,
+    Hooks,
+    current_call,
+    event_frames,
+    not_lambda,
+    parameters,
+    region_and_endpoint,
+    response_head,
+)
+from .boto_errors import translate
+from .client_kinds import check_client
+from .per_loop import PerLoop
+from .seam import AsyncRawResponse, Invocation, Opening
+
+
+class AiobotocoreTransport:
+    """Invokes functions through an aiobotocore Lambda client.
+
+    Args:
+        client: The client; None: one is made in each event loop when it is first needed, and closed with us
+            or with the loop.
+        session: What makes it: an aiobotocore session, or None.
+        options: The arguments that it is made with.
+        connections: How many connections it may have at once.
+    """
+
+    def __init__(self, client: Any, *, session: Any, options: Mapping[str, Any], connections: int) -> None:
+        self._session = session
+        self._options = options
+        self._connections = connections
+        self._closed = False
+        self._found: Callable[[Any], object] | None = None
+        self._adopted: Adopted | None = None if client is None else Adopted(client)
+        self._made: PerLoop[Adopted] = PerLoop(self._make, _close)
+
+    async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
+        """Invoke the function once."""
+        from .aiohttp_bodies import AiohttpResponse, AsyncExchange
+
+        if self._closed:
+            raise StreamClosedError("The client is closed.")
+        exchange, call = AsyncExchange(opening), Call(opening)
+        token = current_call.set(call)
+        region = endpoint = None
+        try:
+            adopted = self._adopted or await self._made.get()
+            region, endpoint = region_and_endpoint(adopted.client)
+            response = await exchange.run(
+                lambda: adopted.client.invoke_with_response_stream(**parameters(invocation))
+            )
+        except Exception as error:
+            raise translate(
+                error, invocation, region=region, connected=exchange.connected, endpoint=endpoint
+            ) from error
+        finally:
+            current_call.reset(token)
+        raw = getattr(call.http_response, "raw", None)
+        if raw is None:
+            return AsyncEventsResponse(response)
+        opened = AiohttpResponse(response_head(call.http_response), raw)
+        if (stranger := not_lambda(opened.head)) is not None:
+            opened.close()
+            raise stranger
+        return opened
+
+    def on_client(self, found: Callable[[Any], object]) -> None:
+        """Show the aiobotocore client to somebody, as soon as there is one."""
+        self._found = found
+        for adopted in [self._adopted, *self._made.made]:
+            if adopted is not None:
+                found(adopted.client)
+
+    @property
+    def pool_size(self) -> int | None:
+        """How many connections the client may have at once, where it says so."""
+        client = None if self._adopted is None else self._adopted.client
+        config = getattr(getattr(client, "meta", None), "config", None)
+        return getattr(config, "max_pool_connections", None)
+
+    async def close(self) -> None:
+        """Undo what was done to the client; close it if it is ours."""
+        self._closed = True
+        if self._adopted is not None:
+            self._adopted.undo()
+        await self._made.close()
+
+    async def _make(self) -> "Adopted":
+        stack = contextlib.AsyncExitStack()
+        client = await stack.enter_async_context(make_client(self._session, self._options, self._connections))
+        if self._found is not None:
+            self._found(client)
+        return Adopted(client, stack)
+
+
+class Adopted:
+    """An aiobotocore client with our hooks.
+
+    Args:
+        client: The client.
+        stack: Closes it, if it is ours.
+    """
+
+    def __init__(self, client: Any, stack: contextlib.AsyncExitStack | None = None) -> None:
+        check_client(client, "aiobotocore")
+        http_session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        if "httpx" in type(http_session).__module__:
+            raise ConfigurationError(
+                "AsyncStreamClient needs aiobotocore's aiohttp backend: make the client without httpx "
+                "(AioConfig without http_session_cls=HttpxSession)."
+            )
+        self.client = client
+        self.stack = stack
+        self.undo: Callable[[], object] = lambda: None
+        if hasattr(client, "meta") and hasattr(client.meta, "events"):
+            from .aiobotocore_sessions import lend_sessions
+
+            take_back = lend_sessions(http_session)
+            self.undo = weakref.finalize(self, _undo, Hooks(client), take_back)
+
+
+def _undo(hooks: Hooks, take_back: Callable[[], None]) -> None:
+    hooks.remove()
+    take_back()
+
+
+async def _close(adopted: Adopted) -> None:
+    adopted.undo()
+    if adopted.stack is not None:
+        await adopted.stack.aclose()
+
+
+def make_client(session: Any, options: Mapping[str, Any], connections: int) -> Any:
+    """Return an async context manager that makes an aiobotocore Lambda client."""
+    try:
+        from aiobotocore.config import AioConfig
+        from aiobotocore.session import get_session
+    except ImportError as error:
+        raise ConfigurationError(
+            "AsyncStreamClient needs aiobotocore: pip install 'streamify[aio]'."
+        ) from error
+    given = dict(options)
+    config = AioConfig(connect_timeout=60, read_timeout=LONGEST_RUN, max_pool_connections=connections)
+    own = given.pop("config", None)
+    return (session or get_session()).create_client(
+        "lambda", config=config.merge(own) if own is not None else config, **given
+    )
+
+
+class AsyncEventsResponse:
+    """The fallback for what is no aiobotocore client, as in users' tests."""
+
+    def __init__(self, response: Mapping[str, Any]) -> None:
+        self._sync = EventsResponse(response)
+        self.head = self._sync.head
+        self._events: AsyncIterator[Mapping[str, Any]] | None = None
+
+    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+        """Return the next event as a frame."""
+        source = self._sync.source
+        if not hasattr(source, "__aiter__"):
+            return self._sync.read(timeout)
+        if self._events is None:
+            self._events = source.__aiter__()
+        try:
+            async with asyncio.timeout(timeout):
+                event = await anext(self._events, None)
+                return [event_frames(event)] if event else []
+        except TimeoutError:
+            raise
+        except Exception as error:
+            raise ConnectionError from error
+
+    async def finish(self) -> None:
+        """There is no connection to give back."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what gave the events, if it can be closed."""
+        self._sync.close()

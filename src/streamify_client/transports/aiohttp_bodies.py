@@ -1,0 +1,306 @@
+"""aiohttp's connections and responses with our time limits; functions by name and URLs share this.
+
+What is changed here, and why: a request goes out once (aiohttp sends it again where a kept-alive connection
+dies before the head), a connection on which something came unasked is not used again (aiohttp would take it
+for the next answer), and all limits are ours (aiohttp's begin anew with each byte).
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import aiohttp
+
+from streamify_client.errors import CorruptStreamError, StreamTimeoutError
+
+from .connection_errors import is_no_http, late
+from .deadlines import Allowance, Deadline
+from .seam import Opening, ResponseHead
+from .sockets import keep_alive
+
+NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+MAX_FIELD = 64 * 1024  # bytes of one line of a head, as http.client has it
+
+T = TypeVar("T")
+
+
+class AsyncExchange:
+    """One request and its response on a connection.
+
+    Attributes:
+        connected: Whether a connection came about, so that the request may have been sent.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self.connected = False
+        self._opening = opening
+        self._deadline = Deadline(opening.deadline)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.Timeout | None = None
+        self._full_pool: int | None = None  # its size
+
+    async def run(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make a request, and wait for the head of its response.
+
+        Raises:
+            StreamTimeoutError: A limit passed.
+        """
+        token = current_exchange.set(self)
+        timer = asyncio.timeout(self._deadline.left)
+        try:
+            async with timer:
+                self._timer = timer
+                return await request()
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise self._timed_out() from error
+        finally:
+            self._timer = None
+            current_exchange.reset(token)
+
+    def connecting(self, full_pool: int | None) -> None:
+        """A connection is about to be made, or to be waited for where all of a pool are in use."""
+        self._full_pool = full_pool
+        self._allow(self._opening.connect_timeout)
+
+    def begin(self) -> None:
+        """The request is about to be sent: from now on the function has its time for a first byte."""
+        self.connected = True
+        self._allow(self._opening.first_byte_timeout)
+
+    def _allow(self, seconds: float | None) -> None:
+        left = self._deadline.allow(seconds)
+        if self._timer is not None:
+            self._timer.reschedule(None if left is None else self._loop.time() + left)
+
+    def _timed_out(self) -> StreamTimeoutError:
+        opening = self._opening
+        is_total = opening.deadline is not None and opening.deadline - time.monotonic() < 0.02
+        if self.connected or self._full_pool is None or is_total:
+            return late(self.connected)
+        return StreamTimeoutError(
+            f"No connection came free within {opening.connect_timeout} s (connect_timeout): all "
+            f"{self._full_pool} of the client's pool are in use. Read fewer streams at once, or make the "
+            "client with a larger max_pool_connections.",
+            phase="connect",
+            limit=opening.connect_timeout,
+        )
+
+
+current_exchange: ContextVar[AsyncExchange | None] = ContextVar("streamify_async_exchange", default=None)
+
+
+class GuardedConnector:
+    """An aiohttp connector whose connections can be trusted with a request that must not run twice.
+
+    Args:
+        connector: The connector with the pool.
+    """
+
+    def __init__(self, connector: Any) -> None:
+        self._guarded = connector
+        self._used: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._guarded, name)
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a connection: a new one, or one that was used before and on which nothing has come."""
+        exchange = current_exchange.get()
+        assert exchange is not None
+        if exchange.connected:
+            raise aiohttp.ServerDisconnectedError("The connection ended before an answer came")
+        exchange.connecting(self._full_pool_size())
+        while True:
+            connection = await self._guarded.connect(*args, **kwargs)
+            protocol = connection.protocol
+            if protocol not in self._used:
+                self._used.add(protocol)
+                if (sock := connection.transport.get_extra_info("socket")) is not None:
+                    keep_alive(sock)
+                break
+            if not protocol.should_close and not _has_unread(connection.transport):
+                break
+            connection.close()
+        exchange.begin()
+        return connection
+
+    def _full_pool_size(self) -> int | None:
+        limit: int = self._guarded.limit
+        taken = len(getattr(self._guarded, "_acquired", ()))
+        return limit if limit and taken >= limit else None
+
+
+def _has_unread(transport: Any) -> bool:
+    """Whether the kernel has bytes, or the end, of a connection on which nothing is expected."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return True
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(sock.fileno(), select.POLLIN)
+        return bool(poller.poll(0))
+    return bool(select.select([sock.fileno()], [], [], 0)[0])
+
+
+def make_session(connector: Any, *, owned: bool, **options: Any) -> aiohttp.ClientSession:
+    """Make a session that adds nothing to a request and keeps nothing of an answer."""
+    guarded: Any = GuardedConnector(connector)
+    return aiohttp.ClientSession(
+        connector=guarded,
+        connector_owner=owned,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        timeout=NO_LIMITS,
+        max_line_size=MAX_FIELD,
+        max_field_size=MAX_FIELD,
+        **options,
+    )
+
+
+class AiohttpResponse:
+    """A response of aiohttp as an AsyncRawResponse.
+
+    Args:
+        head: Status and headers.
+        raw: aiohttp's response, or what stands in for one.
+        check_end: Called at the end of the body; raises where that end says nothing.
+    """
+
+    def __init__(self, head: ResponseHead, raw: Any, check_end: Callable[[], object] | None = None) -> None:
+        self.head = head
+        self._raw = raw
+        self._content: Any = raw.content
+        self._is_double = not hasattr(self._content, "read_nowait")
+        self._joined = head.framing == "eventstream"  # whose frames say where they end
+        self._check_end = check_end
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        self._timer: asyncio.TimerHandle | None = None
+        self._until: float | None = None  # when the read under way is late
+
+    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+        """Return what is there."""
+        try:
+            if self._is_double:
+                async with asyncio.timeout(timeout):
+                    pieces = [data] if (data := await self._content.readany()) else []
+            else:
+                pieces = self._take()
+                if not pieces and not self._content.at_eof():
+                    pieces = await self._wait(timeout)
+            if not pieces and self._check_end is not None:
+                self._check_end()
+            return pieces
+        except TimeoutError:
+            raise
+        except Exception as error:
+            raise _body_error(error) from error
+
+    def _take(self) -> list[bytes]:
+        """Return what is in memory: also what came before an error, which the next read raises."""
+        content = self._content
+        buffer = getattr(content, "_buffer", None)
+        if not buffer:
+            return []
+        if self._joined:
+            return [content._read_nowait(-1)]
+        take = content._read_nowait_chunk  # aiohttp has no public way to the pieces that does not wait
+        return [take(-1) for _ in range(len(buffer))]
+
+    async def _wait(self, timeout: float | None) -> list[bytes]:
+        """Wait for more; nothing at the end."""
+        if timeout is None:
+            return await self._next()
+        until = self._until = self._loop.time() + timeout
+        if self._timer is None or self._timer.when() > until:
+            self._set_timer(until)  # else the one that runs sets the next when it fires
+        try:
+            return await self._next()
+        finally:
+            self._until = None
+
+    async def _next(self) -> list[bytes]:
+        if self._joined:
+            return [data] if (data := await self._content.readany()) else []
+        more = True
+        while more:
+            first, more = await self._content.readchunk()
+            if first:
+                return [first, *self._take()]
+        return []
+
+    def _set_timer(self, until: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(until, self._check_time)
+
+    def _check_time(self) -> None:
+        self._timer, until = None, self._until
+        if until is None:
+            return
+        if self._loop.time() < until:
+            self._set_timer(until)
+        else:
+            self._content.set_exception(TimeoutError("nothing came in time"))
+
+    async def finish(self) -> None:
+        """Read to the end of HTTP's framing, upon which aiohttp takes the connection back."""
+        allowance = Allowance()
+        with contextlib.suppress(TimeoutError, ConnectionError, CorruptStreamError):
+            while wait := allowance.wait:
+                pieces = await self.read(wait)
+                if not pieces:
+                    self._forget_timer()
+                    return
+                allowance.took(pieces)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, from any thread; one whose response is at its end was pooled before."""
+        if self._process != os.getpid():
+            return  # the loop and the connection are those of the parent
+        try:
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = False
+        if here:
+            self._abort()
+            return
+        with contextlib.suppress(Exception):
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._abort)
+            elif self._raw.connection is not None:
+                self._raw.connection.close()  # its transport went with the loop
+
+    def _abort(self) -> None:
+        """Close without TLS's farewell, for which asyncio would keep the descriptor up to 30 seconds."""
+        self._forget_timer()
+        transport = getattr(self._raw.connection, "transport", None)
+        if transport is not None:
+            transport.abort()
+        self._raw.close()
+
+    def _forget_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+
+def _body_error(error: Exception) -> Exception:
+    """Return what an AsyncRawResponse raises for an error of aiohttp while the body is read."""
+    if is_no_http(error) and "not completed" not in str(error):
+        return CorruptStreamError(f"The response breaks HTTP's framing: {_said(error)}.")
+    return ConnectionError(str(error) or type(error).__name__)
+
+
+def _said(error: BaseException) -> str:
+    lines = str(error).replace("message:", "").split("\n")
+    return " ".join(part.strip() for part in lines[:2]).strip().rstrip(".:")

@@ -1,0 +1,87 @@
+"""Our own connection pools under a boto3 client, for our own calls.
+
+botocore asks its HTTP session for a pool manager at each request. While one of our calls runs, it gets one of
+ours: the same settings, but connections that keep our time limits and that a cancel can end. The caller's own
+calls, and the pool that they use, are not touched.
+"""
+
+import contextlib
+import copy
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .urllib3_connections import POOLS, ProcessLocal, current_exchange
+
+_lock = threading.Lock()
+_NAME = "_get_connection_manager"
+
+
+def lend_pools(session: Any) -> Callable[[], None]:
+    """Give our own calls through a botocore session pools of ours; return a function that ends that.
+
+    A session of another kind, as in tests, is left as it is: its responses are then read by urllib3's public
+    methods, and a cancel takes effect when the headers come.
+    """
+    if not hasattr(type(session), _NAME):
+        return lambda: None
+    with _lock:
+        pools = getattr(vars(session).get(_NAME), "__self__", None)
+        if not isinstance(pools, LentPools):
+            pools = LentPools(session)
+            setattr(session, _NAME, pools.manager_for)
+        pools.users += 1
+
+    def take_back() -> None:
+        with _lock:
+            pools.users -= 1
+            if pools.users:
+                return
+            with contextlib.suppress(AttributeError):
+                delattr(session, _NAME)
+        pools.close()
+
+    return take_back
+
+
+class LentPools:
+    """The pools of one session.
+
+    Attributes:
+        users: How many transports use them.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self.users = 0
+        self._own_manager_for = getattr(type(session), _NAME)
+        self._session = weakref.ref(session)  # no cycle: connections must die by reference count
+        self._managers = ProcessLocal(dict)
+
+    def manager_for(self, url: str, proxy_url: str | None = None) -> Any:
+        """Return the pool manager for a request."""
+        own = self._own_manager_for(self._session(), url, proxy_url)
+        if current_exchange.get(None) is None:
+            return own
+        managers: dict[str | None, Any] = self._managers.get()
+        found = managers.get(proxy_url)
+        if found is None:
+            found = managers.setdefault(proxy_url, _twin(own))
+        return found
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        managers: dict[str | None, Any] = self._managers.get()
+        for manager in managers.values():
+            manager.clear()
+        managers.clear()
+
+
+def _twin(manager: Any) -> Any:
+    """A pool manager with the same settings, and pools of our kind."""
+    from urllib3._collections import RecentlyUsedContainer
+
+    twin = copy.copy(manager)
+    twin.pools = RecentlyUsedContainer(10)
+    twin.pool_classes_by_scheme = POOLS
+    return twin

@@ -1,0 +1,31 @@
+"""Whose client a user has passed in."""
+
+from typing import Any, Literal
+
+from streamify_client.errors import ConfigurationError
+
+Kind = Literal["boto3", "aiobotocore"]
+
+
+def kind_of(client: Any) -> Kind | None:
+    """Return whose client this is; None for doubles and wrappers, which are taken at their word."""
+    modules = {kind.__module__.partition(".")[0] for kind in type(client).__mro__}
+    if "aiobotocore" in modules:
+        return "aiobotocore"
+    return "boto3" if "botocore" in modules else None
+
+
+def check_client(client: Any, wanted: Kind) -> None:
+    """Refuse a client that cannot do the job.
+
+    Raises:
+        ConfigurationError: It is the other library's, or no Lambda client, or too old to stream.
+    """
+    kind = kind_of(client)
+    if kind not in (wanted, None):
+        ours = "AsyncStreamClient" if kind == "aiobotocore" else "StreamClient"
+        raise ConfigurationError(f"This is a client of {kind}, not of {wanted}: pass it to {ours}.")
+    if not hasattr(client, "invoke_with_response_stream"):
+        raise ConfigurationError(
+            f"{type(client).__name__} cannot stream: a Lambda client of botocore 1.29.107 or newer is needed."
+        )

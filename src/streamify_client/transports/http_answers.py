@@ -1,0 +1,125 @@
+"""What the answer of a URL means, and what goes wrong on the way to it; shared by sync and async."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from streamify_client.errors import (
+    ConfigurationError,
+    FunctionNotFoundError,
+    InvocationError,
+    StreamifyError,
+    ThrottledError,
+)
+from streamify_client.request.url import HttpRequest
+
+from .connection_errors import connection_error, is_no_http
+from .http_connections import Proxy
+from .retry_after import seconds_of
+from .seam import ResponseHead
+
+_SERVICE_ERRORS = {
+    "TooManyRequestsException",
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "InternalServerErrorException",
+    "ServiceException",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHead:
+    """Status and headers, and what they say about the answer as a whole."""
+
+    head: ResponseHead
+    has_end: bool
+    service_error: str
+
+    @classmethod
+    def of(cls, status: int, pairs: Iterable[tuple[str, str]], *, has_body: bool = True) -> "HttpHead":
+        """Read status and headers."""
+        headers: dict[str, str] = {}
+        cookies: list[str] = []
+        for raw_name, value in pairs:
+            name = raw_name.lower()
+            if name == "set-cookie":
+                cookies.append(value)
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        head = ResponseHead("http", status, headers, tuple(cookies))
+        framed = _is_length(headers.get("content-length")) or "transfer-encoding" in headers
+        has_end = framed or not has_body or status in (204, 304)
+        return cls(head, has_end, headers.get("x-amzn-errortype", "").partition(":")[0])
+
+    @property
+    def by_service(self) -> bool:
+        """Whether Lambda itself says that it refused the request; a function's errors have no such name."""
+        return self.head.status_code >= 400 and self.service_error in _SERVICE_ERRORS
+
+    def check_end(self) -> None:
+        """Raise at the end of a body whose end cannot be told from a cut connection."""
+        if not self.has_end:
+            raise ConnectionError("the response has neither Content-Length nor chunks: its end says nothing")
+
+
+def _is_length(value: str | None) -> bool:
+    """Whether a Content-Length is one; what it says several times, it says in several headers."""
+    parts = (value or "").split(",")
+    return all(part.strip().isdecimal() and len(part) < 20 for part in parts)
+
+
+def refusal(http: HttpHead, body: bytes, request: HttpRequest) -> InvocationError:
+    """Return the error for an answer of the service."""
+    fields = _fields(body)
+    said = fields.get("message") or fields.get("Message") or "no reason given"
+    code, status, headers = http.service_error, http.head.status_code, http.head.headers
+    context: dict[str, Any] = {
+        "code": code,
+        "status_code": status,
+        "request_id": headers.get("x-amzn-requestid"),
+    }
+    if status == 429:
+        retry_after = headers.get("retry-after") or fields.get("retryAfterSeconds")
+        return ThrottledError(
+            f"Lambda refused the request with {code}: {said}",
+            retry_after=seconds_of(retry_after),
+            reason=fields.get("Reason"),
+            **context,
+        )
+    if status == 404:
+        return FunctionNotFoundError(f"There is no Function URL {request.origin}: {said}", **context)
+    message = f"Lambda refused the request with {code}: {said}"
+    if status == 403:
+        signed = "signed" if request.header("authorization") else "not signed"
+        message += (
+            f" The request was {signed}; a URL with AWS_IAM needs a signature, and the caller "
+            "lambda:InvokeFunctionUrl and lambda:InvokeFunction."
+        )
+    return InvocationError(message, may_have_run=status >= 500, **context)
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def translate(
+    error: BaseException, request: HttpRequest, *, connected: bool, proxy: Proxy | None = None
+) -> StreamifyError:
+    """Return the public error for what went wrong before the response's headers were there.
+
+    Args:
+        error: What a library raised.
+        request: What was sent, or was to be sent.
+        connected: Whether a connection came about, so that the request may have been sent.
+        proxy: Through which it went.
+    """
+    if isinstance(error, StreamifyError):
+        return error
+    if isinstance(error, ValueError) and not isinstance(error, OSError) and not is_no_http(error):
+        return ConfigurationError(f"The request to {request.origin} is not HTTP: {error}.")
+    proxy_url = None if proxy is None else proxy.url
+    return connection_error(error, url=request.origin, connected=connected, proxy=proxy_url)

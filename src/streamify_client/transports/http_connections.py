@@ -1,0 +1,90 @@
+"""What the connections to URLs have in common, by blocking calls and by asyncio: proxies and TLS."""
+
+import base64
+import os
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from streamify_client.errors import ConfigurationError
+from streamify_client.request.url import HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy.
+
+    Attributes:
+        url: Without user name and password.
+        authorization: The value of its Proxy-Authorization header, if it wants one.
+    """
+
+    url: str
+    authorization: str | None = field(default=None, repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """What is sent to the proxy itself."""
+        return {} if self.authorization is None else {"proxy-authorization": self.authorization}
+
+
+def proxy_for(request: HttpRequest) -> Proxy | None:
+    """Return the proxy that the environment names for a host, as botocore finds it.
+
+    Raises:
+        ConfigurationError: It names one of another kind than HTTP.
+    """
+    if proxy_bypass(request.host):
+        return None
+    proxies = getproxies()
+    url = proxies.get(request.scheme) or proxies.get("all")
+    return _proxy(url) if url else None
+
+
+def _proxy(url: str) -> Proxy:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The environment names a proxy whose URL is wrong: {error}.") from error
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ConfigurationError(
+            f"The environment names a proxy of the kind {parts.scheme!r}: only http and https proxies work."
+        )
+    address = f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    if not parts.username:
+        return Proxy(address)
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(address, "Basic " + base64.b64encode(pair.encode()).decode("ascii"))
+
+
+def tls_context(verify: bool | str | None) -> ssl.SSLContext:
+    """Make a TLS context of boto3's ``verify``: a CA bundle, False for no check, else the system's trust.
+
+    Raises:
+        ConfigurationError: The CA bundle cannot be read.
+    """
+    verify = os.environ.get("AWS_CA_BUNDLE") or True if verify is None else verify
+    if isinstance(verify, str):
+        try:
+            return ssl.create_default_context(cafile=verify)
+        except OSError as error:  # ssl.SSLError too
+            raise ConfigurationError(
+                f"The CA bundle {verify!r} cannot be read ({error}): verify=, or AWS_CA_BUNDLE, must name "
+                "a file of certificates in PEM format."
+            ) from error
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif _has_no_system_trust():
+        from botocore.httpsession import get_cert_path
+
+        context.load_verify_locations(get_cert_path(True))
+    return context
+
+
+def _has_no_system_trust() -> bool:
+    """Whether Python finds no certificates of the system, as in installers for macOS and small images."""
+    paths = ssl.get_default_verify_paths()
+    return os.name != "nt" and not (paths.cafile or paths.capath)

@@ -1,0 +1,183 @@
+"""The seam between streams and what carries them: "give me headers and the raw bytes".
+
+A transport invokes a function once and hands back a raw response. It knows connections and nothing of
+frames, preludes, text or retries. There is one for boto3, one for aiobotocore and one for Function URLs;
+another can be written by meeting these protocols.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from streamify_client.request.options import Options
+from streamify_client.request.url import HttpRequest
+
+Framing = Literal["eventstream", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call, as a transport needs to know it.
+
+    Attributes:
+        function: A name, an ARN, or a URL, without its query.
+        payload: The request's body; None: none.
+        request: The HTTP request that a call of a URL is; None for a function by its name.
+        client_context: The value for X-Amz-Client-Context.
+        trace: W3C trace headers to pass on where a transport has headers for them.
+    """
+
+    function: str
+    payload: bytes | None = field(repr=False)
+    options: Options
+    qualifier: str | None = None
+    client_context: str | None = field(default=None, repr=False)
+    tenant_id: str | None = None
+    log_tail: bool = False
+    request: HttpRequest | None = None
+    trace: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Cancellation:
+    """One flag that any thread may raise, and what has to be woken then.
+
+    A signal handler may raise it too, whatever the thread that it interrupts is about to do: so there is no
+    lock that is not reentrant.
+
+    Attributes:
+        requested: Whether somebody has asked for the end.
+    """
+
+    def __init__(self) -> None:
+        self.requested: bool = False
+        self._lock = threading.RLock()
+        self._wake: Callable[[], None] | None = None
+
+    def request(self) -> None:
+        """Ask for the end, and wake whatever waits for the network; returns at once."""
+        with self._lock:
+            self.requested = True
+            if self._wake is not None:
+                self._wake()
+
+    def on_request(self, wake: Callable[[], None] | None) -> None:
+        """Say how to wake the waiting; at once, if somebody has asked already."""
+        with self._lock:
+            self._wake = wake
+            if wake is not None and self.requested:
+                wake()
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait that long; return True, at once, when somebody asks."""
+        alarm = threading.Lock()
+        alarm.acquire()
+        self.on_request(lambda: _release(alarm))
+        try:
+            return alarm.acquire(timeout=seconds)
+        finally:
+            self.on_request(None)
+
+
+def _release(lock: threading.Lock) -> None:
+    with contextlib.suppress(RuntimeError):  # a second request finds it released
+        lock.release()
+
+
+@dataclass(slots=True)
+class Opening:
+    """What a transport is told while it opens a response, and what it tells.
+
+    Attributes:
+        connect_timeout: Seconds for the connection; None: no limit.
+        first_byte_timeout: Seconds until the headers; None: no limit.
+        cancellation: Asked for by whoever calls ``cancel()``.
+        deadline: When all has to be over, as `time.monotonic` counts; None: no limit.
+    """
+
+    connect_timeout: float | None
+    first_byte_timeout: float | None
+    cancellation: Cancellation
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """What stands before a raw response's bytes; the names of the headers are in lower case."""
+
+    framing: Framing
+    status_code: int
+    headers: Mapping[str, str]
+    cookies: tuple[str, ...] = ()
+
+
+class RawResponse(Protocol):
+    """An open response: its head, and its bytes as they come."""
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and headers."""
+
+    def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+        """Return the next pieces of the body, after waiting at most so many seconds for the first of them.
+
+        With fewer bytes than are wanted the reader can do nothing: they may be waited for, each time for so
+        many seconds.
+
+        One read brings all that has arrived, up to the transport's own bound. The pieces are in order, HTTP's
+        framing is undone (each piece belongs to one HTTP chunk), and none is empty. An empty list is the end
+        of the HTTP response.
+
+        Raises:
+            TimeoutError: Nothing came.
+            ConnectionError: The connection is lost; the cause is chained.
+        """
+
+    def finish(self) -> None:
+        """All that matters has come: give the connection back, to be used again."""
+
+    def close(self) -> None:
+        """Give up: close the connection. Wakes a read in another thread."""
+
+
+class Transport(Protocol):
+    """Invokes functions."""
+
+    def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
+        """Invoke the function once, and return its response when the headers are there.
+
+        Raises:
+            StreamifyError: ConnectError, InvocationError, StreamTimeoutError, TruncatedStreamError,
+                ConfigurationError.
+        """
+
+    def close(self) -> None:
+        """Undo what was done to what was passed in, and close what was made here."""
+
+
+class AsyncRawResponse(Protocol):
+    """RawResponse for asyncio; `close` is a plain function, to be called when an object is freed."""
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and headers."""
+
+    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+        """As RawResponse.read."""
+
+    async def finish(self) -> None:
+        """As RawResponse.finish."""
+
+    def close(self) -> None:
+        """As RawResponse.close."""
+
+
+class AsyncTransport(Protocol):
+    """Transport for asyncio."""
+
+    async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
+        """As Transport.open."""
+
+    async def close(self) -> None:
+        """As Transport.close."""

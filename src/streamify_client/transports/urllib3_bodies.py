@@ -1,0 +1,294 @@
+"""Responses of urllib3 as RawResponses: the body is read in bulk, and the connection given back once."""
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from streamify_client.errors import CorruptStreamError, StreamClosedError
+from streamify_client.wire.chunked import ChunkedDecoder
+from streamify_client.wire.errors import TruncatedInputError, WireError
+
+from .deadlines import Allowance
+from .seam import ResponseHead
+from .sockets import shut_down
+from .urllib3_connections import Exchange, TimedResponse
+
+_READ = 64 * 1024
+_LARGE_READ = 256 * 1024  # allocating this much costs more than reading a few bytes
+_LIVE = 1024  # bytes: a smaller TLS record is a token, with none behind it
+_SKIPPED = 15
+
+
+class Body(Protocol):
+    """The body of a response."""
+
+    def read(self, timeout: float | None, wanted: int) -> list[bytes]:
+        """Return what is there; nothing at the end."""
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether all of it was read, and nothing behind it has come."""
+
+
+class Urllib3Response:
+    """A response of urllib3 as a RawResponse.
+
+    Args:
+        head: Status and headers.
+        raw: urllib3's response, or what stands in for one.
+        exchange: The request that it answers.
+        check_end: Called at the end of the body; raises where that end says nothing.
+    """
+
+    def __init__(
+        self,
+        head: ResponseHead,
+        raw: Any,
+        exchange: Exchange,
+        check_end: Callable[[], object] | None = None,
+    ) -> None:
+        self.head = head
+        self._check_end = check_end
+        self._exchange = exchange
+        self._process = os.getpid()
+        self._lease = Lease(raw, exchange)
+        self._body: Body = ChunkedBody(raw, exchange) if _is_chunked(raw) else PublicBody(raw, exchange)
+
+    def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+        """Return what is there."""
+        if self._process != os.getpid():
+            raise StreamClosedError("The stream was opened before a fork: its connection is the parent's.")
+        try:
+            self._exchange.wait(timeout)
+            pieces = self._body.read(timeout, wanted)
+            if not pieces and self._check_end is not None:
+                self._check_end()
+            return pieces
+        except TimeoutError:
+            raise
+        except TruncatedInputError as error:
+            raise ConnectionError from error
+        except WireError as error:
+            raise CorruptStreamError(f"The response breaks HTTP's framing: {error.message}.") from error
+        except Exception as error:
+            # OSError and urllib3's HTTPError; ValueError and AttributeError after a close in another thread
+            raise (TimeoutError if _is_timeout(error) else ConnectionError) from error
+
+    def finish(self) -> None:
+        """Read to the end of HTTP's framing, and give the connection back to its pool."""
+        allowance = Allowance()
+        with contextlib.suppress(TimeoutError, ConnectionError, CorruptStreamError, StreamClosedError):
+            while not self._body.leaves_nothing and (wait := allowance.wait):
+                pieces = self.read(wait)
+                if not pieces:
+                    break
+                allowance.took(pieces)
+            if self._body.leaves_nothing:
+                self._lease.give_back()
+                return
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._lease.close()
+
+
+class Lease:
+    """A connection of urllib3, from its response until it is given back or closed."""
+
+    def __init__(self, raw: Any, exchange: Exchange) -> None:
+        self._raw = raw
+        self._exchange = exchange
+        self._process = os.getpid()
+        if exchange.sock is None and (sock := _socket_of(raw)) is not None:
+            exchange.begin(sock)
+        # urllib3 would pool it as soon as the last byte is read, while a cancel still reaches its socket
+        self._connection: Any = getattr(raw, "_connection", None)
+        if self._connection is not None:
+            raw._connection = None
+
+    def give_back(self) -> None:
+        """Let the pool have the connection."""
+        if self._process != os.getpid():
+            self.close()
+            return
+        self._exchange.unwatch()
+        raw, connection = self._raw, self._connection
+        self._connection = self._exchange.sock = None
+        with contextlib.suppress(Exception):
+            raw.close()
+            if connection is not None:
+                raw._connection = connection
+                raw.release_conn()
+
+    def close(self) -> None:
+        """Close the connection; the child of a fork closes its descriptor and leaves the connection alone."""
+        connection, sock = self._connection, self._exchange.sock
+        self._connection = self._exchange.sock = None
+        if self._process == os.getpid():
+            self._exchange.unwatch()
+            if sock is not None:
+                shut_down(sock)
+        with contextlib.suppress(Exception):
+            self._raw.close()
+        if connection is not None:
+            connection.close()
+            if self._process == os.getpid():
+                self._raw._connection = connection
+                self._raw.release_conn()
+
+
+class ChunkedBody:
+    """A chunked body, read from the socket itself: a system call a read and not two for each HTTP chunk.
+
+    Args:
+        raw: urllib3's response to a request over a connection of ours.
+        exchange: The request that it answers.
+    """
+
+    def __init__(self, raw: Any, exchange: Exchange) -> None:
+        self._sock = exchange.sock
+        self._exchange = exchange
+        self._decoder = ChunkedDecoder()
+        self._buffered: Any = raw._fp.fp  # it may hold what came along with the head
+        self._tls = isinstance(exchange.sock, ssl.SSLSocket)
+        self._skipped = 0  # reads to go until we look for further TLS records again
+        self._failure: OSError | None = None
+        self._size = _READ
+
+    def read(self, timeout: float | None, wanted: int) -> list[bytes]:
+        """Return what is there."""
+        decoder = self._decoder
+        if decoder.over:
+            return decoder.receive(b"")
+        while True:
+            data = self._receive()
+            if not data:
+                return decoder.finish()
+            if len(data) < wanted:
+                data = self._with_more(data, timeout, wanted)
+            pieces = decoder.receive(data)
+            if pieces or decoder.complete:
+                return pieces
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether all of it was read, and nothing behind it has come."""
+        return self._decoder.complete and not self._decoder.rest and not _has_pending(self._sock)
+
+    def _receive(self) -> bytes:
+        if self._buffered is not None:
+            buffered, self._buffered = self._buffered, None
+            data: bytes = buffered.read1(_READ)
+            return data
+        if self._failure is not None:
+            raise self._failure
+        self._exchange.before_read()
+        data = self._sock.recv(self._size)
+        if self._tls and len(data) >= _LIVE:
+            return self._with_records_here(data)
+        if len(data) == self._size:
+            self._size = _LARGE_READ
+        elif len(data) < _READ // 4:
+            self._size = _READ
+        return data
+
+    def _with_more(self, first: bytes, timeout: float | None, wanted: int) -> bytes:
+        """Wait for the rest of a large frame here, which costs less than a step of the reader each time."""
+        found, size = [first], len(first)
+        try:
+            while size < wanted:
+                self._exchange.wait(timeout)
+                if not (data := self._receive()):
+                    break
+                found.append(data)
+                size += len(data)
+        except OSError as error:
+            self._failure = error  # it stands behind what has come
+        return b"".join(found)
+
+    def _with_records_here(self, first: bytes) -> bytes:
+        """TLS gives a record at a time, 16 KiB at most: take further ones as well if they are here."""
+        if self._skipped:
+            self._skipped -= 1
+            return first
+        found, size = [first], len(first)
+        self._exchange.do_not_wait()
+        try:
+            while size < _READ and (data := self._sock.recv(_READ)):
+                found.append(data)
+                size += len(data)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            if len(found) == 1:  # the sender is the slower one: looking costs more than it saves
+                self._skipped = _SKIPPED
+        except OSError as error:
+            self._failure = error  # it stands behind what has come
+        return b"".join(found)
+
+
+class PublicBody:
+    """A body, read by urllib3: with a Content-Length, in urllib3 1.26, or of a double in somebody's tests."""
+
+    def __init__(self, raw: Any, exchange: Exchange) -> None:
+        self._raw = raw
+        self._sock = exchange.sock
+        self._stream: Any = None
+        self._over = False
+
+    def read(self, timeout: float | None, wanted: int) -> list[bytes]:
+        """Return what is there."""
+        data = b"" if self._over else self._read_some()
+        self._over = not data
+        return [data] if data else []
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether all of it was read, and nothing behind it has come."""
+        if not self._over:
+            return False
+        inner = getattr(self._raw, "_fp", None)
+        if isinstance(inner, TimedResponse):
+            inner.close()  # upon which it knows; urllib3 1.26 leaves it open
+            return not inner.left_over and not _has_pending(self._sock)
+        return True
+
+    def _read_some(self) -> bytes:
+        if hasattr(self._raw, "read1"):
+            return self._raw.read1(_READ) or b""
+        inner: Any = getattr(self._raw, "_fp", None)
+        if hasattr(inner, "read1"):  # urllib3 1.26
+            data: bytes = inner.read1(_READ)
+            return data
+        if self._stream is None:  # doubles
+            self._stream = self._raw.stream(_READ)
+        return next(self._stream, b"")
+
+
+def _is_chunked(raw: Any) -> bool:
+    """Whether the body is chunked, and comes over a connection of ours."""
+    ours = isinstance(getattr(raw, "_fp", None), TimedResponse)
+    return ours and raw.chunked and raw.length_remaining is None and hasattr(raw, "read1")
+
+
+def _has_pending(sock: Any) -> bool:
+    """Whether TLS has decrypted bytes that nobody has read."""
+    pending = getattr(getattr(sock, "sslobj", sock), "pending", None)
+    return pending is not None and pending() > 0
+
+
+def _is_timeout(error: Exception) -> bool:
+    from urllib3.exceptions import ReadTimeoutError
+
+    return isinstance(error, ReadTimeoutError)
+
+
+def _socket_of(raw: Any) -> socket.socket | None:
+    """The socket of a response whose connection is not of ours, where there is one."""
+    connection = getattr(raw, "connection", None) or getattr(raw, "_connection", None)
+    sock = getattr(connection, "sock", None)
+    if sock is None:  # the server closes after this response: http.client has given up the connection
+        sock = getattr(getattr(getattr(getattr(raw, "_fp", None), "fp", None), "raw", None), "_sock", None)
+    return sock if isinstance(sock, socket.socket) else None
