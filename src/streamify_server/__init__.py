@@ -10,9 +10,10 @@ TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
 
+    from streamify_server.engine.deadline import DeadlineExceededError
+
     from .asgi import streaming_asgi
     from .checkpoints import StreamHandedOver, checkpoint, last_checkpoint
-    from .deadline import DeadlineExceededError
     from .errors import HttpError
     from .formats import csv_rows, ndjson, sse
     from .middleware import Middleware
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _LATER = {
-    "DeadlineExceededError": "deadline",
+    "DeadlineExceededError": "engine.deadline",
     "HttpError": "errors",
     "StreamHandedOver": "checkpoints",
     "checkpoint": "checkpoints",

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._part import Part
+    from streamify_server.engine.part import Part
 
 STATE_LIMIT = 1024  # bytes of a state as JSON
 

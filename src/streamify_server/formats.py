@@ -6,8 +6,9 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ._body import TypedBody
-from ._rows import Rows
+from streamify_server.engine.body import TypedBody
+from streamify_server.engine.rows import Rows
+
 from .checkpoints import Checkpoint
 
 _SSE_FIELDS = ("comment", "event", "id", "retry", "data")

@@ -6,10 +6,11 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 
-from ._answer import RESPOND
-from ._call import Options, answer
-from ._style import takes_stream
-from ._trace import of_application
+from streamify_server.engine.answer import RESPOND
+from streamify_server.engine.call import Options, answer
+from streamify_server.engine.style import takes_stream
+from streamify_server.engine.trace import of_application
+
 from .onion import Onion, checked_hooks
 from .response import checked_content_type
 
@@ -192,8 +193,8 @@ def _prefetch(onion: Onion) -> None:
     hook = onion.hook("before_prefetch")
     fetching = None if hook is None else hook()
     if hasattr(type(fetching), "__await__"):
-        from ._driver import Driver
-        from ._interruption import Interruption
+        from streamify_server.engine.driver import Driver
+        from streamify_server.engine.interruption import Interruption
 
         driver = Driver(Interruption())
         driver.run(driver.settle(fetching))

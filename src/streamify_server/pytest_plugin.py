@@ -27,7 +27,8 @@ import pytest
 
 if TYPE_CHECKING:
     from streamify_client.testing import FakeLambda
-    from streamify_server.local import LocalLambda
+
+    from .local import LocalLambda
 
 _SCOPES = ("function", "class", "module", "package", "session")
 _THREAD = "LocalLambda"
@@ -84,7 +85,7 @@ def local_lambda(request: pytest.FixtureRequest) -> Iterator["LocalLambda"]:
 
     `@pytest.mark.local_lambda(stream_errors="documented")` hands it arguments, where each test has its own.
     """
-    from streamify_server.local import LocalLambda
+    from .local import LocalLambda
 
     config, marker = request.config, None
     if request.scope == "function":

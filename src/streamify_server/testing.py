@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamify_server.engine.part import Part
+
 from . import checkpoints
-from ._part import Part
 from .checkpoints import Checkpoint
 from .posting import posting_through
 from .response import PRELUDE_END, Headers

@@ -22,19 +22,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _driver
-from ._body import TypedBody
-from ._chunks import BINARY, CHUNK_LIMIT, TEXT, pieces
-from ._interruption import Stopped
-from ._style import is_coroutine_function, yields_too
+from streamify_server.engine.body import TypedBody
+from streamify_server.engine.chunks import BINARY, CHUNK_LIMIT, TEXT, pieces
+from streamify_server.engine.interruption import Stopped
+from streamify_server.engine.style import is_coroutine_function, yields_too
+
 from .checkpoints import Checkpoint, StreamHandedOver, checkpoint
+from .engine import driver as _driver
 from .errors import StreamClosedError
 from .response import HttpResponse, checked_content_type
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ._output import Output
+    from streamify_server.engine.output import Output
 
 __all__ = ["StreamClosedError", "StreamWriter"]
 
@@ -464,7 +465,7 @@ def written(function: Callable[..., Any], event: Any, context: Any) -> Any:
 
 
 def _interruption() -> Any:
-    from ._interruption import Interruption
+    from streamify_server.engine.interruption import Interruption
 
     driver = _driver.current.get()
     return Interruption() if driver is None else driver.interruption

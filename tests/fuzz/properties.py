@@ -25,11 +25,7 @@ from streamify_client.wire.prelude import PreludeDecoder, parse_prelude
 from streamify_client.wire.sse import SseDecoder
 from streamify_client.wire.text import TextDecoder
 from streamify_client.wire.verified import VerifiedDecoder
-from streamify_server._runtime_api import MalformedAnswerError, chunk, last_chunk, read_answer
-from streamify_server._trailers import error_trailers
-from streamify_server._verified import VerifiedSink
 from streamify_server.errors import HttpError
-from streamify_server.frames import encode_frame
 from streamify_server.local.chunked import ChunkedDecoder as LocalChunkedDecoder
 from streamify_server.local.chunked import ChunkedError
 from streamify_server.local.http_head import MalformedRequestError, end_of_head, read_head
@@ -43,6 +39,10 @@ from streamify_server.middlewares import (
 )
 from streamify_server.onion import Request
 from streamify_server.response import PRELUDE_END, PRELUDE_LIMIT, from_dict, prelude
+from streamify_server.runtime.api import MalformedAnswerError, chunk, last_chunk, read_answer
+from streamify_server.wire.errors import error_trailers
+from streamify_server.wire.frames import encode_frame
+from streamify_server.wire.verified import VerifiedSink
 from support.decoding import Decoder, EachFrame, outcome
 from support.posters import Poster
 

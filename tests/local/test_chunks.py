@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.frames import encode_frame
 from streamify_server.local.chunks import HTTP_RESPONSE, VERIFIED, ChunkGate
+from streamify_server.wire.frames import encode_frame
 
 
 def frame(kind: str, payload: bytes = b"{}") -> bytes:

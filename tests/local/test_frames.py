@@ -7,8 +7,8 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.frames import encode_frame
 from streamify_server.local.event_stream import invoke_complete, payload_chunk
+from streamify_server.wire.frames import encode_frame
 
 PAYLOAD_CHUNK = (
     "000000760000005a980e72ec0b3a6576656e742d7479706507000c5061796c6f61644368756e6b0d3a636f6e74656e742d74797065"

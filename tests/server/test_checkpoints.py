@@ -307,8 +307,8 @@ def test_a_part_hands_over_near_the_size_that_a_response_may_have() -> None:
             yield checkpoint(number + 1)
 
     with (
-        mock.patch("streamify_server._verified.RESPONSE_LIMIT", 50_000),
-        mock.patch("streamify_server._verified.SIZE_MARGIN", 5_000),
+        mock.patch("streamify_server.wire.verified.RESPONSE_LIMIT", 50_000),
+        mock.patch("streamify_server.wire.verified.SIZE_MARGIN", 5_000),
     ):
         recorder = run(handler)
     assert recorder.frames[-1][1]["continues"] is True
@@ -394,7 +394,7 @@ def test_a_state_is_taken_when_it_is_said() -> None:
 
 
 def test_frequent_checkpoints_are_not_all_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamify_server._checkpoints.EVERY", 1000.0)
+    monkeypatch.setattr("streamify_server.engine.checkpointing.EVERY", 1000.0)
 
     @streaming_handler
     def handler(event: Any, context: Any) -> Iterator[Any]:
@@ -408,7 +408,7 @@ def test_frequent_checkpoints_are_not_all_sent(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_checkpoint_that_waits_is_sent_when_nothing_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamify_server._checkpoints.EVERY", 0.05)
+    monkeypatch.setattr("streamify_server.engine.checkpointing.EVERY", 0.05)
     recorder = Recorder()
 
     @streaming_handler
@@ -479,7 +479,7 @@ class Upper:
 def test_a_transform_without_flush_turns_checkpoints_off_with_one_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamify_server._checkpoints._warned", set())
+    monkeypatch.setattr("streamify_server.engine.checkpointing._warned", set())
     handler = streaming_handler(export("generator"))
     handler.before(lambda request: request.transform_body(Upper()))
     assert "checkpoint" not in run(handler).kinds

@@ -22,24 +22,24 @@ STANDARD_LIBRARY = {
 OURS = {
     "streamify_server.checkpoints",
     "streamify_server",
-    "streamify_server._answer",
-    "streamify_server._body",
-    "streamify_server._call",
-    "streamify_server._chains",
-    "streamify_server._chunks",
-    "streamify_server._driver",
-    "streamify_server._interruption",
-    "streamify_server._output",
-    "streamify_server._producing",
+    "streamify_server.engine.answer",
+    "streamify_server.engine.body",
+    "streamify_server.engine.call",
+    "streamify_server.engine.chains",
+    "streamify_server.engine.chunks",
+    "streamify_server.engine.driver",
+    "streamify_server.engine.interruption",
+    "streamify_server.engine.output",
+    "streamify_server.engine.producing",
     "streamify_server.errors",
-    "streamify_server._buffered",
-    "streamify_server._events",
-    "streamify_server._lifecycle",
-    "streamify_server._runtime_api",
-    "streamify_server._style",
-    "streamify_server._trace",
-    "streamify_server._trailers",
-    "streamify_server._verified",
+    "streamify_server.engine.buffered",
+    "streamify_server.events",
+    "streamify_server.engine.lifecycle",
+    "streamify_server.runtime.api",
+    "streamify_server.engine.style",
+    "streamify_server.engine.trace",
+    "streamify_server.wire.errors",
+    "streamify_server.wire.verified",
     "streamify_server.handler",
     "streamify_server.onion",
     "streamify_server.posting",
@@ -55,7 +55,7 @@ OURS = {
 # Imported by the decorator, which looks whether the runtime streams.
 ATTACHED = {"streamify_server.runtime.attached"}
 # Imported by the first invocation of a streaming handler, to stop it in time.
-DEADLINE = {"signal", "streamify_server.deadline"}
+DEADLINE = {"signal", "streamify_server.engine.deadline"}
 PLAIN = """
 import sys
 

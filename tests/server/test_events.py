@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streamify_server import HttpResponse, streaming_handler
-from streamify_server._events import header_of, is_http, kind_of, method_of, path_of, query_of
+from streamify_server.events import header_of, is_http, kind_of, method_of, path_of, query_of
 from support.answers import outcome
 
 V2 = {

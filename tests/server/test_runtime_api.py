@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamify_server._runtime_api import MalformedAnswerError, RuntimeApi
-from streamify_server._trailers import error_trailers
+from streamify_server.runtime.api import MalformedAnswerError, RuntimeApi
 from streamify_server.runtime.sink import ResponseSink
+from streamify_server.wire.errors import error_trailers
 
 
 def serve_one(listener: socket.socket) -> tuple[list[bytes], dict[bytes, bytes]]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from streamify_server.frames import encode_frame
+from streamify_server.wire.frames import encode_frame
 
 from .wire_server import Peer
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from streamify_server.frames import encode_frame
 from streamify_server.local.events import (
     ChunkProduced,
     Event,
@@ -16,6 +15,7 @@ from streamify_server.local.events import (
     Status,
 )
 from streamify_server.local.stream_parts import StreamPart
+from streamify_server.wire.frames import encode_frame
 
 TEXT = "text/plain; charset=utf-8"
 

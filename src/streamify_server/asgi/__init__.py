@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from streamify_server import _driver
+from streamify_server.engine import driver as _driver
 from streamify_server.handler import StreamingHandler, streaming_handler
 from streamify_server.response import HttpResponse
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from streamify_server._events import ALB, FUNCTION_URL, HTTP_API, HTTP_API_1, REST_API, kind_of
+from streamify_server.events import ALB, FUNCTION_URL, HTTP_API, HTTP_API_1, REST_API, kind_of
 
 # Mangum's settings. A base path of "/" strips nothing: an ASGI path keeps its root.
 _SETTINGS: Any = {"api_gateway_base_path": "/", "text_mime_types": [], "exclude_headers": []}

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._chains import untraced
-from streamify_server._chunks import CHUNK_LIMIT
-from streamify_server._interruption import Stopped
+from streamify_server.engine.chains import untraced
+from streamify_server.engine.chunks import CHUNK_LIMIT
+from streamify_server.engine.interruption import Stopped
 from streamify_server.response import HttpResponse
 
 from .lifespan import App, Message
 
 if TYPE_CHECKING:
-    from streamify_server._output import Output
+    from streamify_server.engine.output import Output
 
 _log = logging.getLogger("streamify_server.asgi")
 

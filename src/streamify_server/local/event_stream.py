@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 
-from streamify_server.frames import encode_frame
+from streamify_server.wire.frames import encode_frame
 
 from .delivery import Delivery
 from .faults import Fault, Splitter

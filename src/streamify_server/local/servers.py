@@ -17,7 +17,7 @@ from .service import LambdaService
 from .tls import LocalAuthority
 
 if TYPE_CHECKING:
-    from .inspector.server import Inspector
+    from streamify_server.local.inspector.server import Inspector
 
 
 class Servers:
@@ -73,7 +73,7 @@ class Servers:
 
     async def open_inspector(self, port: int, payloads: bool) -> str:
         """Serve the stream inspector and return its URL."""
-        from .inspector.server import Inspector
+        from streamify_server.local.inspector.server import Inspector
 
         about = {"region": self.service.region, "endpoint": self.service.endpoint_url}
         inspector = Inspector(payloads=payloads, about=about, replay=self.service.replay, host=self._host)

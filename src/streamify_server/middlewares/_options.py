@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from streamify_server._style import is_coroutine_function
+from streamify_server.engine.style import is_coroutine_function
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from streamify_server._events import header_of, method_of
 from streamify_server.errors import HttpError
+from streamify_server.events import header_of, method_of
 
 BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._events import header_of, method_of
+from streamify_server.events import header_of, method_of
 from streamify_server.response import HttpResponse
 
 from . import _codecs, _negotiate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._events import header_of
 from streamify_server.errors import HttpError
+from streamify_server.events import header_of
 
 from . import _negotiate
 from ._options import check_options

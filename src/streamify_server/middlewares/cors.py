@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from streamify_server._events import header_of, method_of
+from streamify_server.events import header_of, method_of
 from streamify_server.response import Headers, HttpResponse
 
 from ._headers import add_to_list

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamify_server._events import is_http
 from streamify_server.errors import HttpError
+from streamify_server.events import is_http
 from streamify_server.response import HttpResponse
 
 from ._options import check, check_options

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._events import is_http
+from streamify_server.events import is_http
 
 from ._options import check_options
 

@@ -11,8 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._events import query_of
 from streamify_server.errors import HttpError
+from streamify_server.events import query_of
 from streamify_server.response import HttpResponse
 
 from ._options import check_options

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from streamify_server._events import header_of, is_http
 from streamify_server.errors import HttpError
+from streamify_server.events import header_of, is_http
 from streamify_server.response import HttpResponse, from_dict
 
 from . import _negotiate

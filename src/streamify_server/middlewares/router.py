@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from streamify_server._events import method_of, path_of
 from streamify_server.errors import HttpError
+from streamify_server.events import method_of, path_of
 
 from ._options import check_options, known
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._events import header_of, query_of
 from streamify_server.errors import HttpError
+from streamify_server.events import header_of, query_of
 
 from ._jwks import KeySet, UnavailableError
 from ._options import check, check_options, known, missing_extra

@@ -6,8 +6,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from streamify_server._events import header_of
 from streamify_server.errors import HttpError
+from streamify_server.events import header_of
 from streamify_server.response import HttpResponse
 
 from . import _negotiate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamify_server._runtime_api import RuntimeApi
+from .api import RuntimeApi
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:

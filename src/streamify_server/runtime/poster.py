@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import threading
 
-from streamify_server._runtime_api import RuntimeApiError
-from streamify_server._trailers import BODY, TYPE, error_json
+from streamify_server.wire.errors import BODY, TYPE, error_json
 
+from .api import RuntimeApiError
 from .sink import ResponseRefusedError, ResponseSink, refused
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
-    from streamify_server._runtime_api import RuntimeApi
+    from .api import RuntimeApi
 
 
 class ResponsePoster:

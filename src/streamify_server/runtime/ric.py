@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from streamify_server._runtime_api import RuntimeApi
-
+from .api import RuntimeApi
 from .client import Client
 from .poster import ResponsePoster
 from .streaming import StreamingClient

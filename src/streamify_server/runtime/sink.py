@@ -11,9 +11,10 @@ import select
 import threading
 from time import monotonic
 
-from streamify_server._runtime_api import RuntimeApiError, last_chunk, read_answer
-from streamify_server._trailers import error_trailers
 from streamify_server.errors import StreamClosedError
+from streamify_server.wire.errors import error_trailers
+
+from .api import RuntimeApiError, last_chunk, read_answer
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class ResponseSink:
             self._watch()
 
     def _watch(self) -> None:
-        from streamify_server import _ticker
+        from streamify_server.engine import ticker as _ticker
 
         self._watched = True
         _ticker.watch(self)

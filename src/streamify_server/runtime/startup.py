@@ -11,8 +11,7 @@ import os
 import site
 import sys
 
-from streamify_server._runtime_api import RuntimeApi, RuntimeApiError
-
+from .api import RuntimeApi, RuntimeApiError
 from .ric import Runtime, UnfitClientError
 
 TYPE_CHECKING = False  # importing typing costs every cold start

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.frames import encode_frame
 from streamify_server.local.inspector.content import (
     HTTP_RESPONSE,
     VERIFIED,
@@ -15,6 +14,7 @@ from streamify_server.local.inspector.content import (
     failure,
     shown,
 )
+from streamify_server.wire.frames import encode_frame
 
 PRELUDE = json.dumps({"statusCode": 201, "headers": {"Content-Type": "text/css"}}).encode() + bytes(8)
 

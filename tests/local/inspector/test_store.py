@@ -138,7 +138,7 @@ def test_without_payloads_no_text_is_kept_but_times_sizes_and_status_are() -> No
 
 
 def test_an_error_of_a_verified_stream_is_told_with_message_and_trace() -> None:
-    from streamify_server.frames import encode_frame
+    from streamify_server.wire.frames import encode_frame
 
     error = b'{"errorType": "KeyError", "errorMessage": "gone", "stackTrace": ["line 1\\n", "line 2\\n"]}'
     head, report = (

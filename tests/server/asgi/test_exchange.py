@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from streamify_server._interruption import Interruption
-from streamify_server._output import Output
 from streamify_server.asgi.exchange import CallerGoneError, Exchange
+from streamify_server.engine.interruption import Interruption
+from streamify_server.engine.output import Output
 from support.posters import Leaving, Poster
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from ._producing import call
+from .producing import call
 
 _WIND_DOWN_SECONDS = 1.0
 

@@ -7,13 +7,14 @@ import threading
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any
 
-from . import _ticker
-from .checkpoints import Checkpoint, StreamHandedOver
+from streamify_server.checkpoints import Checkpoint, StreamHandedOver
+
+from . import ticker as _ticker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-    from ._output import Output
+    from .output import Output
 
     WriteText = Callable[[str], object]
     WriteRow = Callable[[Any], object]

@@ -6,10 +6,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from . import _ticker
+from . import ticker as _ticker
 
 if TYPE_CHECKING:
-    from ._output import Output
+    from .output import Output
 
 
 def keep_alive(out: Output, seconds: float, filler: bytes) -> None:

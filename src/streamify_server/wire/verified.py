@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ._trailers import error_json
-from .response import Headers, HttpResponse
+from streamify_server.response import Headers, HttpResponse
+
+from .errors import error_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from ._part import Part
-    from .posting import Sink
+    from streamify_server.engine.part import Part
+    from streamify_server.posting import Sink
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
 VERIFIED, CONTINUE = "verified/1", "continue/1"
@@ -114,7 +115,7 @@ class VerifiedSink:
         self._continues = False
         head = {"contentType": content_type, "contentEncoding": content_encoding}
         if part is not None and part.token is not None:
-            from .wire.token import fingerprint
+            from .token import fingerprint
 
             head["state"] = fingerprint(part.token)
         sink.write(self._control("head", head))

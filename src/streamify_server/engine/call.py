@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext, suppress
 
-from . import _driver, checkpoints, posting
-from ._answer import Answer
-from ._buffered import Collecting
-from ._driver import Driver
-from ._events import REST_API
-from ._interruption import Interruption
-from ._lifecycle import Lifecycle
-from ._verified import take_offer
+from streamify_server import checkpoints, posting
+from streamify_server.events import REST_API
+from streamify_server.wire.verified import take_offer
+
+from . import driver as _driver
+from .answer import Answer
+from .buffered import Collecting
+from .driver import Driver
+from .interruption import Interruption
+from .lifecycle import Lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from ._answer import Head
-    from ._part import Part
-    from ._verified import Offer
-    from .onion import Onion
-    from .posting import Sink
-    from .response import HttpResponse
+    from streamify_server.onion import Onion
+    from streamify_server.posting import Sink
+    from streamify_server.response import HttpResponse
+    from streamify_server.wire.verified import Offer
+
+    from .answer import Head
+    from .part import Part
 
 
 class Options:
@@ -59,7 +62,7 @@ def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
     Inside another streaming handler the value is the response itself, not yet begun.
     """
     if (outer := _driver.current.get()) is not None:
-        from ._inner import Inner
+        from .inner import Inner
 
         return Inner(onion, options, event, context, outer)
     return Call(onion, options, event, context).run()
@@ -73,7 +76,7 @@ class Call:
         event, offer = take_offer(event, context)
         first, _State.is_first = _State.is_first, False
         if offer.probe is not None:
-            from . import _probe
+            from . import probe as _probe
 
             onion = _probe.probe(offer.probe, first=first)
         self._event = event
@@ -88,7 +91,7 @@ class Call:
         )
         self._part = self._part_of(offer, event, context, options)
         if self._answer.misses_stream and "AWS_LAMBDA_RUNTIME_API" in os.environ:
-            from .runtime import attached
+            from streamify_server.runtime import attached
 
             attached.warn(context)
         self.interruption = Interruption()
@@ -118,7 +121,7 @@ class Call:
         """Which part of a stream this call is; None where the stream cannot go on."""
         part = checkpoints.current.get()  # of a unit test
         if part is None and offer.continues and self._answer.streams:
-            from ._part import Part
+            from .part import Part
 
             margins = options.hand_over_margin, options.deadline_margin
             part = Part(event, context, offer.token, *margins, rest_api=self._answer.kind == REST_API)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from time import monotonic
 
-from ._chunks import BYTES_SLICE, CHUNK_LIMIT
+from .chunks import BYTES_SLICE, CHUNK_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Any
 
-    from ._output import Output
+    from .output import Output
 
 # How long an async producer that never waits keeps the event loop from other tasks, in seconds.
 _TURN = 0.005

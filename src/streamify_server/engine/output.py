@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from ._chunks import BINARY, TEXT, pieces
-from ._interruption import Interruption, Stopped
-from .checkpoints import Checkpoint, StreamHandedOver
+from streamify_server.checkpoints import Checkpoint, StreamHandedOver
+
+from .chunks import BINARY, TEXT, pieces
+from .interruption import Interruption, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ._checkpoints import Checkpoints
-    from ._part import Part
-    from .middleware import Transform
-    from .posting import Sink
+    from streamify_server.middleware import Transform
+    from streamify_server.posting import Sink
+
+    from .checkpointing import Checkpoints
+    from .part import Part
 
     Open = Callable[[str], tuple[Sink, bytes]]
 
@@ -193,7 +195,7 @@ class Output:
             forward(at)
         elif getattr(self.sink, "part", None) is not None:
             if self._checkpoints is None:
-                from ._checkpoints import Checkpoints
+                from .checkpointing import Checkpoints
 
                 self._checkpoints = Checkpoints(self, self._transforms)
                 if self._guard is None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import time
 
-from ._body import Body, closers_unopened, open_body
-from ._chains import chained, joined
-from ._interruption import Stopped
-from ._output import Output
-from .checkpoints import StreamHandedOver
-from .errors import StreamClosedError
-from .onion import StreamEnd
-from .response import HttpResponse
+from streamify_server.checkpoints import StreamHandedOver
+from streamify_server.errors import StreamClosedError
+from streamify_server.onion import StreamEnd
+from streamify_server.response import HttpResponse
+
+from .body import Body, closers_unopened, open_body
+from .chains import chained, joined
+from .interruption import Stopped
+from .output import Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    from ._driver import Driver
-    from ._part import Part
-    from .onion import Onion, Request
-    from .posting import Sink
+    from streamify_server.onion import Onion, Request
+    from streamify_server.posting import Sink
+
+    from .driver import Driver
+    from .part import Part
 
     class Begin(Protocol):
         """Opens the response with this head: its sink, and what stands for an empty body."""
@@ -234,7 +236,7 @@ class Lifecycle:
         if http is not None:
             self.out.begin()
         if body.keepalive is not None:
-            from ._keepalive import keep_alive
+            from .keepalive import keep_alive
 
             keep_alive(self.out, body.keepalive, body.filler)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 
-from . import _verified
-from ._chunks import BINARY
-from ._events import ALWAYS_BUFFERED, FUNCTION_URL, REST_API, kind_of, method_of
-from .response import PRELUDE_CONTENT_TYPE, HttpResponse, prelude
+from streamify_server.events import ALWAYS_BUFFERED, FUNCTION_URL, REST_API, kind_of, method_of
+from streamify_server.response import PRELUDE_CONTENT_TYPE, HttpResponse, prelude
+from streamify_server.wire import verified as _verified
+
+from .chunks import BINARY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._part import Part
-    from .posting import Poster, Sink
+    from streamify_server.posting import Poster, Sink
+
+    from .part import Part
 
 RESPOND = ("auto", "stream", "buffered")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from ._trace import of_application
+from streamify_server.engine.trace import of_application
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:

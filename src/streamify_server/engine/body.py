@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 
-from ._chunks import BINARY, BYTES_SLICE, STRING_SLICE, TEXT, a, flat, instead, slices
-from ._producing import pump, pump_async, reads
+from .chunks import BINARY, BYTES_SLICE, STRING_SLICE, TEXT, a, flat, instead, slices
+from .producing import pump, pump_async, reads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from typing import Any
 
-    from ._output import Output
+    from .output import Output
 
 
 END: Any = object()  # there is no next chunk

@@ -6,26 +6,28 @@ import sys
 import threading
 from collections import deque
 
-from . import _driver
-from ._body import END, TypedBody
-from ._buffered import whole
-from ._events import kind_of
-from ._lifecycle import Lifecycle
-from ._producing import next_of
-from .checkpoints import StreamHandedOver
-from .response import HttpResponse
+from streamify_server.checkpoints import StreamHandedOver
+from streamify_server.events import kind_of
+from streamify_server.response import HttpResponse
+
+from . import driver as _driver
+from .body import END, TypedBody
+from .buffered import whole
+from .lifecycle import Lifecycle
+from .producing import next_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from typing import Any
 
-    from ._call import Options
-    from ._driver import Driver
-    from ._output import Output
-    from .checkpoints import Checkpoint
-    from .onion import Onion
-    from .posting import Sink
+    from streamify_server.checkpoints import Checkpoint
+    from streamify_server.onion import Onion
+    from streamify_server.posting import Sink
+
+    from .call import Options
+    from .driver import Driver
+    from .output import Output
 
 _AHEAD = 16  # chunks that a writer may be ahead of whoever reads them one by one
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from types import TracebackType
 
-_HERE = os.path.dirname(__file__) + os.sep
+_HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def of_application(trace: TracebackType | None) -> TracebackType | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from ._call import Call
+    from .call import Call
 
 # How long the event loop may take to come to a cancellation before what blocks it is interrupted, in seconds.
 _LOOP_TURNS_WITHIN = 0.05
@@ -19,12 +19,12 @@ _ALARM_EVERY = 0.02  # seconds between attempts to find the application's code r
 _AGAIN_EVERY = 0.25  # seconds between attempts once the caller has been told
 
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
-_HERE = os.path.dirname(__file__) + os.sep
+_HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # Where this package runs the application's code, or waits for it.
 _INTERRUPTIBLE = (
-    "_producing.py",
+    os.path.join("engine", "producing.py"),
     "formats.py",
-    "_rows.py",
+    os.path.join("engine", "rows.py"),
     "writer.py",
     "examples" + os.sep,
     "middlewares" + os.sep,

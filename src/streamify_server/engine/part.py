@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .wire.token import Binding
+    from streamify_server.wire.token import Binding
 
 KEY_VARIABLE = "STREAMIFY_STATE_KEY"
 _REST_API_LIMIT = 15 * 60  # seconds: API Gateway ends a stream then
@@ -68,7 +68,7 @@ class Part:
         """
         if self.token is None:
             return
-        from .wire.token import unseal
+        from streamify_server.wire.token import unseal
 
         found = unseal(self.token, self._binding, _keys(), time.time())
         self._stream, self.number, self.base, self._state = (
@@ -101,7 +101,7 @@ class Part:
 
     def seal(self, state: str, position: int) -> str:
         """Make the token of an invocation that goes on behind this checkpoint."""
-        from .wire.token import Token, seal
+        from streamify_server.wire.token import Token, seal
 
         token = Token(self._stream, self.number + 1, position, time.time(), state)
         return seal(token, self._binding, _keys())
@@ -126,7 +126,7 @@ class Part:
     @property
     def _binding(self) -> Binding:
         if self._binding_made is None:
-            from .wire.token import Binding
+            from streamify_server.wire.token import Binding
 
             context = self._context
             self._binding_made = Binding(

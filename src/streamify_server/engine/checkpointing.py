@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from time import monotonic
 
-from . import _ticker
-from .checkpoints import StreamHandedOver
+from streamify_server.checkpoints import StreamHandedOver
+
+from . import ticker as _ticker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ._output import Output
-    from .checkpoints import Checkpoint
-    from .middleware import Transform
+    from streamify_server.checkpoints import Checkpoint
+    from streamify_server.middleware import Transform
+
+    from .output import Output
 
 EVERY = 1.0  # seconds between two checkpoints, and of silence behind one that waits
 EVERY_BYTES = 1024 * 1024

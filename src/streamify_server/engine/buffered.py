@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ._events import ALB, HTTP_API_1, LATTICE, REST_API, WEBSOCKET_API
-from .response import HttpResponse, end_to_end, metadata_of
+from streamify_server.events import ALB, HTTP_API_1, LATTICE, REST_API, WEBSOCKET_API
+from streamify_server.response import HttpResponse, end_to_end, metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

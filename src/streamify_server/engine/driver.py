@@ -10,15 +10,15 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 
-from ._interruption import Interruption
-from ._producing import call
+from .interruption import Interruption
+from .producing import call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
     from typing import Any
 
-    from ._loop import LoopTask
+    from .loop import LoopTask
 
 # The driver of the call that this code belongs to.
 current: ContextVar[Driver | None] = ContextVar("streamify_driver", default=None)
@@ -64,7 +64,7 @@ class Driver:
         except StopIteration as stop:
             return stop.value
         else:
-            from ._loop import LoopTask
+            from .loop import LoopTask
 
             self.task = LoopTask(coroutine)
             return self.task.run()
