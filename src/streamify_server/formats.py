@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any
 
 from streamify_server.engine.body import TypedBody
-from streamify_server.engine.rows import Rows
+from streamify_server.engine.rows import Rows, WriteRow, WriteText
 
 from .checkpoints import Checkpoint
 
@@ -77,7 +77,7 @@ def ndjson(rows: Iterable[Any] | AsyncIterable[Any], *, default: Default | None 
 
     encode = json.JSONEncoder(default=_default(default), ensure_ascii=False, allow_nan=False).encode
 
-    def encoder(write: Callable[[str], object]) -> Callable[[Any], object]:
+    def encoder(write: WriteText) -> WriteRow:
         return lambda row: write(encode(row) + "\n")
 
     return TypedBody(Rows(rows, encoder), "application/x-ndjson")
@@ -111,15 +111,12 @@ def csv_rows(
 
     names = None if header is None else list(header)
 
-    def encoder(write: Callable[[str], object]) -> Callable[[Any], object]:
-        writer = csv.writer(_Writable(write), **format_parameters)
+    def values(row: Any) -> Any:
+        return [row.get(name, "") for name in names or row] if isinstance(row, Mapping) else row
 
-        def write_row(row: Any) -> None:
-            if isinstance(row, Mapping):
-                row = [row.get(name, "") for name in names or row]
-            writer.writerow(row)
-
-        return write_row
+    def encoder(write: WriteText) -> WriteRow:
+        write_row = csv.writer(_Writable(write), **format_parameters).writerow
+        return lambda row: write_row(row if type(row) is list or type(row) is tuple else values(row))
 
     return TypedBody(Rows(rows, encoder, names), "text/csv; charset=utf-8")
 
@@ -127,7 +124,7 @@ def csv_rows(
 class _Writable:
     """What csv.writer takes for a file."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: WriteText) -> None:
         self.write = write
 
 

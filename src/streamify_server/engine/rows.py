@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any
 
 from streamify_server.checkpoints import Checkpoint, StreamHandedOver
@@ -12,12 +12,12 @@ from streamify_server.checkpoints import Checkpoint, StreamHandedOver
 from . import ticker as _ticker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from .output import Output
 
-    WriteText = Callable[[str], object]
-    WriteRow = Callable[[Any], object]
+WriteText = Callable[[str], Any]  # gives the number of characters, as files do
+WriteRow = Callable[[Any], Any]  # the same
 
 _BATCH = 32 * 1024  # characters that are written without waiting for more
 _MOMENT = 0.002  # seconds that a row waits for others
