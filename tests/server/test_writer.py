@@ -342,3 +342,40 @@ def test_a_writer_survives_a_lost_connection_of_the_runtime(tmp_path: Path) -> N
         api.invoke(10**9, script=Script(drop_after=1)).result()
         assert len(api.invoke(2).result().body) == 2 * 65536
         assert runtime.log.count("writer ended") == 2
+
+
+def test_writes_that_nobody_awaits_do_not_fill_the_memory() -> None:
+    """They wait where they are made, once they are too many."""
+    unsent: list[int] = []
+
+    class Slow(Poster):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            self.full = True
+
+        async def drained(self) -> None:
+            await asyncio.sleep(0)
+            self.full = False
+
+    poster = Slow()
+
+    @streaming_handler
+    async def handler(event: Any, context: Any, stream: StreamWriter) -> None:
+        await stream.write("x")
+        for number in range(200):
+            stream.write(b"y" * 65536)
+            unsent.append((number + 1) * 65536 - sum(map(len, poster.chunks)))
+
+    with posting_through(poster):
+        handler({}, None)
+    assert sum(map(len, poster.chunks)) == 1 + 200 * 65536
+    assert max(unsent) < 2 << 20
+
+
+def test_a_handler_that_never_awaits_is_told_before_it_fills_the_memory() -> None:
+    @streaming_handler
+    async def handler(event: Any, context: Any, stream: StreamWriter) -> None:
+        while True:
+            stream.write(b"y" * 65536)
+
+    assert "await stream.write" in str(outcome(handler).error)
