@@ -78,7 +78,7 @@ class AsyncResponseStream(AsyncItemViews):
         """Return the rest of the body as what its JSON says.
 
         Raises:
-            DecodeError: It is no JSON.
+            DecodeError: It is not JSON.
         """
         return parse_json(self._core, await self.read())
 
@@ -91,7 +91,7 @@ class AsyncResponseStream(AsyncItemViews):
         await self._reader.aclose()
 
     def cancel(self) -> None:
-        """End the stream, from any thread: whoever reads or opens it gets StreamClosedError.
+        """End the stream, from any thread: the task that reads or opens it gets StreamClosedError.
 
         The function itself goes on, and so does its bill: Lambda does not stop it when a caller goes away.
         """

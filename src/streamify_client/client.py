@@ -109,7 +109,7 @@ class StreamClient(Readers):
             log_tail: Ask for the last 4 KB of the function's log: in ``result.log_tail`` and in errors. A
                 log that says that the function timed out or failed fails the stream.
             encoding: Of the body's text.
-            errors: What to do with bytes that are no text, as for `bytes.decode`.
+            errors: What to do with bytes that are not text, as for `bytes.decode`.
             raise_for_status: Raise HttpStatusError on opening when the function answers with status 400 or
                 more.
             method: For a URL: the HTTP method; by default POST with a payload, else GET.

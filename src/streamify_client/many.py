@@ -42,7 +42,7 @@ class MapItem:
 
 
 def check_concurrency(concurrency: int, pool_size: int | None) -> None:
-    """Refuse a concurrency that is no number, and warn of one that a client passed in has no room for."""
+    """Refuse a concurrency that is not a number, and warn of one that a client passed in has no room for."""
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
         raise ConfigurationError(f"concurrency must be a whole number, 1 or more, not {concurrency!r}.")
     if pool_size is not None and concurrency > pool_size:
@@ -54,7 +54,7 @@ def check_concurrency(concurrency: int, pool_size: int | None) -> None:
 
 
 def check_read(read: object) -> None:
-    """Refuse what is no way to read a stream."""
+    """Refuse what is not a way to read a stream."""
     if not callable(read) and read not in ("text", "bytes", "json"):
         raise ConfigurationError(
             f"read must be 'text', 'bytes', 'json' or a function of a stream, not {read!r}."

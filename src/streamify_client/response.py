@@ -72,7 +72,7 @@ class ResponseStream(ItemViews):
         Args:
             encoding: Instead of the stream's own, which is UTF-8 unless `StreamClient.stream` was told
                 otherwise.
-            errors: What to do with bytes that are no text, as for `bytes.decode`; by default they raise
+            errors: What to do with bytes that are not text, as for `bytes.decode`; by default they raise
                 DecodeError.
         """
         return View(self._reader, *text_recipe(self._text_options(encoding, errors)))
@@ -89,7 +89,7 @@ class ResponseStream(ItemViews):
         """Return the rest of the body as what its JSON says.
 
         Raises:
-            DecodeError: It is no JSON.
+            DecodeError: It is not JSON.
         """
         return parse_json(self._core, self.read())
 
@@ -98,7 +98,7 @@ class ResponseStream(ItemViews):
         drive(self._reader.aclose())
 
     def cancel(self) -> None:
-        """End the stream, from any thread: returns at once, and whoever reads or opens it gets
+        """End the stream, from any thread. Returns at once; the thread that reads or opens it gets
         StreamClosedError.
 
         The function itself goes on, and so does its bill: Lambda does not stop it when a caller goes away.

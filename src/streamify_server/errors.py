@@ -22,7 +22,7 @@ class HttpError(Exception):
         expose: Whether the caller may see status and message; by default below 500.
 
     Raises:
-        ValueError: The status code is no error status.
+        ValueError: The status code is not an error status.
 
     Example:
         >>> error = HttpError(404, "No such report")

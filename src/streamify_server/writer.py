@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamClosedError", "StreamWriter"]
 
-# Bytes of async writes that nobody awaits: beyond, a write waits where it is made, or fails if the handler
+# Bytes of async writes that are not awaited: beyond, a write waits where it is made, or fails if the handler
 # has awaited nothing since its first write, so that nothing could be sent yet.
 _UNAWAITED_LIMIT = 1024 * 1024
 _UNSENT_LIMIT = 16 * 1024 * 1024
@@ -109,7 +109,7 @@ class StreamWriter:
 
         Raises:
             RuntimeError: The response has begun.
-            ValueError: This is no content type.
+            ValueError: This is not a content type.
         """
         self._check_not_begun("set_content_type")
         self._content_type = checked_content_type(content_type)
@@ -260,7 +260,7 @@ class StreamWriter:
         return True
 
     def _bound(self) -> None:
-        """Keep writes that nobody awaits from filling the memory."""
+        """Keep writes that are not awaited from filling the memory."""
         if self._unawaited <= _UNAWAITED_LIMIT:
             return
         if self._out is None:

@@ -119,7 +119,7 @@ def test_what_belongs_to_functions_by_name_is_refused_for_a_url(client: StreamCl
 
 
 def test_what_belongs_to_urls_is_refused_for_a_function_by_name(client: StreamClient) -> None:
-    with pytest.raises(ConfigurationError, match="method, query: only for URLs, and 'fn' is none"):
+    with pytest.raises(ConfigurationError, match="method, query: only for URLs, and 'fn' is not one"):
         client.stream("fn", method="GET", query={})
 
 

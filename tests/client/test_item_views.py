@@ -186,13 +186,13 @@ def test_a_view_of_the_same_kind_goes_on_where_the_last_one_stopped(make_own_cli
 @pytest.mark.parametrize(
     ("view", "body", "offset", "message"),
     [
-        (VIEWS["lines"], b"good\nb\xffd\n", 6, "byte 6 is no utf-8"),
-        (VIEWS["lines"], b"good\nbad\xe6", 8, "byte 8 is no utf-8"),
+        (VIEWS["lines"], b"good\nb\xffd\n", 6, "byte 6 is not utf-8"),
+        (VIEWS["lines"], b"good\nbad\xe6", 8, "byte 8 is not utf-8"),
         (lambda stream: stream.iter_lines(max_size=4), b"good\nworse\n", 5, "line 2 is longer than 4 bytes"),
-        (VIEWS["json"], b"1\n{nope}\n", 3, "line 2 is no JSON"),
-        (VIEWS["json"], b'1\n"cut', 2, "line 2 is no JSON"),
+        (VIEWS["json"], b"1\n{nope}\n", 3, "line 2 is not JSON"),
+        (VIEWS["json"], b'1\n"cut', 2, "line 2 is not JSON"),
         (lambda stream: stream.iter_json(max_size=4), b"1\n12345\n", 2, "line 2 is longer than 4 bytes"),
-        (VIEWS["items"], b"[1, nope]", None, "is no JSON"),
+        (VIEWS["items"], b"[1, nope]", None, "is not JSON"),
         (VIEWS["items"], b"[1, 2", 5, "ended too early"),
         (lambda stream: stream.iter_json_items("item", max_size=8), b'[1, "123456789"]', 16, "larger than 8"),
         (lambda stream: stream.iter_sse(max_size=9), b"data: 1\n\ndata: 12345\n\n", 9, "longer than 9 bytes"),
@@ -232,7 +232,7 @@ def test_lines_in_another_encoding(make_own_client: MakeClient) -> None:
 def test_the_data_of_an_event_as_json() -> None:
     assert ServerSentEvent("message", '{"a": [1]}').json() == {"a": [1]}
     for data in ("{", "", "[" * 100_000):
-        with pytest.raises(DecodeError, match="data of the event 'x' is no JSON"):
+        with pytest.raises(DecodeError, match="data of the event 'x' is not JSON"):
             ServerSentEvent("x", data).json()
 
 

@@ -254,12 +254,12 @@ def test_a_json_line_that_is_none_is_named(make_own_client: MakeClient) -> None:
     body = b'{"a": "x\xe2\x80\xa8y"}\n\n{"a": 2}\n{nope}\n{"a": 4}\n'
     with WireServer(whole(body)) as server:
         client = make_own_client(server.url)
-        with pytest.raises(DecodeError, match="Row 3 is no JSON") as caught:
+        with pytest.raises(DecodeError, match="Row 3 is not JSON") as caught:
             client.read_json_lines("fn")
         assert caught.value.function == "fn"
         frames = client.read_json_lines("fn", chunksize=2)
         assert next(frames).to_dict() == {"a": {0: "x\u2028y", 1: 2}}
-        with pytest.raises(DecodeError, match="Row 3 is no JSON"):
+        with pytest.raises(DecodeError, match="Row 3 is not JSON"):
             next(frames)
 
 

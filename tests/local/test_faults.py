@@ -83,7 +83,7 @@ def test_splitting_anew_loses_nothing_and_repeats(pieces: list[bytes], split: An
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "negative count": ({"cut_after": -1}, "counts from 0"),
-    "unknown error": ({"error": "NoSuchException"}, "no error of the Lambda API"),
+    "unknown error": ({"error": "NoSuchException"}, "not an error of the Lambda API"),
     "status that is no error": ({"error": 204}, "400 to 599"),
     "unknown cut": ({"cut": "snip"}, "rst"),
     "unknown split": ({"rechunk": "halves"}, "coalesced"),

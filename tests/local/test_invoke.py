@@ -107,17 +107,17 @@ REFUSED = {
         "InvalidParameterValueException",
         "does not match",
     ),
-    "payload is no JSON": (
+    "payload is not JSON": (
         {"FunctionName": "steps", "Payload": b"{nope"},
         400,
         "InvalidRequestContentException",
         "Could not parse",
     ),
-    "payload is no number": (
+    "payload is not a number": (
         {"FunctionName": "steps", "Payload": b"[NaN]"},
         400,
         "InvalidRequestContentException",
-        "NaN is no JSON",
+        "NaN is not JSON",
     ),
     "payload is not UTF-8": (
         {"FunctionName": "steps", "Payload": '{"a": 1}'.encode("utf-16")},
@@ -125,7 +125,7 @@ REFUSED = {
         "InvalidRequestContentException",
         "utf-8",
     ),
-    "client context is no JSON": (
+    "client context is not JSON": (
         {"FunctionName": "steps", "ClientContext": "bm9wZQ=="},
         400,
         "InvalidRequestContentException",

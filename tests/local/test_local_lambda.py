@@ -77,7 +77,7 @@ class Text:
 BAD = {
     "name": ({"name": "a b", "handler": "a.b"}, "letters, digits"),
     "no handler": ({"name": "fn"}, "needs handler="),
-    "code": ({"name": "fn", "handler": "a.b", "code": "/nowhere"}, "/nowhere is none"),
+    "code": ({"name": "fn", "handler": "a.b", "code": "/nowhere"}, "/nowhere is not one"),
     "a number in the environment": (
         {"name": "fn", "handler": "a.b", "environment": {"PORT": 8080}},
         "'PORT' of fn must be text, not int: write '8080'",
@@ -95,7 +95,7 @@ BAD = {
     "a lone surrogate": ({"name": "fn", "handler": "a.b", "environment": {"A": "\ud800"}}, "be encoded"),
     "a name with =": ({"name": "fn", "handler": "a.b", "environment": {"A=B": "c"}}, "variable named 'A=B'"),
     "an empty name": ({"name": "fn", "handler": "a.b", "environment": {"": "c"}}, "variable named ''"),
-    "a name that is no text": ({"name": "fn", "handler": "a.b", "environment": {1: "c"}}, "named 1"),
+    "a name that is not text": ({"name": "fn", "handler": "a.b", "environment": {1: "c"}}, "named 1"),
     "NUL in the command": ({"name": "fn", "command": ["a\0"]}, "command of fn has a NUL"),
     "NUL in the handler": ({"name": "fn", "handler": "a.b\0"}, "has a NUL"),
     "memory": ({"name": "fn", "handler": "a.b", "memory_size": 64}, "128 to 10,240 MB, not 64"),

@@ -39,7 +39,7 @@ class TerminatedError(BaseException):
 
 
 class BinaryOutputError(Exception):
-    """Bytes that are no text were about to go to a terminal."""
+    """Bytes that are not text were about to go to a terminal."""
 
 
 def run(given: Mapping[str, Any]) -> int:

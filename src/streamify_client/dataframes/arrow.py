@@ -1,4 +1,4 @@
-"""Arrow IPC streams: handed to whoever speaks Arrow's C stream interface, and known to be whole."""
+"""Arrow IPC streams for libraries with Arrow's C stream interface, known to be whole."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ class ArrowStream:
         except StreamifyError:
             raise
         except (pyarrow.ArrowException, OSError) as error:
-            raise self._found(DecodeError(f"The body is no Arrow IPC stream: {error}.")) from error
+            raise self._found(DecodeError(f"The body is not an Arrow IPC stream: {error}.")) from error
         return pyarrow.RecordBatchReader.from_batches(inner.schema, self._batches(inner))
 
     def _batches(self, inner: "pyarrow.RecordBatchReader") -> Iterator["pyarrow.RecordBatch"]:

@@ -239,12 +239,12 @@ def _parse_lines(stream: Readable, lines: list[str], first: int, options: Option
 
 
 def _blame_line(lines: Iterable[str], first: int) -> str | None:
-    """Find the first line that is no JSON: pandas says only that there is one."""
+    """Find the first line that is not JSON: pandas says only that there is one."""
     for number, line in enumerate(lines, first):
         try:
             json.loads(line)
         except (ValueError, RecursionError) as error:
-            return f"Row {number} is no JSON: {error}: {line[:60]!r}."
+            return f"Row {number} is not JSON: {error}: {line[:60]!r}."
     return None
 
 

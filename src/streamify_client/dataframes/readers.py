@@ -89,7 +89,7 @@ class Readers:
             **options: Those of `stream`, and those of ``pandas.read_json``.
 
         Raises:
-            DecodeError: A line is no JSON; the message says which.
+            DecodeError: A line is not JSON; the message says which.
         """
         return _read(self, function, payload, _frames.json_lines(chunksize, options))
 

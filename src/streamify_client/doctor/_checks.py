@@ -219,13 +219,13 @@ def _permissions(facts: Facts, url: Mapping[str, object]) -> Iterator[Finding]:
             "ok", "url.permissions", "The resource policy allows both permissions that a URL needs."
         )
     elif public:
-        seen = f"The resource policy lacks {' and '.join(missing)} for everybody: the URL answers 403."
+        seen = f"The resource policy lacks {' and '.join(missing)} for everyone: the URL answers 403."
         yield Finding(
             "FAIL", "url.permissions", seen, "; ".join(_GRANTS[each].format(_name(facts)) for each in missing)
         )
     else:
         seen = f"The resource policy does not allow {' and '.join(missing)}; the caller's own policy may."
-        cure = f"Allow {' and '.join(needed)} in the policy of whoever calls the URL."
+        cure = f"Allow {' and '.join(needed)} in the policy of the caller of the URL."
         yield Finding("unknown", "url.permissions", seen, cure)
 
 

@@ -159,7 +159,7 @@ class PathSink:
 
 
 def _rename_to_new(part: Path, final: Path) -> None:
-    """Give a file a name that nothing has; whoever comes first wins.
+    """Give a file a name that no file has; of two writers the first succeeds.
 
     Raises:
         FileExistsError: Something has it.

@@ -62,7 +62,7 @@ class StreamFile(io.BufferedIOBase):
 
     @property
     def name(self) -> str:
-        """A name for messages; it is no path."""
+        """A name for messages; it is not a path."""
         return "<stream>"
 
     def readable(self) -> bool:

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
-    """Do blocking work in a thread. A cancelled task waits for it to end: nobody cleans up under its feet."""
+    """Do blocking work in a thread. A cancelled task waits for its end before it cleans up."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         return await asyncio.shield(running)

@@ -42,7 +42,7 @@ def build_invocation(
         _refuse({**given, "log_tail": log_tail or None}, "only for functions called by name, not for a URL")
         request = build_request(function, payload, options, http, trace)
         return Invocation(without_query(function), request.body, options, request=request, trace=trace)
-    _refuse(http, f"only for URLs, and {function!r} is none")
+    _refuse(http, f"only for URLs, and {function!r} is not one")
     context = encode_client_context(
         client_context,
         offer=offered(options.verified, options.continues),

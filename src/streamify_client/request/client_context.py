@@ -38,8 +38,8 @@ def encode_client_context(
     stream that goes on, which takes room for the token of a later part, then that of a verified stream.
 
     Raises:
-        ConfigurationError: The caller's context is no JSON object or too long, or a required offer does not
-            fit.
+        ConfigurationError: The caller's context is not a JSON object or is too long, or a required offer does
+            not fit.
     """
     if context is None and not trace:  # nearly every call
         return _offer_alone(tuple(offer))
@@ -52,7 +52,7 @@ def encode_client_context(
     if offer_required and not _has_offer(added):
         raise ConfigurationError(
             "verified='require' needs room for its offer in client_context.custom: the context is too "
-            f"long, or its custom is no JSON object, or has the key {OFFER_KEY!r} already."
+            f"long, or its custom is not a JSON object, or has the key {OFFER_KEY!r} already."
         )
     return text
 

@@ -16,7 +16,7 @@ Auth = Literal["auto", "iam", "none"]
 
 
 class CallOptions(TypedDict, total=False):
-    """The options of a client that each call can set anew. Times are in seconds, and None is no limit.
+    """The options of a client that each call can set anew. Times are in seconds, and None means no limit.
 
     Attributes:
         connect_timeout: For the connection to come about.

@@ -25,7 +25,7 @@ def encode_payload(payload: Payload) -> bytes | None:
     UUID as strings, enumerations by value, sets as lists, numpy scalars and arrays by value.
 
     Raises:
-        ConfigurationError: It is no JSON, or cannot become JSON; the message says what and where.
+        ConfigurationError: It is not JSON, or cannot become JSON; the message says what and where.
     """
     if payload is None:
         return None

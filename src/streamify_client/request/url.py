@@ -133,7 +133,7 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode("ascii")
     except ValueError as error:
-        raise ConfigurationError(f"This is no URL: {without_query(url)!r} ({error}).") from error
+        raise ConfigurationError(f"This is not a URL: {without_query(url)!r} ({error}).") from error
     if parts.scheme.lower() not in ("http", "https") or not host:
         raise ConfigurationError(f"A URL must begin with https:// and a host: {without_query(url)!r}.")
     if parts.username is not None:
@@ -176,7 +176,7 @@ def _checked_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]] | No
     pairs = tuple(_pairs(headers, "headers")) if headers is not None else ()
     for name, value in pairs:
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise ConfigurationError(f"headers: {name!r} is no name for an HTTP header.")
+            raise ConfigurationError(f"headers: {name!r} is not a name for an HTTP header.")
         if name.lower() in _FRAMING:
             raise ConfigurationError(f"headers: {name} follows from the request and cannot be set.")
         if not isinstance(value, str) or not _VALUE.fullmatch(value) or not _is_latin(value):

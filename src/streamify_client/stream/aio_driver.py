@@ -70,5 +70,5 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left to wake
+    with contextlib.suppress(RuntimeError):  # a loop that is closed has no task left to wake
         loop.call_soon_threadsafe(callback)

@@ -11,7 +11,7 @@ from streamify_client.wire.errors import why_not_json
 from .body import FunctionHead
 from .core import State, StreamCore
 
-_MAX_DIGITS = 18  # of a Content-Length: more is no length
+_MAX_DIGITS = 18  # of a Content-Length: more is not a length
 
 
 class StreamAttributes:
@@ -105,7 +105,7 @@ def parse_json(core: StreamCore, body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise _not_json(core, f"byte {error.start} is no UTF-8", error.start) from error
+        raise _not_json(core, f"byte {error.start} is not UTF-8", error.start) from error
     except json.JSONDecodeError as error:
         offset = len(error.doc[: error.pos].encode("utf-8"))
         raise _not_json(core, f"{error.msg} at line {error.lineno}, column {error.colno}", offset) from error

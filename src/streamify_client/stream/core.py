@@ -280,7 +280,7 @@ class StreamCore:
     # the end
 
     def close(self) -> None:
-        """Whoever reads is done."""
+        """The reader is done."""
         if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
             self._over(State.CLOSED, "closed")
         self.drop_items()
@@ -335,7 +335,7 @@ class StreamCore:
         return error
 
     def public_error(self, error: Exception, phase: TimeoutPhase) -> StreamifyError | None:
-        """Return the public error for what ended a step; None: it is no error of a stream, but a bug."""
+        """Return the public error for what ended a step; None: it is not an error of a stream, but a bug."""
         if isinstance(error, StreamifyError):
             return self.explain(error)
         if isinstance(error, WireError):

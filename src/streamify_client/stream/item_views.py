@@ -48,7 +48,7 @@ class ServerSentEvent:
         """Return what the data says as JSON.
 
         Raises:
-            DecodeError: It is no JSON.
+            DecodeError: It is not JSON.
         """
         try:
             return json.loads(self.data)
@@ -56,7 +56,7 @@ class ServerSentEvent:
             function, request_id = self._origin
             reason = why_not_json(error)
             raise DecodeError(
-                f"The data of the event {self.event!r} is no JSON: {reason}: {self.data[:60]!r}.",
+                f"The data of the event {self.event!r} is not JSON: {reason}: {self.data[:60]!r}.",
                 function=function or None,
                 request_id=request_id,
             ) from error
@@ -119,7 +119,7 @@ class ItemViews(StreamAttributes):
 
         Args:
             encoding: Instead of the stream's own.
-            errors: What to do with bytes that are no text, as for `bytes.decode`.
+            errors: What to do with bytes that are not text, as for `bytes.decode`.
             max_size: How long a line may be, in bytes; a longer one raises DecodeError.
         """
         return View(self._reader, *_lines(self._text_options(encoding, errors), max_size))
@@ -131,7 +131,7 @@ class ItemViews(StreamAttributes):
             max_size: How long a line may be, in bytes.
 
         Raises:
-            DecodeError: A line is no JSON; the message says which. What came before it was yielded.
+            DecodeError: A line is not JSON; the message says which. What came before it was yielded.
         """
         return View(self._reader, *_json_lines(max_size))
 
@@ -147,7 +147,7 @@ class ItemViews(StreamAttributes):
 
         Raises:
             ConfigurationError: ijson is missing (``pip install 'streamify[json]'``).
-            DecodeError: It is no JSON, or the document ends too early.
+            DecodeError: It is not JSON, or the document ends too early.
         """
         return View(self._reader, *_json_items(path, max_size))
 
@@ -155,7 +155,7 @@ class ItemViews(StreamAttributes):
         """Iterate over server-sent events, by the rules of the HTML standard.
 
         An event is complete at its blank line; one that the body's end cuts off is discarded, as the
-        standard says. Bytes that are no UTF-8 become U+FFFD.
+        standard says. Bytes that are not UTF-8 become U+FFFD.
 
         Args:
             max_size: How many bytes an event may have.

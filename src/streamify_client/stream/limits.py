@@ -16,7 +16,7 @@ _TICK = 0.02  # seconds: clocks and timers may go off as much too early (15.6 ms
 
 
 class Limits:
-    """Knows how long the next step may take; everything is in seconds, and None is no limit."""
+    """Knows how long the next step may take; everything is in seconds, and None means no limit."""
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -35,7 +35,7 @@ class Driver(Protocol):
         """All that matters has come: give the connection back."""
 
     async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
-        """Wait that long; return True, at once, when somebody cancels the stream."""
+        """Wait that long; return True, at once, when the stream is cancelled."""
 
 
 class Blocking:
@@ -64,7 +64,7 @@ class StreamReader:
     """The loop around a StreamCore. It owns the connection, which is freed when nothing holds it.
 
     Attributes:
-        opened_explicitly: Whether somebody closes the stream, so that dropping a view does not.
+        opened_explicitly: Whether the caller closes the stream, so that dropping a view does not.
     """
 
     def __init__(self, core: StreamCore, driver: Driver) -> None:
@@ -75,7 +75,7 @@ class StreamReader:
         self._blocks = driver.blocks
         self._raw: Any = None
         self._phase: TimeoutPhase = "first_byte"
-        self._turn = threading.Lock()  # of whoever opens, reads or closes
+        self._turn = threading.Lock()  # held while the stream is opened, read or closed
 
     async def open(self) -> None:
         """Invoke the function, once, and read as far as the body's beginning."""
@@ -124,7 +124,7 @@ class StreamReader:
     async def aclose(self) -> None:
         """Free the connection: for reuse if all has come, else by closing it."""
         if not self._turn.acquire(blocking=False):
-            self.core.cancel()  # whoever reads wakes, and frees it
+            self.core.cancel()  # the reading thread wakes, and frees it
             return
         try:
             if self.core.at_end:
@@ -144,7 +144,7 @@ class StreamReader:
             self._turn.release()
 
     def view_dropped(self, progress: Progress[Any]) -> None:
-        """Nobody holds this view any more: with the last one goes the stream, unless somebody closes that."""
+        """The view was dropped. The last one closes the stream, unless the caller does that."""
         if self.slot.drop(progress) and not self.opened_explicitly and self.core.state is not State.NEW:
             self._leave()
 
@@ -224,7 +224,7 @@ class StreamReader:
     async def _finish(self) -> None:
         """All that matters has come: give the connection back."""
         raw, self._raw = self._raw, None
-        self.core.cancellation.on_request(None)  # the connection may soon be somebody else's
+        self.core.cancellation.on_request(None)  # another stream may use the connection next
         if raw is None:
             return
         try:

@@ -267,7 +267,7 @@ class Source(Protocol):
         """Read on until there are items; False at the end of a whole response."""
 
     def view_dropped(self, progress: Progress[Any]) -> None:
-        """Nobody holds this view any more."""
+        """Called when the view is dropped."""
 
 
 def drive(step: Coroutine[Any, Any, R]) -> R:

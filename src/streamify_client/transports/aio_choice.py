@@ -47,7 +47,7 @@ class AsyncTransports:
         return self._http
 
     def on_client(self, found: Callable[[Any], object]) -> None:
-        """Show the aiobotocore client to somebody, as soon as there is one."""
+        """Call a function with the aiobotocore client, as soon as there is one."""
         self._found = found
         self._boto.on_client(found)
 

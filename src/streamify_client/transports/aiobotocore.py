@@ -77,7 +77,7 @@ class AiobotocoreTransport:
         return opened
 
     def on_client(self, found: Callable[[Any], object]) -> None:
-        """Show the aiobotocore client to somebody, as soon as there is one."""
+        """Call a function with the aiobotocore client, as soon as there is one."""
         self._found = found
         for adopted in [self._adopted, *self._made.made]:
             if adopted is not None:
@@ -160,7 +160,7 @@ def make_client(session: Any, options: Mapping[str, Any], connections: int) -> A
 
 
 class AsyncEventsResponse:
-    """The fallback for what is no aiobotocore client, as in users' tests."""
+    """The fallback for what is not an aiobotocore client, as in users' tests."""
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         self._sync = EventsResponse(response)

@@ -136,7 +136,7 @@ class BotoTransport:
         return translate(error, invocation, region=region, connected=connected, endpoint=endpoint)
 
     def on_client(self, found: Callable[[Any], object]) -> None:
-        """Show the boto3 client to somebody."""
+        """Call a function with the boto3 client."""
         found(self._client)
 
     @property
@@ -195,7 +195,7 @@ def response_head(http_response: Any) -> ResponseHead:
 
 
 def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
-    """If somebody else answered, as a network does that wants a login first: the error that says so."""
+    """Return the error for an answer that is not Lambda's, such as a network's that asks for a login."""
     content_type = head.headers.get("content-type", "")
     if not content_type.lower().startswith("text/"):
         return None
@@ -206,7 +206,7 @@ def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
 
 
 class EventsResponse:
-    """The fallback for what is no boto client, as in users' tests: its events become frames again."""
+    """The fallback for what is not a boto client, as in users' tests: its events become frames again."""
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         metadata = response.get("ResponseMetadata", {})

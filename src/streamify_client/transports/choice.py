@@ -61,7 +61,7 @@ class Transports:
             return self._boto
 
     def on_client(self, found: Callable[[Any], object]) -> None:
-        """Show the boto3 client to somebody, as soon as there is one."""
+        """Call a function with the boto3 client, as soon as there is one."""
         with self._lock:
             self._found = found
             self._show()

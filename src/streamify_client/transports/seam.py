@@ -47,7 +47,7 @@ class Cancellation:
     lock that is not reentrant.
 
     Attributes:
-        requested: Whether somebody has asked for the end.
+        requested: Whether the end was requested.
     """
 
     def __init__(self) -> None:
@@ -63,14 +63,14 @@ class Cancellation:
                 self._wake()
 
     def on_request(self, wake: Callable[[], None] | None) -> None:
-        """Say how to wake the waiting; at once, if somebody has asked already."""
+        """Set what wakes the waiting thread; it is called at once if the end was requested before."""
         with self._lock:
             self._wake = wake
             if wake is not None and self.requested:
                 wake()
 
     def sleep(self, seconds: float) -> bool:
-        """Wait that long; return True, at once, when somebody asks."""
+        """Wait that long; return True, at once, when the end is requested."""
         alarm = threading.Lock()
         alarm.acquire()
         self.on_request(lambda: _release(alarm))
@@ -92,7 +92,7 @@ class Opening:
     Attributes:
         connect_timeout: Seconds for the connection; None: no limit.
         first_byte_timeout: Seconds until the headers; None: no limit.
-        cancellation: Asked for by whoever calls ``cancel()``.
+        cancellation: Requested by ``cancel()``.
         deadline: When all has to be over, as `time.monotonic` counts; None: no limit.
     """
 

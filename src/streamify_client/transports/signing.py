@@ -143,7 +143,7 @@ def signer_of(client: Any, session: Any, options: Mapping[str, Any]) -> Signer:
         options: boto3's arguments by name.
     """
     if client is not None:
-        signer = getattr(client, "_request_signer", None)  # boto tells nobody else
+        signer = getattr(client, "_request_signer", None)  # botocore has no public name for it
         region = getattr(getattr(client, "meta", None), "region_name", None)
         return Signer(lambda: getattr(signer, "_credentials", None), region)
     return Signer(lambda: _credentials(session, options), _region(session, options))

@@ -230,7 +230,7 @@ class ChunkedBody:
 
 
 class PublicBody:
-    """A body, read by urllib3: with a Content-Length, in urllib3 1.26, or of a double in somebody's tests."""
+    """A body, read by urllib3: with a Content-Length, in urllib3 1.26, or of a double in a user's tests."""
 
     def __init__(self, raw: Any, exchange: Exchange) -> None:
         self._raw = raw
@@ -274,7 +274,7 @@ def _is_chunked(raw: Any) -> bool:
 
 
 def _has_pending(sock: Any) -> bool:
-    """Whether TLS has decrypted bytes that nobody has read."""
+    """Whether TLS has decrypted bytes that were not read yet."""
     pending = getattr(getattr(sock, "sslobj", sock), "pending", None)
     return pending is not None and pending() > 0
 

@@ -26,7 +26,7 @@ class ChunkedDecoder:
     Attributes:
         complete: Whether the body has ended.
         error: What is wrong behind the data handed out; the next call raises it.
-        rest: What arrived behind the end of the body; it belongs to nobody.
+        rest: What arrived behind the end of the body, to be discarded.
     """
 
     def __init__(self) -> None:

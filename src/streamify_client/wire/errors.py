@@ -4,8 +4,8 @@
     ├── CorruptInputError      the bytes break their format
     ├── TruncatedInputError    the input ended too early
     ├── TooLargeError          an item outgrew its limit
-    ├── UndecodableTextError   the bytes are no text in this encoding
-    └── InvalidJsonError       the text is no JSON
+    ├── UndecodableTextError   the bytes are not text in this encoding
+    └── InvalidJsonError       the text is not JSON
 
 Callers translate these into the public exceptions, which know the function and the request.
 """
@@ -36,11 +36,11 @@ class TooLargeError(WireError):
 
 
 class UndecodableTextError(WireError):
-    """The bytes at `offset` are no text in the expected encoding."""
+    """The bytes at `offset` are not text in the expected encoding."""
 
 
 class InvalidJsonError(WireError):
-    """The text at `offset` (in line `line`, counted from 1, where the format has lines) is no JSON."""
+    """The text at `offset` (in line `line`, counted from 1, where the format has lines) is not JSON."""
 
     def __init__(self, message: str, offset: int | None = None, line: int | None = None) -> None:
         super().__init__(message, offset)

@@ -17,7 +17,7 @@ from .eventstream import FrameDecoder, Frames, HeaderValue
 
 @dataclass(frozen=True, slots=True)
 class InvokeComplete:
-    """Lambda's last word. No `error_code` is no proof of success: Lambda does not report every failure."""
+    """Lambda's last word. No `error_code` is not a proof of success: Lambda does not report every failure."""
 
     error_code: str | None = None
     error_details: str | None = None
@@ -158,7 +158,7 @@ def _invoke_complete(payload: bytes, offset: int) -> InvokeComplete:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise CorruptInputError("the InvokeComplete event is no JSON object", offset)
+        raise CorruptInputError("the InvokeComplete event is not a JSON object", offset)
     return InvokeComplete(
         *(None if (value := fields.get(key)) is None else str(value) for key in _COMPLETE_FIELDS)
     )

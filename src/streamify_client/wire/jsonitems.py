@@ -90,7 +90,7 @@ class JsonItemsDecoder:
             self._parser.send(piece)
         except self._json_errors as error:
             return InvalidJsonError(
-                f"the response is no JSON: {_first_line(error)}, before byte {self._taken}"
+                f"the response is not JSON: {_first_line(error)}, before byte {self._taken}"
             )
         except _NUMBER_ERRORS as error:
             return self._number_refused(error)

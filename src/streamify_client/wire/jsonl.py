@@ -112,5 +112,5 @@ def _parse(raw: bytes, line: RawLine) -> Any:
     except (ValueError, RecursionError) as error:
         offset, reason = start, why_not_json(error)
     raise InvalidJsonError(
-        f"line {line.number} is no JSON: {reason} at byte {offset}: {text[:60]!r}", offset, line.number
+        f"line {line.number} is not JSON: {reason} at byte {offset}: {text[:60]!r}", offset, line.number
     )

@@ -122,7 +122,7 @@ class LineDecoder:
 
     Args:
         encoding: A text encoding of Python's codecs.
-        errors: What to do with bytes that are no text: a handler of Python's codecs.
+        errors: What to do with bytes that are not text: a handler of Python's codecs.
         max_size: How long a line may be, in bytes (of UTF-8, where `encoding` has to be converted first).
 
     Raises:
@@ -220,6 +220,6 @@ class LineDecoder:
 
 
 def undecodable(error: UnicodeDecodeError, encoding: str, start: int) -> UndecodableTextError:
-    """Say where in the input the bytes are no text; what was decoded began at `start`."""
+    """Say where in the input the bytes are not text; what was decoded began at `start`."""
     offset = start + error.start
-    return UndecodableTextError(f"byte {offset} is no {encoding}: {error.reason}", offset)
+    return UndecodableTextError(f"byte {offset} is not {encoding}: {error.reason}", offset)

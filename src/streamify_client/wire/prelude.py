@@ -86,16 +86,16 @@ def parse_prelude(text: bytes) -> Prelude:
     """Read the JSON of a prelude as tolerantly as Lambda does.
 
     Raises:
-        CorruptInputError: It is no JSON object, or a field has a type that makes no sense.
+        CorruptInputError: It is not a JSON object, or a field has a type that makes no sense.
     """
     try:
         fields = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CorruptInputError(
-            f"the HTTP prelude is no JSON ({why_not_json(error)}): {text[:60]!r}", 0
+            f"the HTTP prelude is not JSON ({why_not_json(error)}): {text[:60]!r}", 0
         ) from None
     if not isinstance(fields, dict):
-        raise CorruptInputError(f"the HTTP prelude is no JSON object: {text[:60]!r}", 0)
+        raise CorruptInputError(f"the HTTP prelude is not a JSON object: {text[:60]!r}", 0)
     return Prelude(_status_code(fields.get("statusCode")), tuple(_headers(fields)), tuple(_cookies(fields)))
 
 
@@ -124,7 +124,7 @@ def _pairs(headers: object, field: str) -> Iterator[tuple[str, str]]:
     if headers is None:
         return
     if not isinstance(headers, dict):
-        raise CorruptInputError(f"the HTTP prelude's {field} are no JSON object", 0)
+        raise CorruptInputError(f"the HTTP prelude's {field} are not a JSON object", 0)
     for name, value in headers.items():
         for single in value if isinstance(value, list) else [value]:
             if single is not None:
@@ -144,4 +144,4 @@ def _scalar(value: object, what: str) -> str:
         return value
     if isinstance(value, int | float):
         return json.dumps(value)
-    raise CorruptInputError(f"the HTTP prelude has a {what} that is no string", 0)
+    raise CorruptInputError(f"the HTTP prelude has a {what} that is not a string", 0)

@@ -28,7 +28,7 @@ class FailureReportDetector:
 
     Attributes:
         failure: The failure that is reported, once the body has ended.
-        done: Whether it is clear that the body is no report.
+        done: Whether it is clear that the body is not a report.
     """
 
     def __init__(self, request_id: str) -> None:

@@ -35,7 +35,7 @@ class TextDecoder:
 
     Args:
         encoding: A text encoding of Python's codecs.
-        errors: What to do with bytes that are no text: a handler of Python's codecs.
+        errors: What to do with bytes that are not text: a handler of Python's codecs.
 
     Raises:
         LookupError: There is no such text encoding or error handler.
@@ -144,4 +144,4 @@ class TextDecoder:
                 offset, reason = self._taken - left, error.reason
             except UnicodeError as earlier:  # UTF-16 and UTF-32 miss their byte order mark last
                 reason = str(earlier)
-        return text, UndecodableTextError(f"byte {offset} is no {self._encoding}: {reason}", offset)
+        return text, UndecodableTextError(f"byte {offset} is not {self._encoding}: {reason}", offset)

@@ -8,7 +8,7 @@ is a sequence of frames with one header, ``:event-type``:
     data        any number; bytes of the body, one frame for each chunk
     checkpoint  anywhere between; JSON: token, and bytes: an invocation that is given the token produces what
                 follows that many bytes of the body, all parts together
-    keepalive   anywhere between; says that the function lives, and is no part of the body
+    keepalive   anywhere between; says that the function lives, and is not a part of the body
     end         last, for a body that is whole; JSON: bytes and chunks, the totals of the data frames; with
                 continues: true, directly after a checkpoint, another part follows
     error       last, for a handler that failed; JSON: errorType, errorMessage, stackTrace
@@ -211,7 +211,7 @@ def _read_fields(payload: bytes, kind: object, position: int) -> dict[str, objec
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise CorruptInputError(f"the {kind} event of the verified stream is no JSON object", position)
+        raise CorruptInputError(f"the {kind} event of the verified stream is not a JSON object", position)
     return fields
 
 
@@ -219,7 +219,7 @@ def _string(fields: dict[str, object], key: str, position: int) -> str | None:
     value = fields.get(key)
     if value is None or isinstance(value, str):
         return value
-    raise CorruptInputError(f"the head of the verified stream has a {key} that is no string", position)
+    raise CorruptInputError(f"the head of the verified stream has a {key} that is not a string", position)
 
 
 def read_error(fields: dict[str, object]) -> HandlerError:

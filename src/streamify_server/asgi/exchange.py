@@ -29,7 +29,7 @@ _TURN = 0.005  # seconds after which an application that never waits lets other 
 
 
 class CallerGoneError(OSError):
-    """What `send()` raises when nobody receives the response any more."""
+    """What `send()` raises when the caller no longer receives the response."""
 
 
 class Exchange:
@@ -45,10 +45,12 @@ class Exchange:
         self._turned = monotonic()
         self._complete = False  # the application has sent its last body message
         self._accepts_body = False  # it may send more
-        self._gone = False  # nobody reads on
+        self._gone = False  # the caller has gone
         self._lost: BaseException | None = None  # why not
         self._over = False  # the application has returned or failed
-        self._listening = 0  # how many calls of the application wait, and would hear that nobody reads on
+        self._listening = (
+            0  # how many calls of the application wait, and would be told that the caller has gone
+        )
         self._failure: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -128,7 +130,7 @@ class Exchange:
 
     def _log_failure(self, failure: BaseException) -> None:
         if self._gone and _came_from_a_lost_caller(failure):
-            _log.info("The ASGI application stopped because nobody receives its response any more")
+            _log.info("The ASGI application stopped because the caller no longer receives its response")
         else:
             _log.error("The ASGI application failed outside its response", exc_info=failure)
 
@@ -170,7 +172,7 @@ class Exchange:
 
     def _begin(self, message: Message) -> None:
         if self._gone:
-            raise CallerGoneError("Nobody receives this response any more.")
+            raise CallerGoneError("The caller no longer receives this response.")
         if message["type"] != "http.response.start" or self._start is not None:
             raise RuntimeError(f"The ASGI message {message['type']!r} does not belong here in a response.")
         self._start = message
@@ -187,10 +189,10 @@ class Exchange:
         except (Stopped, OSError) as error:
             self._lost = untraced(error)
             self._leave()
-            raise CallerGoneError("Nobody receives this response any more.") from None
+            raise CallerGoneError("The caller no longer receives this response.") from None
 
     def _leave(self) -> None:
-        """Nobody reads on."""
+        """The caller has gone."""
         self._gone, self._accepts_body = True, False
         self._notify()
 
@@ -199,7 +201,7 @@ class Exchange:
         if self._out is None:
             await self._listen(lambda: self._out is not None or self._gone)
         if self._gone or self._out is None:
-            raise CallerGoneError("Nobody receives this response any more.")
+            raise CallerGoneError("The caller no longer receives this response.")
         if self._out.sink.full:
             await self._out.drained()
         return self._out

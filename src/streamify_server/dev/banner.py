@@ -86,7 +86,7 @@ def _places(functions: Sequence[Served], endpoint: str, inspector: str, style: S
 
 def _warning(reachable: str, style: Style) -> str:
     told = (
-        f"It listens on {reachable}: whoever reaches this machine can invoke the functions.\n"
+        f"It listens on {reachable}: anyone who can reach this machine can invoke the functions.\n"
         "A Host header must be an IP address, a name without a dot or one in .internal."
     )
     return style(told, "yellow")

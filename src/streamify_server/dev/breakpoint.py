@@ -1,4 +1,4 @@
-"""What `breakpoint()` does in a function under LocalLambda: pdb on the terminal of whoever runs it.
+"""What `breakpoint()` does in a function under LocalLambda: pdb on the terminal that runs it.
 
 A function's own standard input is empty, so pdb would read its end at once and quit.
 """

@@ -53,7 +53,7 @@ class Report:
         self._records: dict[tuple[str, str | None], Record] = {}
 
     def observe(self, event: Event) -> None:
-        """Print what an event means for whoever watches."""
+        """Print an event for the person at the terminal."""
         match event:
             case LogWritten():
                 self._log(event)

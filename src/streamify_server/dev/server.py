@@ -50,7 +50,7 @@ class DevOptions:
 
 
 def run_dev(options: DevOptions, terminal: Terminal) -> None:
-    """Serve functions until Ctrl-C, SIGTERM, or the end of whoever reads the output.
+    """Serve functions until Ctrl-C, SIGTERM, or until the output's reader has gone.
 
     Raises:
         DevError: It cannot start, and why.

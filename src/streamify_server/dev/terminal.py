@@ -9,7 +9,7 @@ class DevError(Exception):
 
 
 class Terminal:
-    """Prints, from any thread, until nobody reads any more."""
+    """Prints, from any thread, until the reader has gone."""
 
     def __init__(self, echo: Callable[[str], None], style: Callable[[str, str], str]) -> None:
         self._echo = echo

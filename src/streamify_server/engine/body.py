@@ -93,7 +93,7 @@ def open_body(body: Any) -> Body:
     """Open a body of any kind that a handler may return.
 
     Raises:
-        TypeError: The object is no body; the message says what to do instead.
+        TypeError: The object is not a body; the message says what to do instead.
     """
     if isinstance(body, TypedBody):
         opened = open_body(body.body)
@@ -133,7 +133,7 @@ def _of_async_chunks(chunks: AsyncIterator[Any], body: Any) -> Body:
 
 
 def closers_unopened(body: Any) -> tuple[Callable[[], Any], ...]:
-    """How to close a body that has not been opened; nothing for what is no producer."""
+    """How to close a body that has not been opened; nothing for what is not a producer."""
     if isinstance(body, TypedBody):
         return closers_unopened(body.body)
     produces = hasattr(body, "read") or any(

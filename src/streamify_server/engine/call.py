@@ -57,7 +57,7 @@ class _State:
 
 
 def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
-    """Handle an event; the value to return to whoever called the handler: None if the answer was posted.
+    """Handle an event; return what the handler's caller gets: None if the answer was posted.
 
     Inside another streaming handler the value is the response itself, not yet begun.
     """

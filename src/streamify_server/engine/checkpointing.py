@@ -69,7 +69,7 @@ class Checkpoints:
         """Send the one that waits if nothing has followed it; on the ticker's thread."""
         guard = self._out.lock
         if not guard.acquire(blocking=False):
-            return now + EVERY / 10  # somebody is writing
+            return now + EVERY / 10  # a write is under way
         try:
             return self._tick(now)
         except BaseException:

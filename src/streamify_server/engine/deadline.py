@@ -143,7 +143,7 @@ class Deadline:
 def in_user_code(frame: FrameType | None) -> bool:
     """Whether this frame is the application's, or serves it: code that may be torn out of what it does.
 
-    What is left of the standard library is passed by: it serves whoever called it.
+    What is left of the standard library is passed by: its frames belong to the caller.
     """
     while frame is not None:
         name = frame.f_code.co_filename

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .driver import Driver
     from .output import Output
 
-_AHEAD = 16  # chunks that a writer may be ahead of whoever reads them one by one
+_AHEAD = 16  # chunks that a writer may be ahead of the reader
 
 
 class Inner:

@@ -29,7 +29,7 @@ class _Pulse:
 
     def tick(self, now: float) -> float | None:
         if not self._lock.acquire(blocking=False):
-            return now + self._seconds  # somebody is writing
+            return now + self._seconds  # a write is under way
         try:
             if self._out.over:
                 return None

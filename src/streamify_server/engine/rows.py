@@ -137,7 +137,7 @@ class _Batch:
     """Text that is still to be written.
 
     Attributes:
-        lock: Held by whoever adds to the text or writes it.
+        lock: Held while text is added or written.
         idle: Whether rows come so slowly that the next one need not wait.
     """
 

@@ -1,4 +1,4 @@
-"""How `breakpoint()` in a function finds the terminal of whoever runs LocalLambda."""
+"""How `breakpoint()` in a function finds the terminal that runs LocalLambda."""
 
 import os
 

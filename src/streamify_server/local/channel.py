@@ -21,7 +21,7 @@ class Channel:
         self._room = asyncio.Event()
 
     async def put(self, pieces: list[bytes]) -> None:
-        """Add pieces; wait while the consumer is behind. Once nobody consumes, they are dropped."""
+        """Add pieces; wait while the consumer is behind. Once the consumer has gone, they are dropped."""
         while self._size >= _IN_FLIGHT and not self._ended and not self._detached:
             self._room.clear()
             await self._room.wait()

@@ -48,7 +48,7 @@ class ChunkGate:
         end = self._prelude.find(_NULS)
         if end < 0 and len(self._prelude) <= _MAX_PRELUDE:
             return len(piece)
-        if end < 0:  # this is no prelude
+        if end < 0:  # this is not a prelude
             self._prelude = None
             return len(piece)
         self._framed = VERIFIED.encode() in self._prelude[:end]
@@ -66,7 +66,7 @@ class ChunkGate:
         while not self.over and len(data) - at >= _FRAME_OVERHEAD:
             total, headers = struct.unpack_from(">II", data, at)
             if not _FRAME_OVERHEAD <= total <= _MAX_FRAME:
-                self._framed = False  # these are no frames
+                self._framed = False  # these are not frames
                 return len(body)
             if len(data) - at < total:
                 break

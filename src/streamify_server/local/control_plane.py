@@ -184,7 +184,7 @@ def function_list(functions: Sequence[Function], query: Mapping[str, Sequence[st
     """A page of ListFunctions; the marker is the number of the first function of the next page.
 
     Raises:
-        ApiError: MaxItems or Marker is no number that this gave out.
+        ApiError: MaxItems or Marker is not a number that this gave out.
     """
     size = min(_number(query, "MaxItems", _PAGE), _PAGE)
     first = _number(query, "Marker", 0)

@@ -69,17 +69,17 @@ class Extensions:
         """The next event of an extension, once there is one.
 
         Raises:
-            ExtensionError: Nobody registered with this identifier.
+            ExtensionError: No extension registered with this identifier.
         """
         known = self.known(identifier)
         self.settled(self._names[known])
         return await self._queues[known].get()
 
     def known(self, identifier: str | None) -> str:
-        """The identifier, if somebody registered with it.
+        """The identifier, if an extension registered with it.
 
         Raises:
-            ExtensionError: Nobody did.
+            ExtensionError: None did.
         """
         if identifier not in self._queues:
             message = (

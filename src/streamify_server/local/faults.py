@@ -88,7 +88,7 @@ class Fault:
         if isinstance(self.error, int) and not 400 <= self.error <= 599:
             raise ValueError(f"error is a name, or a status of 400 to 599, not {self.error}.")
         if isinstance(self.error, str) and self.error not in STATUS:
-            raise ValueError(f"{self.error} is no error of the Lambda API.")
+            raise ValueError(f"{self.error} is not an error of the Lambda API.")
         if self.cut not in ("fin", "rst", "clean"):
             raise ValueError(f'cut is "fin", "rst" or "clean", not {self.cut!r}.')
         for split in (self.reframe, self.rechunk):

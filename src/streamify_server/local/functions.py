@@ -90,7 +90,7 @@ def make_function(
     if not handler and not command:
         raise ValueError(f"The function {name} needs handler='module.function', or a command that runs it.")
     if not directory.is_dir():
-        raise ValueError(f"The code of the function {name} is a directory, and {directory} is none.")
+        raise ValueError(f"The code of the function {name} must be a directory, and {directory} is not one.")
     if not 0 < timeout <= MAX_TIMEOUT:
         raise ValueError(
             f"The timeout of {name} is more than 0 and at most {MAX_TIMEOUT} seconds, not {timeout}."

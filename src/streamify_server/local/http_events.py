@@ -33,7 +33,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One whole HTTP request; `caller` is who signed it, if somebody did."""
+    """One whole HTTP request; `caller` is who signed it, if it was signed."""
 
     request: Request
     body: bytes

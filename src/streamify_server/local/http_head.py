@@ -21,7 +21,7 @@ Headers = Iterable[tuple[str, str]]
 
 
 class MalformedRequestError(Exception):
-    """The bytes are no request that can be answered; `status` says how it is refused."""
+    """The bytes are not a request that can be answered; `status` says how it is refused."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)

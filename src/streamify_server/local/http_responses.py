@@ -16,7 +16,7 @@ _DROPPED = {"connection", "keep-alive", "transfer-encoding", "content-length", "
 
 
 class MalformedResponseError(Exception):
-    """The function's answer is no HTTP response."""
+    """The function's answer is not an HTTP response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _text(value: Any) -> str:
 def buffered_2_0(body: bytes) -> tuple[Head, bytes]:
     """The response that a Function URL in BUFFERED mode makes of a function's answer.
 
-    An object with a status code says all itself; other JSON is the body of a 200, and so is what is no JSON.
+    An object with a status code says all itself; other JSON is the body of a 200, and so is what is not JSON.
 
     Raises:
         MalformedResponseError: A status code or header cannot be.
@@ -86,7 +86,7 @@ def buffered_1_0(body: bytes) -> tuple[Head, bytes]:
     """The response that a REST API with a buffered proxy integration makes of a function's answer.
 
     Raises:
-        MalformedResponseError: It is no object with a status code, a stream for instance.
+        MalformedResponseError: It is not an object with a status code, a stream for instance.
     """
     try:
         answer = json.loads(body)
@@ -138,6 +138,6 @@ class PreludeReader:
         try:
             fields = json.loads(self._seen[:end])
         except ValueError:
-            raise MalformedResponseError("The metadata is no JSON.") from None
+            raise MalformedResponseError("The metadata is not JSON.") from None
         self.head = head_of(fields, "application/octet-stream")
         return bytes(self._seen[end + len(_DELIMITER) :])

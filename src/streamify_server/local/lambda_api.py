@@ -151,7 +151,7 @@ def _unknown(method: str, path: str) -> str:
             f"LocalLambda has no {method} {path}: its functions are added and changed with "
             "LocalLambda.add_function(), their URLs opened with function_url()."
         )
-    return f"{method} {path} is no operation of this server."
+    return f"{method} {path} is not an operation of this server."
 
 
 async def collect(invocation: Invocation, documented: bool) -> tuple[bytes, Outcome]:

@@ -16,7 +16,7 @@ def unpack_layers(layers: Sequence[str | Path]) -> Path:
     """Unpack layers, one over the other, into a new folder that stands for /opt.
 
     Raises:
-        ValueError: A layer is no zip archive, or leads out of its folder.
+        ValueError: A layer is not a zip archive, or leads out of its folder.
     """
     for layer in layers:
         if not zipfile.is_zipfile(layer):

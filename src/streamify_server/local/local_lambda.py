@@ -408,7 +408,7 @@ class LocalLambda:
             payloads: Whether it shows what payloads and responses say, or only times and sizes.
 
         Returns:
-            The URL of the page; it holds a token, so whoever has it may look.
+            The URL of the page; it holds a token: anyone who has the URL can read the page.
 
         Raises:
             OSError: The port is taken.
@@ -497,7 +497,7 @@ class LocalLambda:
 
 
 def all_made() -> "list[LocalLambda]":
-    """Every LocalLambda of this process that somebody still refers to."""
+    """Every LocalLambda of this process that is still referenced."""
     return list(_made)
 
 

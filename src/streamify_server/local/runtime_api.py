@@ -243,7 +243,7 @@ async def _refuse(connection: Connection, status: int, error_type: str, message:
 
 
 def _events(body: bytes) -> Any:
-    """The events that an extension registers for; what is no JSON is refused with the rest."""
+    """The events that an extension registers for; what is not JSON is refused with the rest."""
     try:
         return json.loads(body).get("events", []) if body else []
     except (ValueError, AttributeError):

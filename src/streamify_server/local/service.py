@@ -139,7 +139,7 @@ class LambdaService:
         return invocation
 
     def replay(self, request_id: str) -> str | None:
-        """Invoke a function again with what an earlier invocation was given, for nobody to read.
+        """Invoke a function again with the payload of an earlier invocation; the response is discarded.
 
         Returns:
             Why it cannot be, in a sentence, or None.
@@ -221,7 +221,7 @@ class LambdaService:
 
     def _spawn(self, function: Function) -> Worker:
         worker = Worker(function, self._notify)
-        if self._closing:  # an invocation that waited for a worker; there is nobody left to answer it
+        if self._closing:  # an invocation that waited for a worker, which no longer comes
             return worker
         task = asyncio.get_running_loop().create_task(self._start(worker))
         self._tasks.add(task)

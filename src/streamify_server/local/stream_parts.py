@@ -1,4 +1,4 @@
-"""Which part of a stream an invocation is, as its token says; shown to people, and checked by nobody here."""
+"""Which part of a stream an invocation is, as its token says; shown to people, and not checked here."""
 
 import json
 import re

@@ -14,7 +14,7 @@ _RESPONSES = (("urllib3.response", "HTTPResponse"), ("aiohttp.client_reqrep", "C
 
 
 def unread_ports(servers: Collection[int], *, tls: bool = False) -> set[int]:
-    """The ports of sockets of this machine that hold bytes from these servers which nobody has read (Linux).
+    """The ports of sockets of this machine that hold unread bytes from these servers (Linux).
 
     Args:
         servers: The ports of the servers.
@@ -45,7 +45,7 @@ def held_ports(servers: Collection[int]) -> set[int]:
     """
     ports = _held(servers)
     if ports:
-        # What nobody refers to any more is not held, only not collected yet.
+        # What is no longer referenced is not held, only not collected yet.
         gc.collect()
         ports = _held(servers)
     return ports

@@ -108,7 +108,7 @@ class Worker:
         self._exit.set()
 
     def bury(self) -> None:
-        """The process has ended and all that it had sent has been read: say so to whoever waits for it."""
+        """The process has ended and all that it had sent has been read: wake the task that waits for it."""
         self._flush_line()
         # Only of a process that has served before: one that never takes any would be replaced for ever.
         if self.served and self.state is State.RUNNING and self.not_taken():

@@ -36,7 +36,7 @@ class RuntimeApiError(Exception):
 
 
 class MalformedAnswerError(ConnectionError):
-    """What the Runtime API answered is no HTTP, or nothing that this client can take."""
+    """What the Runtime API answered is not HTTP, or nothing that this client can take."""
 
 
 class Answer:
@@ -122,7 +122,7 @@ def read_answer(connection: Receiving) -> Answer:
     """Read one answer to its end.
 
     Raises:
-        MalformedAnswerError: It is no HTTP, an interim answer, or has a head beyond 1 MiB.
+        MalformedAnswerError: It is not HTTP, an interim answer, or has a head beyond 1 MiB.
         OSError: The connection is lost.
     """
     received = bytearray()
@@ -135,7 +135,9 @@ def read_answer(connection: Receiving) -> Answer:
         headers[name.strip().lower()] = value.strip()
     status = _number(status_line[9:12])
     if not status_line.startswith("HTTP/1.") or not 200 <= status < 600:
-        raise MalformedAnswerError(f"the Runtime API answered {status_line[:60]!r}, which is no final status")
+        raise MalformedAnswerError(
+            f"the Runtime API answered {status_line[:60]!r}, which is not a final status"
+        )
     return Answer(status, headers, _read_body(connection, headers, received))
 
 

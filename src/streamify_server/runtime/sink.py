@@ -324,7 +324,7 @@ class ResponseSink:
 
     def _lost(self, error: Exception) -> NoReturn:
         self._error = refused(error)
-        self.full = False  # whoever waits for room learns it with the next chunk
+        self.full = False  # a producer that waits for room learns it with the next chunk
         raise self._error from error
 
     def _close(self) -> None:
@@ -366,7 +366,7 @@ def refused(error: Exception) -> ResponseRefusedError:
     if isinstance(error, RuntimeApiError) and error.status == 413:
         why = "The response is larger than Lambda takes (413): it has been cut off and its producer closed."
     elif isinstance(error, RuntimeApiError) and error.status == 410:
-        why = "The invocation is over already (410): nobody waits for its response."
+        why = "The invocation is over already (410): its response is no longer awaited."
     else:
         why = f"The response could not be sent to its end: {error}"
     return ResponseRefusedError(why)

@@ -1,7 +1,7 @@
 """The start of a function's process: the runtime first, then the function's folders, as on a managed runtime.
 
 AWS's bootstrap imports its runtime client, and with it much of the standard library, before it puts the
-function's folder in front of the search path. A `logging.py` in there is then nobody's trouble but its own.
+function's folder in front of the search path. A `logging.py` in there then breaks only the function itself.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def add_function_folders(opt: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run `arguments[1]`, a handler such as `app.handler`, on the search path as it is."""
+    """Run `arguments[1]`, a handler such as `app.handler`, without changing the search path."""
     if len(arguments) < 2:
         sys.exit("streamify_server.runtime takes the function's handler, such as app.handler")
     runtime = prepare()

@@ -8,7 +8,7 @@ The bytes, integers big-endian, in base64url without padding:
 
 The seal covers all that stands before it and, each with a length before it, what the token is bound to: the
 function, the tenant and the payload. Without a key the seal is a plain digest: it finds what went to another
-function or payload by mistake, and not what somebody forged.
+function or payload by mistake, but not a forged one.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def test_a_line_that_is_no_json_is_named_after_the_good_ones(
 def test_the_error_says_what_and_where_and_stays() -> None:
     decoder = JsonLinesDecoder()
     assert decoder.receive(b'{"a": 1}\n{"a": }\n') == [{"a": 1}]
-    with pytest.raises(InvalidJsonError, match=r"line 2 is no JSON: .* at byte 15: '\{\"a\": \}'"):
+    with pytest.raises(InvalidJsonError, match=r"line 2 is not JSON: .* at byte 15: '\{\"a\": \}'"):
         decoder.receive(b"")
     with pytest.raises(InvalidJsonError):
         decoder.receive(b"1\n")

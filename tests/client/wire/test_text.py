@@ -65,7 +65,7 @@ def test_a_byte_that_is_no_utf_8_is_named_after_all_text_before_it(
 def test_text_before_a_bad_byte_comes_before_the_error_does() -> None:
     decoder = TextDecoder()
     assert decoder.receive(b"hello \xff world") == ["hello "]
-    with pytest.raises(UndecodableTextError, match="byte 6 is no utf-8"):
+    with pytest.raises(UndecodableTextError, match="byte 6 is not utf-8"):
         decoder.receive(b"")
 
 

@@ -185,7 +185,7 @@ def test_a_later_part_counts_on_and_says_which_token_it_had() -> None:
         (DATA + checkpoint(7, 10), "no token"),
         (DATA + checkpoint("t" * 1537, 10), "no token"),
         (DATA + checkpoint("größe", 10), "no token"),
-        (DATA + frame("checkpoint", b"[]"), "no JSON object"),
+        (DATA + frame("checkpoint", b"[]"), "not a JSON object"),
         (DATA + GOES_ON, "where a checkpoint stands before the end"),
         (checkpoint("t", 0) + DATA + GOES_ON, "where a checkpoint stands before the end"),
         (DATA + checkpoint("t", 10) + KEEPALIVE + GOES_ON, "where a checkpoint stands before the end"),

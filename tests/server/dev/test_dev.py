@@ -433,7 +433,10 @@ def handler(event, context):
 
 def test_it_can_be_reached_by_other_names_where_it_is_told_so(dev: Callable[..., Dev]) -> None:
     running = dev("app.handler", "--host", "0.0.0.0").ready()
-    assert "It listens on 0.0.0.0: whoever reaches this machine can invoke the functions." in running.printed
+    assert (
+        "It listens on 0.0.0.0: anyone who can reach this machine can invoke the functions."
+        in running.printed
+    )
     asked = urllib.request.Request(running.url, headers={"Host": "host.docker.internal:8701"})
     with urllib.request.urlopen(asked, timeout=30) as response:
         assert response.read() == b"one VERSION"

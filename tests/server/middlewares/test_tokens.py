@@ -113,7 +113,7 @@ HOSTILE: dict[str, Any] = {
     "alg none": bearer(jwt.encode({"sub": "ada", "exp": 9e9}, "", "none")),
     "alg none without signature": bearer(forged({"alg": "none"}, b"{}", "")),
     "a header that is no object": bearer("W10.e30.AAAA"),
-    "a kid that is no text": bearer(forged({"alg": "HS256", "kid": {"a": 1}})),
+    "a kid that is not text": bearer(forged({"alg": "HS256", "kid": {"a": 1}})),
     "a payload that is no object": bearer(forged({"alg": "HS256"}, "[]")),
     "a payload that is not UTF-8": bearer(forged({"alg": "HS256"}, b"\xff\xfe")),
     "a nested payload": bearer(forged({"alg": "HS256"}, "[" * 9000)),

@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How much of a waterfall somebody has been given."""
+    """How much of a waterfall a page has been given."""
 
     revision: int = -1
     merges: int = 0
@@ -114,7 +114,7 @@ class Waterfall:
             self._lines_left -= 1
 
     def since(self, seen: Seen) -> tuple[dict[str, Any], Seen]:
-        """What is new to somebody who has seen so much, as JSON, without the bars and lines they have."""
+        """What is new to a page that has seen so much, as JSON, without the bars and lines they have."""
         bars = self._timeline.bars
         first = seen.bars if seen.merges == self._timeline.merges else 0
         changes = {

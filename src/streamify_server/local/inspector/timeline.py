@@ -99,7 +99,7 @@ HintKind = Literal["one-piece", "burst", "buffered-caller", "gap", "empty"]
 
 # A pause that a person notices, and that idle limits on the way (CloudFront's 30 s) are made of.
 LONG_GAP = 1.0
-# Before this, nobody waits for a first byte, and "all at once" says nothing.
+# A first byte that comes before this is not waited for, and "all at once" says nothing.
 _QUICK = 0.2
 # A response whose chunks take less than this share of the wait for the first of them came in one burst.
 _BURST = 0.1
