@@ -562,8 +562,8 @@ def test_a_certificate_that_is_not_trusted_is_a_connect_error(tmp_path: Path, cl
 @pytest.mark.parametrize(
     ("make", "package", "modules", "extra"),
     [
-        (StreamClient, "urllib3", ("_http", "_urllib3", "_urllib3_connections"), "url"),
-        (AsyncStreamClient, "aiohttp", ("_aio_http", "_aiohttp"), "aio"),
+        (StreamClient, "urllib3", ("http", "urllib3_bodies", "urllib3_connections"), "url"),
+        (AsyncStreamClient, "aiohttp", ("aio_http", "aiohttp_bodies"), "aio"),
     ],
 )
 def test_without_its_http_library_a_url_is_refused_in_one_sentence(
@@ -571,7 +571,7 @@ def test_without_its_http_library_a_url_is_refused_in_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     for name in modules:
-        monkeypatch.delitem(sys.modules, f"streamify_client.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"streamify_client.transports.{name}", raising=False)
     with pytest.raises(ConfigurationError, match=rf"need {package}: pip install 'streamify\[{extra}\]'"):
         make().stream("http://127.0.0.1:9")
 
