@@ -40,7 +40,7 @@ class Checkpoint:
     __slots__ = ("state",)
 
     def __init__(self, state: str) -> None:
-        self.state = state
+        self.state: str = state
 
     def __repr__(self) -> str:
         return f"checkpoint({self.state})"

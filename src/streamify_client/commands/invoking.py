@@ -35,7 +35,7 @@ class TerminatedError(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.status = 128 + number  # as shells report it
+        self.status: int = 128 + number  # as shells report it
 
 
 class BinaryOutputError(Exception):

@@ -34,7 +34,7 @@ ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no l
 _MUCH = 64 * 1024
 _AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
 
-logger = logging.getLogger("streamify_client")
+logger: logging.Logger = logging.getLogger("streamify_client")
 
 
 class State(Enum):

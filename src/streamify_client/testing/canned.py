@@ -112,7 +112,7 @@ class CannedAiohttpResponse:
     connection = None
 
     def __init__(self, parts: Iterable[bytes]) -> None:
-        self.content = _CannedContent(parts)
+        self.content: _CannedContent = _CannedContent(parts)
 
     async def read(self) -> bytes:
         """Return everything."""

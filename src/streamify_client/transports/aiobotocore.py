@@ -23,7 +23,7 @@ from .boto import (
 from .boto_errors import translate
 from .client_kinds import check_client
 from .per_loop import PerLoop
-from .seam import AsyncRawResponse, Invocation, Opening
+from .seam import AsyncRawResponse, Invocation, Opening, ResponseHead
 
 
 class AiobotocoreTransport:
@@ -164,7 +164,7 @@ class AsyncEventsResponse:
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         self._sync = EventsResponse(response)
-        self.head = self._sync.head
+        self.head: ResponseHead = self._sync.head
         self._events: AsyncIterator[Mapping[str, Any]] | None = None
 
     async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:

@@ -38,7 +38,7 @@ class AsyncExchange:
     """
 
     def __init__(self, opening: Opening) -> None:
-        self.connected = False
+        self.connected: bool = False
         self._opening = opening
         self._deadline = Deadline(opening.deadline)
         self._loop = asyncio.get_running_loop()

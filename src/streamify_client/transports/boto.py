@@ -211,7 +211,7 @@ class EventsResponse:
     def __init__(self, response: Mapping[str, Any]) -> None:
         metadata = response.get("ResponseMetadata", {})
         headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
-        self.head = ResponseHead("eventstream", int(response.get("StatusCode") or 200), headers)
+        self.head: ResponseHead = ResponseHead("eventstream", int(response.get("StatusCode") or 200), headers)
         self.source: Any = response.get("EventStream", ())
         self._events: Iterator[Mapping[str, Any]] | None = None
 

@@ -42,10 +42,10 @@ class Exchange:
 
     def __init__(self, opening: Opening, target: str | None = None) -> None:
         self.sock: Any = None
-        self.connected = False
-        self.deadline = Deadline(opening.deadline)
-        self.opening = opening
-        self.target = target
+        self.connected: bool = False
+        self.deadline: Deadline = Deadline(opening.deadline)
+        self.opening: Opening = opening
+        self.target: str | None = target
         self._fresh = False  # the socket has the limit that the next read needs
         self._socket_limit: float | None = -1.0
 
@@ -99,7 +99,7 @@ class TimedResponse(http.client.HTTPResponse):
     """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        self.left_over = False
+        self.left_over: bool = False
         self._reads = TimedReads(sock, current_exchange.get())
         super().__init__(_File(self._reads), *args, **kwargs)  # type: ignore[arg-type]
 
@@ -147,7 +147,7 @@ class TimedReads(io.RawIOBase):
 class _Connects:
     """What both kinds of connections have of ours; it stands before urllib3's class."""
 
-    idle_since = 0.0
+    idle_since: float = 0.0
     _unsent: list[Any] | None = None
     sock: Any
     timeout: Any
@@ -285,13 +285,13 @@ def _unresolved(host: str, connection: Any, error: socket.gaierror) -> Exception
 class PlainConnection(_Connects, HTTPConnection):
     """A connection without TLS."""
 
-    response_class = TimedResponse
+    response_class: Any = TimedResponse
 
 
 class TlsConnection(_Connects, HTTPSConnection):
     """A connection with TLS."""
 
-    response_class = TimedResponse
+    response_class: Any = TimedResponse
 
 
 class _Pools:
@@ -331,13 +331,13 @@ class TlsPool(_Pools, HTTPSConnectionPool):
 class UrlPlainPool(PlainPool):
     """The same for URLs, whose hosts close idle connections some time: a request may cross that."""
 
-    idle_limit = 15.0
+    idle_limit: float = 15.0
 
 
 class UrlTlsPool(TlsPool):
     """As UrlPlainPool, with TLS."""
 
-    idle_limit = 15.0
+    idle_limit: float = 15.0
 
 
 POOLS: dict[str, Any] = {"http": PlainPool, "https": TlsPool}

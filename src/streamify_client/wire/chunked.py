@@ -30,8 +30,8 @@ class ChunkedDecoder:
     """
 
     def __init__(self) -> None:
-        self.complete = False
-        self.rest = b""
+        self.complete: bool = False
+        self.rest: bytes = b""
         self._held = b""  # the beginning of a line, or of a line end
         self._left: int | None = (
             None  # bytes of the current chunk that are still to come; None: at a size line

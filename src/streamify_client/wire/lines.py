@@ -30,7 +30,7 @@ class LineCutter:
     """
 
     def __init__(self, max_size: int) -> None:
-        self.rest = bytearray()
+        self.rest: bytearray = bytearray()
         self._max_size = max_size
         self._block = b""
         self._offset = 0  # of the block in the input

@@ -30,12 +30,12 @@ class Head:
     __slots__ = ("content_encoding", "content_type", "prelude", "response", "verified", "wire_type")
 
     def __init__(self, response: HttpResponse | None, content_type: str | None) -> None:
-        self.response = response
-        self.content_type = content_type
+        self.response: HttpResponse | None = response
+        self.content_type: str | None = content_type
         self.content_encoding: str | None = None
-        self.wire_type = ""
-        self.prelude = b""
-        self.verified = False
+        self.wire_type: str = ""
+        self.prelude: bytes = b""
+        self.verified: bool = False
 
 
 class Answer:
@@ -44,9 +44,9 @@ class Answer:
     def __init__(
         self, event: Any, *, respond: str, empty_body: bytes, can_stream: bool, offered: bool
     ) -> None:
-        self.kind = kind_of(event)
+        self.kind: str | None = kind_of(event)
         wants_stream = _wants_stream(respond, self.kind)
-        self.streams = can_stream and wants_stream
+        self.streams: bool = can_stream and wants_stream
         self.misses_stream: bool = wants_stream and not can_stream
         self._offered = offered and self.streams
         self.part: Part | None = None  # of a stream that may go on

@@ -73,14 +73,14 @@ class Body:
         async_chunks: AsyncIterator[Any] | None = None,
         content_type: str | None = None,
     ) -> None:
-        self.push = push
-        self.chunks = chunks
-        self.async_chunks = async_chunks
+        self.push: Callable[[Output], Any] = push
+        self.chunks: Iterator[Any] | None = chunks
+        self.async_chunks: AsyncIterator[Any] | None = async_chunks
         self.next: Callable[[], Awaitable[Any]] | None = None  # gives the next chunk, or END
-        self.content_type = content_type
-        self.writes = False  # by itself, and not because it is asked for chunks
+        self.content_type: str | None = content_type
+        self.writes: bool = False  # by itself, and not because it is asked for chunks
         self.keepalive: float | None = None
-        self.filler = b""
+        self.filler: bytes = b""
         self._closers = list(closers)
 
     def closers(self) -> list[Callable[[], Any]]:

@@ -43,11 +43,11 @@ class Options:
         deadline_margin: float | None,
         hand_over_margin: float | None,
     ) -> None:
-        self.content_type = content_type
-        self.respond = respond
-        self.empty_body = empty_body
-        self.deadline_margin = deadline_margin
-        self.hand_over_margin = hand_over_margin
+        self.content_type: str | None = content_type
+        self.respond: str = respond
+        self.empty_body: bytes = empty_body
+        self.deadline_margin: float | None = deadline_margin
+        self.hand_over_margin: float | None = hand_over_margin
 
 
 class _State:
@@ -94,8 +94,8 @@ class Call:
             from streamify_server.runtime import attached
 
             attached.warn(context)
-        self.interruption = Interruption()
-        self.driver = Driver(self.interruption)
+        self.interruption: Interruption = Interruption()
+        self.driver: Driver = Driver(self.interruption)
         request = onion.request(event, context)
         kind = options.content_type if offer.probe is None else "application/x-ndjson"
         self._lifecycle = Lifecycle(onion, request, self.driver, self._begin, kind, self._part)

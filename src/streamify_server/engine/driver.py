@@ -44,8 +44,8 @@ class Driver:
     def __init__(
         self, interruption: Interruption, afterwards: list[Callable[[], Awaitable[None]]] | None = None
     ) -> None:
-        self.interruption = interruption
-        self.afterwards = [] if afterwards is None else afterwards
+        self.interruption: Interruption = interruption
+        self.afterwards: list[Callable[[], Awaitable[None]]] = [] if afterwards is None else afterwards
         self.unfinished: list[Callable[[], Any]] = []  # how to close the inner responses
         self.task: LoopTask | None = None
         self._around: Any = None  # the loop that runs on this thread already

@@ -24,8 +24,8 @@ class Interruption:
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
-        self.raised = False
-        self.patience = 0.0
+        self.raised: bool = False
+        self.patience: float = 0.0
 
     def check(self) -> None:
         """Raise if the call has been interrupted, which its code may have overlooked."""

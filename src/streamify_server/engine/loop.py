@@ -140,7 +140,7 @@ class LoopTask:
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._claimed = _claimed()
-        self.loop = _loop_beside() if self._claimed is None else self._claimed.loop
+        self.loop: asyncio.AbstractEventLoop = _loop_beside() if self._claimed is None else self._claimed.loop
         self._context = contextvars.copy_context()
         self._coroutine = coroutine
         self._requests: deque[_Request] = deque()

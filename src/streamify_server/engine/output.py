@@ -66,17 +66,17 @@ class Output:
     ) -> None:
         self._open: Open | None = open
         self._transforms = list(transforms)
-        self.transformed = bool(transforms)
+        self.transformed: bool = bool(transforms)
         self._filler = b""
         self._guard: Any = None
         self._part = part
         self._checkpoints: Checkpoints | None = None
         self._unguarded: Callable[[bytes], None] = self._first
-        self.interruption = interruption
-        self.empty = True  # no chunk has been written
-        self.over = False
-        self.sent = 0  # bytes of the body, as they were sent
-        self.idle_since = 0.0
+        self.interruption: Interruption = interruption
+        self.empty: bool = True  # no chunk has been written
+        self.over: bool = False
+        self.sent: int = 0  # bytes of the body, as they were sent
+        self.idle_since: float = 0.0
         self.write: Callable[[bytes], None] = self._first
 
     # Opening.

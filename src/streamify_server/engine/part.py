@@ -48,8 +48,8 @@ class Part:
         rest_api: bool = False,
     ) -> None:
         self.token = token
-        self.number = 1
-        self.base = 0
+        self.number: int = 1
+        self.base: int = 0
         self._state: str | None = None
         self._asked = False
         self._event = event

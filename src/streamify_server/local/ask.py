@@ -31,8 +31,8 @@ class Ask:
         self.request = request
         self.connection = connection
         self.request_id = request_id
-        self.name = parts[0]
-        self.part = parts[-1]
+        self.name: str = parts[0]
+        self.part: str = parts[-1]
         self.query = query
 
     async def respond(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:

@@ -49,11 +49,11 @@ class Token:
     __slots__ = ("issued", "part", "position", "state", "stream")
 
     def __init__(self, stream: str, part: int, position: int, issued: float, state: str) -> None:
-        self.stream = stream
-        self.part = part
-        self.position = position
-        self.issued = issued
-        self.state = state
+        self.stream: str = stream
+        self.part: int = part
+        self.position: int = position
+        self.issued: float = issued
+        self.state: str = state
 
 
 class Binding:
