@@ -69,16 +69,22 @@ def _origins(context: click.Context, parameter: click.Parameter, values: tuple[s
     show_default=True,
     help="The address to listen on; 0.0.0.0 lets containers and other machines in.",
 )
-@click.option("--port", type=_PORT, default=8700, show_default=True, help="Of the Lambda API; 0: any.")
+@click.option(
+    "--port",
+    type=_PORT,
+    default=8700,
+    show_default=True,
+    help="The port of the Lambda API; 0 takes any free one.",
+)
 @click.option(
     "--url-port",
     type=_PORT,
     default=8701,
     show_default=True,
-    help="Of the first function's URL; the others follow.",
+    help="The port of the first function's URL; the others follow.",
 )
 @click.option(
-    "--inspector-port", type=_PORT, default=8702, show_default=True, help="Of the stream inspector."
+    "--inspector-port", type=_PORT, default=8702, show_default=True, help="The port of the stream inspector."
 )
 @click.option(
     "--timeout",
@@ -115,7 +121,7 @@ def _origins(context: click.Context, parameter: click.Parameter, values: tuple[s
     type=click.Choice(["RESPONSE_STREAM", "BUFFERED"]),
     default="RESPONSE_STREAM",
     show_default=True,
-    help="Of the Function URLs.",
+    help="The invoke mode of the Function URLs.",
 )
 @click.option(
     "--pass-origin",
