@@ -105,6 +105,22 @@ def test_parts_are_joined(way: Way) -> None:
     assert result.attempts.count == 1
 
 
+def test_a_resumed_part_may_hand_over_where_the_cut_one_would_have(way: Way) -> None:
+    def cut(request: Request) -> Sending:
+        return Sending(request).checkpoint("to-1").data(b"one ")
+
+    def again(request: Request) -> Sending:
+        return Sending(request).data(b"one ").hand_over("to-2")
+
+    def last(request: Request) -> Sending:
+        return Sending(request, 4).data(b"two").end()
+
+    with WireServer(way.part(cut, cut=True), way.part(again), way.part(last)) as server:
+        chunks, result = way.read(server, resumes=1)
+        assert [token_of(request) for request in server.requests] == [None, "to-1", "to-2"]
+    assert (b"".join(chunks), result.verified) == (b"one two", True)
+
+
 def _ends_after(gate: threading.Event) -> Behaviour:
     """A part whose end comes in a read of its own, by name: behind the gate."""
 

@@ -58,7 +58,7 @@ class Parts:
         self._repeats = True  # until a part turns out to send something else
         self._refused_since: float | None = None
         self._refusals = 0
-        self._brought = 0  # bytes that this part brought
+        self._brought = 0  # bytes that this part sent, with those that it sent again
 
     @property
     def later(self) -> bool:
@@ -79,9 +79,9 @@ class Parts:
             if isinstance(chunk, Mark):
                 self._pass(chunk)
                 continue
+            self._brought += len(chunk)
             rest = self._without_known(chunk) if self._known else chunk
             if rest:
-                self._brought += len(rest)
                 self._deliver(rest)
                 new.append(rest)
         return new
@@ -122,7 +122,7 @@ class Parts:
         """A part has ended, and says that another one follows.
 
         Raises:
-            CorruptStreamError: It brought nothing new, or ended before what was delivered already.
+            CorruptStreamError: It stands where it began, or ended before what was delivered already.
             TruncatedStreamError: There were as many parts as `continues` allows.
         """
         self.check_repeated()
