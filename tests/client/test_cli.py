@@ -188,6 +188,8 @@ def test_what_came_before_a_cut_is_shown() -> None:
         ["http://127.0.0.1:9", "--payload", "{"],
         ["http://127.0.0.1:9", "--payload", "@/nonexistent"],
         ["http://127.0.0.1:9", "--timeout", "0"],
+        ["http://127.0.0.1:9", "--continues", "0"],
+        ["http://127.0.0.1:9", "--resumes", "-1"],
         ["http://127.0.0.1:9", "--header", "no colon"],
         ["http://127.0.0.1:9", "--qualifier", "live"],
         ["http://127.0.0.1:9", "-o", "file", "--json"],

@@ -5,6 +5,7 @@ import sys
 import tracemalloc
 from typing import Any
 
+import ijson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,3 +143,18 @@ def test_what_is_written_is_read_in_pieces_of_any_size(items: list[Any], size: i
     raw = json.dumps({"rows": items}).encode()
     chunks = [raw[i : i + size] for i in range(0, len(raw), size)]
     assert decode(JsonItemsDecoder("rows.item"), chunks) == (items, None)
+
+
+names = st.sampled_from(["", "a", "b", "item", "a.b"])
+documents = st.recursive(
+    st.integers(0, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(documents, st.lists(names, max_size=3).map(".".join))
+@settings(max_examples=200)
+def test_a_path_finds_what_ijson_finds(document: Any, path: str) -> None:
+    raw = json.dumps(document).encode()
+    assert decode(JsonItemsDecoder(path), [raw]) == (list(ijson.items(raw, path)), None)
