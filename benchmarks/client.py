@@ -33,6 +33,7 @@ from turns import (
     claims_table,
     command_line,
     medians_table,
+    merge_kept,
     table,
     title,
     write_section,
@@ -40,36 +41,37 @@ from turns import (
 
 Opened = AbstractContextManager[Timed]
 HERE = Path(__file__).parent
+MANY = "many"
 
 
 def main() -> None:
     """Measure, print, and write if asked to."""
     given = arguments()
     found: dict[str, Results] = {}
-    streams: Results = {}
     with Prepared.start() as server:
-        for name in given.only or TOPICS:
+        for name in given.only or [*TOPICS, MANY]:
+            if name == MANY:
+                found[name] = many.measure_many(server, streams=1000)
+                print(claims_table(many.CLAIMS, found[name], (many.CPU, many.MEMORY)))
+                continue
             cells = [cell for cell in TOPICS[name].cells if not given.size or str(cell) in given.size]
             topic = replace(TOPICS[name], cells=cells)
             found[name] = measure(topic, server, given)
             print(f"{name}, CPU ms\n{medians_table(found[name], cells, milliseconds)}")
             print(f"\n{claims_table(topic.claims, found[name], cells)}\n", flush=True)
-        if not given.only:
-            streams = many.measure_many(server, streams=1000)
-            print(claims_table(many.CLAIMS, streams, (many.CPU, many.MEMORY)))
     if given.write:
-        write(found, streams)
+        write(merge_kept("client", found))
 
 
 def arguments() -> argparse.Namespace:
     parser = command_line(__doc__)
     add = parser.add_argument
-    add("--only", action="append", choices=[*TOPICS], help="a topic; may be given several times")
+    add("--only", action="append", choices=[*TOPICS, MANY], help="a topic; may be given several times")
     add("--size", action="append", choices=[*map(str, SHAPES)], help="bytes of a chunk, or live")
     add("--contestant", action="append", help="only this one; may be given several times")
     add("--rounds", type=int, default=5, help="turns of each contestant")
     add("--sdk-python", help="a Python 3.12 or newer with aws-sdk-lambda")
-    add("--write", action="store_true", help="write the tables and the plot of docs/benchmarks.md")
+    add("--write", action="store_true", help="write docs/benchmarks.md, with what was kept of other topics")
     return parser.parse_args()
 
 
@@ -123,16 +125,19 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.2f}"
 
 
-def write(found: Mapping[str, Results], streams: Results) -> None:
-    """Write the tables and the plot of docs/benchmarks.md."""
+def write(found: Mapping[str, Results]) -> None:
+    """Write the tables and the plot of docs/benchmarks.md; each cell is from one run."""
     cells = (*STREAMS, "live")
-    rows = [row for name in found for row in claims_rows(TOPICS[name].claims, found[name], cells)]
+    topics = {name: (topic, found[name]) for name, topic in TOPICS.items() if name in found}
+    rows = [row for topic, results in topics.values() for row in claims_rows(topic.claims, results, cells)]
     write_section("streams read", table(cells, rows))
-    rows = [row for name in found for row in claims_rows(TOPICS[name].claims, found[name], ("one call",))]
-    write_section("calls", table(("one call",), rows))
-    write_section("many streams", claims_table(many.CLAIMS, streams, (many.CPU, many.MEMORY)))
-    write_section("milliseconds", medians_table(found["text"], cells, milliseconds))
-    groups = {title(cell): found["text"][cell] for cell in STREAMS}
+    once = ("one call",)
+    rows = [row for topic, results in topics.values() for row in claims_rows(topic.claims, results, once)]
+    write_section("calls", table(once, rows))
+    write_section("many streams", claims_table(many.CLAIMS, found.get(MANY, {}), (many.CPU, many.MEMORY)))
+    text = found.get("text", {})
+    write_section("milliseconds", medians_table(text, cells, milliseconds))
+    groups = {title(cell): text[cell] for cell in STREAMS if cell in text}
     write_bars(
         "benchmarks-client.svg", "CPU for a stream of text, relative to boto3", relative(groups, "boto3")
     )

@@ -39,5 +39,7 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def write_bars(file: str, title: str, groups: Mapping[str, Mapping[str, float]]) -> None:
-    """Write the picture into docs/images."""
+    """Write the picture into docs/images, if there is anything to show."""
+    if not groups:
+        return
     (DOCS / "images" / file).write_text(bars(title, groups), encoding="utf-8")

@@ -32,6 +32,7 @@ from turns import (
     claims_table,
     command_line,
     medians_table,
+    merge_kept,
     title,
     write_section,
 )
@@ -70,18 +71,23 @@ def main() -> None:
     results = measure(names, cells, given.rounds)
     print(f"thousand chunks a second\n{medians_table(results, cells, thousands)}")
     print(f"\n{claims_table(CLAIMS, results, cells)}\n")
-    if given.only or given.size:
-        return
-    delays = claims_table(
-        latency.CLAIMS, latency.measure_latency([*PRODUCERS], DELAYED, PAUSE), latency.CELLS
-    )
-    print(f"delay of a chunk every {PAUSE * 1e3:.0f} ms\n{delays}")
+    delays: Results = {}
+    if not (given.only or given.size):
+        delays = latency.measure_latency([*PRODUCERS], DELAYED, PAUSE)
+        print(f"delay of a chunk every {PAUSE * 1e3:.0f} ms")
+        print(claims_table(latency.CLAIMS, delays, latency.CELLS))
     if given.write:
-        write_section("chunks a second", medians_table(results, cells, thousands))
-        write_section("chunks posted", claims_table(CLAIMS, results, cells))
-        write_section("delays", delays)
-        groups = {title(cell): relative(results[cell]) for cell in cells}
-        write_bars("benchmarks-server.svg", "Chunks a second, relative to middy on Node", groups)
+        write(merge_kept("server", {"chunks": results, "delays": delays}))
+
+
+def write(found: Mapping[str, Results]) -> None:
+    """Write the tables and the plot of docs/benchmarks.md; each cell is from one run."""
+    chunks = found["chunks"]
+    write_section("chunks a second", medians_table(chunks, CELLS, thousands))
+    write_section("chunks posted", claims_table(CLAIMS, chunks, CELLS))
+    write_section("delays", claims_table(latency.CLAIMS, found["delays"], latency.CELLS))
+    groups = {title(cell): relative(chunks[cell]) for cell in CELLS if cell in chunks}
+    write_bars("benchmarks-server.svg", "Chunks a second, relative to middy on Node", groups)
 
 
 def arguments() -> argparse.Namespace:

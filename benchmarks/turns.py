@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ Cell = str | int
 Results = dict[Cell, dict[str, float]]
 """Medians by cell and contestant."""
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+KEPT = ROOT / "build" / "benchmarks"
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
@@ -107,6 +110,20 @@ def title(cell: Cell) -> str:
     if cell < 1024:
         return f"{cell} B"
     return f"{cell // 1024} KiB" if cell < 1 << 20 else f"{cell >> 20} MiB"
+
+
+def merge_kept(name: str, found: dict[str, Results]) -> dict[str, Results]:
+    """Add what was measured now to what earlier runs have kept in build/benchmarks; return all of it."""
+    file = KEPT / f"{name}.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    for topic, results in found.items():
+        kept.setdefault(topic, {}).update({str(cell): medians for cell, medians in results.items()})
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    return {
+        topic: {int(cell) if cell.isdigit() else cell: medians for cell, medians in results.items()}
+        for topic, results in kept.items()
+    }
 
 
 def write_section(name: str, text: str) -> None:
