@@ -1,5 +1,6 @@
 """The README and the pages of docs/ as their readers meet them (conftest.py runs their code)."""
 
+import codeop
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ from support.documents import FILE_NAME
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Their blocks belong into modules: tests, or classes and functions with blank lines inside.
+SHOW_MODULES = {"asgi.md", "middlewares.md", "pytest.md", "server.md"}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
@@ -43,6 +46,27 @@ def test_the_readme_pasted_into_python_prints_what_it_says(tmp_path: Path) -> No
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_has_code_that_its_reader_does_not_see(page: Path) -> None:
     assert "invisible-code" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name not in SHOW_MODULES],
+    ids=lambda page: page.name,
+)
+def test_what_is_not_a_file_can_be_pasted_into_python_line_by_line(page: Path) -> None:
+    for language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "python" and not FILE_NAME.match(code):
+            assert unfinished(code) == ""
+
+
+def unfinished(code: str) -> str:
+    """What the prompt of Python still waits for after the block and Enter; a wrong line raises."""
+    typed = ""
+    for line in [*code.splitlines(), ""]:
+        typed += line + "\n"
+        if codeop.compile_command(typed.removesuffix("\n"), symbol="single") is not None:
+            typed = ""
+    return typed.strip()
 
 
 LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
