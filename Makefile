@@ -61,7 +61,7 @@ fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
 bench: $(STAMP)  ## Run the benchmarks
 	for name in decoder client server local_throughput local_start cold_start; do echo "$$name:"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
-heavy: $(STAMP)  ## Stream 200 MB into a file, with an eye on memory
+heavy: $(STAMP)  ## Stream 200 MB into a file with an eye on memory, and for 60 s through timeouts of 3 s
 	$(BIN)/python -m pytest -m slow tests/e2e
 
 extras: $(STAMP)  ## Use each extra alone, from the wheel, with the newest packages
