@@ -17,7 +17,10 @@ $(STAMP): pyproject.toml constraints.txt
 install: $(STAMP)  ## Build .venv with everything that the targets need
 
 # What `make install` has made already serves the demo too.
-DEMO := $(if $(wildcard $(STAMP)),$(VENV),.venv-demo)
+ifneq ($(wildcard $(STAMP)),)
+DEMO := $(VENV)
+else
+DEMO := .venv-demo
 
 $(DEMO)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Streamify needs Python 3.11 or newer: make demo PYTHON=python3.13")'
@@ -25,6 +28,7 @@ $(DEMO)/.installed: pyproject.toml constraints.txt
 	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
 	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[demo]'
 	@touch $@
+endif
 
 demo: $(DEMO)/.installed  ## Stream a text and a data set through a local Lambda
 	@$(DEMO)/bin/streamify demo
