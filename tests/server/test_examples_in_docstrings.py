@@ -5,7 +5,17 @@ import importlib
 
 import pytest
 
-MODULES = ["formats", "frames", "handler", "middleware", "onion", "posting", "response", "testing", "writer"]
+MODULES = [
+    "formats",
+    "handler",
+    "middleware",
+    "onion",
+    "posting",
+    "response",
+    "testing",
+    "wire.frames",
+    "writer",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
