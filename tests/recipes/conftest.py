@@ -33,7 +33,7 @@ def serve(aws: LocalLambda) -> Serve:
             name,
             handler=f"{name}.{handler}",
             code=RECIPES,
-            timeout=30,
+            timeout=timeout,
             memory_size=512,
             environment=environment,
         )

@@ -5,6 +5,7 @@ in for one where an upstream refuses, breaks or stalls.
 """
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,15 +24,19 @@ def client() -> Iterator[StreamClient]:
         yield client
 
 
-def openai_chain(serve: Serve, base: str) -> str:
-    return serve("openai_upstream", OPENAI_BASE_URL=f"{base}v1", OPENAI_API_KEY="any", MODEL="echo")
+def openai_chain(serve: Serve, base: str, timeout: float = 30) -> str:
+    return serve(
+        "openai_upstream", timeout=timeout, OPENAI_BASE_URL=f"{base}v1", OPENAI_API_KEY="any", MODEL="echo"
+    )
 
 
-def anthropic_chain(serve: Serve, base: str) -> str:
-    return serve("anthropic_upstream", ANTHROPIC_BASE_URL=base, ANTHROPIC_API_KEY="any", MODEL="echo")
+def anthropic_chain(serve: Serve, base: str, timeout: float = 30) -> str:
+    return serve(
+        "anthropic_upstream", timeout=timeout, ANTHROPIC_BASE_URL=base, ANTHROPIC_API_KEY="any", MODEL="echo"
+    )
 
 
-Chain = Callable[[Serve, str], str]
+Chain = Callable[..., str]
 BOTH = pytest.mark.parametrize(
     ("chain", "upstream"), [(openai_chain, "openai_compatible"), (anthropic_chain, "anthropic_compatible")]
 )
@@ -91,6 +96,27 @@ def test_an_upstream_that_breaks_off_is_never_a_quiet_end(
         with client.stream(url, query={"prompt": "hi"}) as stream, pytest.raises(FunctionError):
             told.extend(event.event for event in stream.iter_sse())
     assert told == ["error"]
+
+
+@pytest.mark.parametrize("chain", [openai_chain, anthropic_chain])
+def test_an_upstream_is_closed_when_the_deadline_strikes(
+    serve: Serve, client: StreamClient, chain: Chain
+) -> None:
+    gone = threading.Event()
+
+    def stall(peer: Peer) -> None:
+        peer.head(EVENTS)
+        if peer.wait_gone(20):
+            gone.set()
+
+    with WireServer(stall) as server:
+        url = chain(serve, f"{server.url}/", timeout=4)
+        with (
+            pytest.raises(FunctionError, match=r"time|deadline"),
+            client.stream(url, query={"prompt": "hi"}) as stream,
+        ):
+            list(stream.iter_sse())
+        assert gone.wait(20)
 
 
 def test_a_prompt_must_be_there(serve: Serve, client: StreamClient) -> None:
