@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streamify_client import StreamClient, doctor
+from streamify_client import HttpStatusError, StreamClient, doctor
 from streamify_server.local import LocalLambda
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -51,6 +51,20 @@ def test_a_buffered_url_fails_and_says_how_to_change_it(aws: LocalLambda) -> Non
     finding = only(doctor.examine("ours", **aws.client_kwargs), "url.invoke-mode")
     assert finding.level == "FAIL"
     assert "--function-name ours --invoke-mode RESPONSE_STREAM" in finding.cure
+
+
+@pytest.mark.parametrize("granted", [(), ("lambda:InvokeFunctionUrl",), ("lambda:InvokeFunction",)])
+def test_a_url_that_nobody_may_call_fails_and_says_what_to_grant(
+    aws: LocalLambda, granted: tuple[str, ...]
+) -> None:
+    url = aws.function_url("ours", invoke_mode="RESPONSE_STREAM", granted=granted)
+    finding = only(doctor.examine("ours", **aws.client_kwargs), "url.permissions")
+    assert finding.level == "FAIL"
+    lacking = {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"} - set(granted)
+    assert all(f"--action {each} " in finding.cure for each in lacking)
+    with StreamClient() as client, pytest.raises(HttpStatusError) as refused:
+        client.stream(url).open()
+    assert refused.value.status_code == 403
 
 
 @pytest.mark.parametrize("action", READS)

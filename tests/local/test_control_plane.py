@@ -2,10 +2,12 @@
 
 import http.client
 import io
+import json
 import re
 import sys
 import urllib.request
 import zipfile
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -189,3 +191,21 @@ def test_a_write_says_what_to_use_instead(described: Any, operation: str, argume
     with pytest.raises(ClientError, match=r"LocalLambda\.add_function\(\)") as raised:
         getattr(described, operation)(FunctionName="fn0", **arguments)
     assert "add_function()" in raised.value.response["Error"]["Message"]
+
+
+def test_the_policy_of_a_public_url_has_what_aws_grants() -> None:
+    with LocalLambda() as aws:
+        aws.add_function("fn", handler="plain.handler", code=FUNCTIONS)
+        aws.function_url("fn")
+        with closing(boto3_client(aws)) as client:
+            answer = answer_of(client.get_policy(FunctionName="fn"), "GetPolicyResponse")
+    statements = json.loads(answer["Policy"])["Statement"]
+    assert [each["Action"] for each in statements] == ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
+    assert {each["Principal"] for each in statements} == {"*"}
+
+
+def test_what_a_public_url_is_granted_is_checked() -> None:
+    with LocalLambda() as aws:
+        aws.add_function("fn", handler="plain.handler", code=FUNCTIONS)
+        with pytest.raises(ValueError, match="granted is lambda:InvokeFunctionUrl or"):
+            aws.function_url("fn", granted=["lambda:Everything"])

@@ -105,7 +105,9 @@ class ControlApi:
         return [control_plane.url_config(function, url, front, created) for url, front, created in opened]
 
     async def _get_policy(self, ask: Ask) -> None:
-        policy = control_plane.policy(self._find(ask)[0], self._urls(ask))
+        function = self._find(ask)[0]
+        fronts = [front for _, front, _ in self._service.function_urls(function.name)]
+        policy = control_plane.policy(function, fronts)
         if policy is None:
             raise control_plane.no_such_resource()
         await _respond_json(ask, policy)

@@ -124,9 +124,10 @@ def _cors(cors: Cors) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value not in (None, [])}
 
 
-def policy(function: Function, urls: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def policy(function: Function, fronts: Sequence[Front]) -> dict[str, Any] | None:
     """The answer to GetPolicy: what AWS grants to everybody for a URL with AuthType NONE; None: nothing."""
-    if not any(url["AuthType"] == "NONE" for url in urls):
+    granted = {each for front in fronts if not front.signed for each in front.granted}
+    if not granted:
         return None
     everybody = {"Effect": "Allow", "Principal": "*", "Resource": function.arn}
     statements = [
@@ -143,7 +144,8 @@ def policy(function: Function, urls: Sequence[Mapping[str, Any]]) -> dict[str, A
             "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
         },
     ]
-    document = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
+    allowed = [statement for statement in statements if statement["Action"] in granted]
+    document = {"Version": "2012-10-17", "Id": "default", "Statement": allowed}
     return {
         "Policy": json.dumps(document),
         "RevisionId": hashlib.sha256(function.arn.encode()).hexdigest()[:32],

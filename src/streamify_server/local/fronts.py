@@ -6,6 +6,9 @@ from typing import Literal
 from .cors import Cors
 from .functions import DUMMY_CREDENTIALS
 
+# What a Function URL needs (https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html).
+URL_PERMISSIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
@@ -13,7 +16,8 @@ class Front:
 
     `api` is "url" for a Function URL (events of format 2.0) or "rest" for a REST API (format 1.0).
     `streaming` is the invoke mode RESPONSE_STREAM of the one, the transfer mode STREAM of the other.
-    `hangs_when_empty` says what becomes of a prelude without a body byte.
+    `hangs_when_empty` says what becomes of a prelude without a body byte. `granted` is what the function's
+    resource policy allows everybody who calls an unsigned URL.
     """
 
     function: str
@@ -23,6 +27,7 @@ class Front:
     cors: Cors | None = None
     pass_origins: tuple[str, ...] = ()
     hangs_when_empty: bool = True
+    granted: tuple[str, ...] = URL_PERMISSIONS
     secrets: dict[str, str] = field(
         default_factory=lambda: {
             DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"]: DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
@@ -34,6 +39,13 @@ class Front:
         """Whether pages of another origin may call: the URL answers them, or the application does."""
         passed = "*" in self.pass_origins or origin in self.pass_origins
         return passed or (self.cors is not None and self.cors.allows(origin))
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The permissions without which an unsigned URL answers 403."""
+        if self.signed or self.api != "url":
+            return ()
+        return tuple(each for each in URL_PERMISSIONS if each not in self.granted)
 
     @property
     def prelude_limit(self) -> int:

@@ -100,6 +100,8 @@ class HttpFront:
         except BodyTooLargeError:
             raise RefusedError(413, "Request Too Long") from None
         caller = None
+        if lacking := self._front.lacking:
+            raise RefusedError(403, f"Forbidden: the resource policy does not grant {' and '.join(lacking)}")
         if self._front.signed:
             caller = self._verify(request, body)
         trace_id = trace_header(request.header("x-amzn-trace-id"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from .cors import Cors, checked_origins
 from .events import Event, FaultInjected, History, InvocationRecord, LogWritten, Observer
 from .faults import Fault
+from .fronts import URL_PERMISSIONS
 from .functions import DUMMY_CREDENTIALS, Function, make_function
 from .layers import unpack_layers
 from .loop_thread import LoopThread
@@ -199,6 +200,7 @@ class LocalLambda:
         cors: Cors | None = None,
         pass_origins: Sequence[str] = (),
         empty_body: Literal["hang", "end"] = "hang",
+        granted: Sequence[str] = URL_PERMISSIONS,
         port: int = 0,
     ) -> str:
         """Open a Function URL.
@@ -214,6 +216,8 @@ class LocalLambda:
                 passed on to the application, which answers CORS itself. Others are refused.
             empty_body: What becomes of a streamed prelude without a body byte: "hang", as seen on AWS, until
                 the caller hangs up, or "end".
+            granted: What the resource policy grants everybody with auth_type "NONE"; without both of
+                "lambda:InvokeFunctionUrl" and "lambda:InvokeFunction" the URL answers 403.
             port: The port to listen on; 0 takes a free one.
 
         Returns:
@@ -223,6 +227,8 @@ class LocalLambda:
             KeyError: There is no such function.
             ValueError: An argument that cannot be.
         """
+        for permission in granted:
+            _one_of("granted", permission, *URL_PERMISSIONS)
         _one_of("invoke_mode", invoke_mode, "BUFFERED", "RESPONSE_STREAM")
         _one_of("auth_type", auth_type, "NONE", "AWS_IAM")
         if cors and pass_origins:
@@ -239,6 +245,7 @@ class LocalLambda:
             cors=cors,
             pass_origins=checked_origins(pass_origins),
             hangs_when_empty=empty_body == "hang",
+            granted=tuple(granted),
         )
 
     def rest_api(
