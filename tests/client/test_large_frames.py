@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamify_client import StreamClient, StreamTimeoutError, TruncatedStreamError
+from streamify_client import CorruptStreamError, StreamClient, StreamTimeoutError, TruncatedStreamError
 from support.clients import CREDENTIALS
 from support.tls import make_authority
 from support.wire_server import Behaviour, Peer, WireServer, complete_frame, payload_frame, whole
@@ -106,6 +106,30 @@ def test_a_connection_lost_in_a_large_frame_is_truncation(trust: Trust) -> None:
         WireServer(behave, context=trust[0]) as server,
         client_of(server, trust) as client,
         pytest.raises(TruncatedStreamError),
+    ):
+        chunks.extend(client.stream("fn").iter_bytes())
+    assert chunks == [b"first"]
+
+
+@pytest.mark.parametrize("ending", [b"0\r\n\r\n", b"nonsense\r\n"])
+def test_a_body_that_ends_inside_a_frame_is_told_at_once(trust: Trust, ending: bytes) -> None:
+    """Nothing waits for the rest of the frame on a connection that stays open."""
+
+    def behave(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"first")
+        pause = threading.Event()
+        for start in range(0, 60_000, 20_000):
+            pause.wait(0.1)
+            peer.chunk(payload_frame(LARGE)[start : start + 20_000])
+        peer.send(ending)
+        assert peer.wait_gone()
+
+    chunks: list[bytes] = []
+    with (
+        WireServer(behave, context=trust[0]) as server,
+        client_of(server, trust, idle_timeout=600) as client,
+        pytest.raises(TruncatedStreamError if ending.startswith(b"0") else CorruptStreamError),
     ):
         chunks.extend(client.stream("fn").iter_bytes())
     assert chunks == [b"first"]

@@ -168,9 +168,9 @@ class ChunkedBody:
             data = self._receive()
             if not data:
                 return decoder.finish()
-            if len(data) < wanted:
-                data = self._with_more(data, timeout, wanted)
             pieces = decoder.receive(data)
+            if len(data) < wanted:
+                self._wait_for_more(pieces, len(data), timeout, wanted)
             if pieces or decoder.complete:
                 return pieces
 
@@ -196,19 +196,23 @@ class ChunkedBody:
             self._size = _READ
         return data
 
-    def _with_more(self, first: bytes, timeout: float | None, wanted: int) -> bytes:
-        """Wait for the rest of a large frame here, which costs less than a step of the reader each time."""
-        found, size = [first], len(first)
+    def _wait_for_more(self, pieces: list[bytes], size: int, timeout: float | None, wanted: int) -> None:
+        """Wait for the rest of a large frame here, which costs less than a step of the reader each time.
+
+        The body may end before the frame does: nothing more comes then, though the connection stays open.
+        """
+        decoder = self._decoder
         try:
-            while size < wanted:
+            while size < wanted and not decoder.over:
                 self._exchange.wait(timeout)
                 if not (data := self._receive()):
                     break
-                found.append(data)
+                pieces += decoder.receive(data)
                 size += len(data)
         except OSError as error:
             self._failure = error  # it stands behind what has come
-        return b"".join(found)
+        except WireError:
+            pass  # the decoder keeps it: it stands behind what has come
 
     def _with_records_here(self, first: bytes) -> bytes:
         """TLS gives a record at a time, 16 KiB at most: take further ones as well if they are here."""
