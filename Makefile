@@ -66,7 +66,7 @@ bench: $(STAMP)  ## Run the benchmarks
 	for name in decoder client server local_throughput local_start cold_start; do echo "$$name:"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 heavy: $(STAMP)  ## Stream 200 MB into a file with an eye on memory, and for 60 s through timeouts of 3 s
-	$(BIN)/python -m pytest -m slow tests/e2e
+	$(BIN)/python -m pytest -m slow tests/e2e -n 2 --dist loadfile
 
 extras: $(STAMP)  ## Use each extra alone, from the wheel, with the newest packages
 	$(BIN)/python scripts/check-extras
