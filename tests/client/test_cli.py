@@ -54,7 +54,15 @@ def run(*arguments: str, input: bytes = b"", **variables: str) -> tuple[int, byt
 
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *arguments], env=ENVIRONMENT, cwd=ROOT, **options)
+    return subprocess.Popen(
+        [*COMMAND, *arguments], env=ENVIRONMENT, cwd=ROOT, preexec_fn=_hear_signals, **options
+    )
+
+
+def _hear_signals() -> None:
+    """Hear signals that the suite's own parent ignores, as nohup does."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 # output
