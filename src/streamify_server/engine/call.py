@@ -75,9 +75,11 @@ class Call:
         self._poster = posting.take(context)
         event, offer = take_offer(event, context)
         first, _State.is_first = _State.is_first, False
+        content_type = options.content_type
         if offer.probe is not None:
             from . import probe as _probe
 
+            content_type = _probe.CONTENT_TYPE
             onion = _probe.probe(offer.probe, first=first)
         self._event = event
         self._context = context
@@ -97,8 +99,7 @@ class Call:
         self.interruption: Interruption = Interruption()
         self.driver: Driver = Driver(self.interruption)
         request = onion.request(event, context)
-        kind = options.content_type if offer.probe is None else "application/x-ndjson"
-        self._lifecycle = Lifecycle(onion, request, self.driver, self._begin, kind, self._part)
+        self._lifecycle = Lifecycle(onion, request, self.driver, self._begin, content_type, self._part)
         self._collected: Collecting | None = None
         self._given_up: BaseException | None = None
 
