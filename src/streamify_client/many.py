@@ -102,10 +102,14 @@ class StreamMap(Iterator[MapItem]):
         self._next = 0  # the index that is to be handed out next, where there is an order
 
     def __next__(self) -> MapItem:
+        if self._closed:
+            raise StopIteration
         try:
             self._fill()
             while (item := self._take()) is None:
-                if self._closed or not self._running:
+                if self._closed:
+                    raise _closed_meanwhile()
+                if not self._running:
                     raise StopIteration
                 self._collect(self._finished.get())
         except StopIteration:
@@ -141,10 +145,12 @@ class StreamMap(Iterator[MapItem]):
             stream.cancel()
             raise
         self._running[index] = _Running(stream, thread)
+        if self._closed:  # by another thread, which may not have seen this one
+            stream.cancel()
 
     def _collect(self, item: MapItem | Raised) -> None:
         if self._closed:
-            raise StreamClosedError("The map was closed while its next item was waited for.")
+            raise _closed_meanwhile()
         if isinstance(item, Raised):
             raise item.error
         self._running.pop(item.index).thread.join()
@@ -188,6 +194,10 @@ class StreamMap(Iterator[MapItem]):
 
     def __del__(self) -> None:
         self._cancel()  # without waiting: the collector may run in any thread, and at any moment
+
+
+def _closed_meanwhile() -> StreamClosedError:
+    return StreamClosedError("The map was closed while its next item was waited for.")
 
 
 def _read_item(
