@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.layer import BARE_PYTHON
+
 SOURCE = Path(__file__).parent.parent / "src"
 HEAVY = {"boto3", "botocore", "aiobotocore", "pandas", "pyarrow", "polars", "httpx2", "h11", "rich", "click"}
 # These load what they need of both halves when they are called.
@@ -44,6 +46,15 @@ def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
     script = f"import sys, {package}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])
+def test_a_package_that_was_copied_without_its_metadata_can_be_imported_whole(package: str) -> None:
+    script = f"from {package} import *; print(__version__)"
+    done = subprocess.run(
+        [BARE_PYTHON, "-c", script], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("unknown\n", "")
 
 
 def test_the_wire_imports_nothing_from_outside_itself() -> None:

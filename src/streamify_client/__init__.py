@@ -88,9 +88,12 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("streamify")
+        try:
+            return version("streamify")
+        except PackageNotFoundError:  # copied into a function's package without its metadata
+            return "unknown"
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

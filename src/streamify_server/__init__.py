@@ -60,9 +60,12 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     # What few functions use is imported when it is used: a cold start pays for every module.
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("streamify")
+        try:
+            return version("streamify")
+        except PackageNotFoundError:  # copied into a function's package without its metadata
+            return "unknown"
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

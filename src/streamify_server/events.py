@@ -46,7 +46,7 @@ def kind_of(event: Any) -> str | None:
         return WEBSOCKET_API
     if isinstance(context.get("http"), Mapping):
         return FUNCTION_URL if ".lambda-url." in str(context.get("domainName", "")) else HTTP_API
-    if "httpMethod" in event:
+    if isinstance(event.get("httpMethod"), str):
         return HTTP_API_1 if "version" in event else REST_API
     return OTHER
 

@@ -197,7 +197,9 @@ async def blocks_the_loop(event, context):
 @streaming_handler(deadline_margin=2.0)
 async def spins_in_the_loop(event, context):
     try:
-        while True: yield "x"
+        while True:
+            sum(range(5000))  # slower than the caller, so that the response is never full
+            yield "x"
     finally: say("finally")
 
 

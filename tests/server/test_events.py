@@ -72,6 +72,7 @@ KINDS: dict[str, tuple[dict[str, Any], str | None]] = {
         {"version": "2.0", "method": "GET", "path": "/", **context(serviceNetworkArn="arn")},
         "lattice",
     ),
+    "a null method": ({"httpMethod": None, **context(stage="v1")}, "other"),
     "an empty context": ({"version": "2.0", **context()}, "other"),
     "a destination": ({"version": "1.0", **context(condition="Success"), "responsePayload": 1}, "other"),
     "an SDK call": ({"prompt": "hi", "method": "charge"}, None),

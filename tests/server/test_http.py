@@ -258,6 +258,25 @@ def test_an_empty_body_becomes_a_line_feed_where_the_caller_would_hang(
         assert result.value["body"] == ""
 
 
+class Nothing:
+    """A transform that leaves nothing."""
+
+    def after(self, request: Any) -> None:
+        request.transform_body(self)
+
+    def feed(self, chunk: bytes) -> bytes:
+        return b""
+
+    finish = bytes
+
+
+def test_a_body_that_comes_to_nothing_is_an_empty_body() -> None:
+    handler = streaming_handler(lambda event, context: HttpResponse(200, body=event.get("body", "x")))
+    handler.use(Nothing())
+    assert outcome(handler, FUNCTION_URL).body == b"\n"
+    assert outcome(handler, {**FUNCTION_URL, "body": fails_later()}).body == b"\n"
+
+
 @pytest.mark.parametrize(("option", "sent"), [(b"", b""), ("{}", b"{}"), (b" ", b" ")])
 def test_what_stands_for_an_empty_body_can_be_chosen(option: bytes | str, sent: bytes) -> None:
     assert (

@@ -13,7 +13,7 @@ import pytest
 
 from streamify_server import Headers, HttpResponse, Request, streaming_handler
 from streamify_server.posting import posting_through
-from streamify_server.testing import Context, Result, invoke
+from streamify_server.testing import Context, Result
 from support.answers import outcome
 from support.posters import Leaving
 
@@ -370,8 +370,35 @@ def test_context_variables_of_a_before_are_seen_everywhere_after_it(
     handler = streaming_handler(sync_body if function == "sync" else async_body)
     handler.before(set_it_async if is_async_before else set_it)
     handler.on_stream_end(lambda request: seen.append(VARIABLE.get()))
-    assert contextvars.copy_context().run(invoke, handler).text == "set"
+    assert outcome(handler).text == "set"
     assert seen == ["set"]
+
+
+def bind(event: Any, context: Any) -> Iterator[str]:
+    yield VARIABLE.get()
+    VARIABLE.set("bound")
+
+
+async def bind_async(event: Any, context: Any) -> AsyncIterator[str]:
+    yield VARIABLE.get()
+    VARIABLE.set("bound")
+
+
+def bind_written(event: Any, context: Any, stream: Any) -> None:
+    stream.write(VARIABLE.get())
+    VARIABLE.set("bound")
+
+
+async def bind_written_async(event: Any, context: Any, stream: Any) -> None:
+    await stream.write(VARIABLE.get())
+    VARIABLE.set("bound")
+
+
+@pytest.mark.parametrize("function", [bind, bind_async, bind_written, bind_written_async])
+def test_what_a_request_puts_into_context_variables_ends_with_it(function: Callable[..., Any]) -> None:
+    handler = streaming_handler(function).on_stream_end(lambda request: VARIABLE.set("at the end"))
+    assert [outcome(handler).text for _ in range(2)] == ["unset", "unset"]
+    assert VARIABLE.get() == "unset"
 
 
 def test_async_generators_run_in_one_task_so_timeouts_may_span_yields() -> None:
@@ -858,6 +885,7 @@ def test_the_chain_of_an_error_shows_a_failed_end_hook_and_has_no_circles(body: 
     assert str(error) == "body"
     shown = [str(link) for link in links(error)]
     assert "hook" in shown or hook == "the error" or (hook, body) == ("its cause", "with a cause")
+    assert ("'cause'" in shown) == (body == "with a cause")
     import traceback
 
     assert ("RuntimeError: hook" in "".join(traceback.format_exception(error))) == ("hook" in shown)

@@ -253,6 +253,14 @@ def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapper(event: Any, context: Any) -> Any:
+        return function(event, context)
+
+    return wrapper
+
+
 class Injecting:
     """A decorator that is an object."""
 
@@ -273,6 +281,19 @@ def test_a_decorator_that_injects_an_argument_does_not_make_a_writer(inject: Cal
         yield db
 
     assert outcome(handler).text == "database"
+
+
+@pytest.mark.parametrize("around", [lambda handler: handler, wrapping, timed])
+def test_a_function_around_a_writer_in_a_handler_is_no_writer(around: Callable[..., Any]) -> None:
+    inner = streaming_handler(three)
+    assert outcome(streaming_handler(around(inner))).body == b"three"
+
+    @wraps(inner)
+    def copying(event: Any, context: Any, stream: Any) -> None:
+        for chunk in inner(event, context):
+            stream.write(b"<" + chunk + b">")
+
+    assert outcome(streaming_handler(copying)).body == b"<three>"
 
 
 def test_a_decorator_that_keeps_the_stream_from_a_writer_is_named() -> None:

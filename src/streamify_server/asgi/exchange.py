@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Iterable
 from time import monotonic
@@ -22,9 +23,10 @@ _log = logging.getLogger("streamify_server.asgi")
 
 # How long an application that was told of a lost connection may clean up before it is cancelled, in seconds.
 _GRACE = 0.1
-# How long after its last message an application may still fail its response, in seconds; what runs longer is
-# a background task.
+# How long after its last message an application may still fail its response, in seconds, and how many turns
+# of the loop it gets at least, for a machine that is busy; what runs longer is a background task.
 _MAY_FAIL_WITHIN = 0.05
+_MAY_FAIL_TURNS = 50
 _TURN = 0.005  # seconds after which an application that never waits lets other tasks have their turn
 
 
@@ -48,9 +50,8 @@ class Exchange:
         self._gone = False  # the caller has gone
         self._lost: BaseException | None = None  # why not
         self._over = False  # the application has returned or failed
-        self._listening = (
-            0  # how many calls of the application wait, and would be told that the caller has gone
-        )
+        self._swept = False  # no generator of an incomplete response is left open
+        self._listening = 0  # calls of the application that would be told that the caller has gone
         self._failure: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -84,6 +85,9 @@ class Exchange:
         await self._wait(lambda: self._complete or self._over or self._lost is not None)
         if self._complete and not self._over:
             await asyncio.wait([self._task], timeout=_MAY_FAIL_WITHIN)
+            for _ in range(_MAY_FAIL_TURNS):
+                if not self._over:
+                    await asyncio.sleep(0)
         if self._lost is not None:
             raise self._lost
         # Frameworks answer an error with a 500 and raise it again, for the server's log.
@@ -108,6 +112,8 @@ class Exchange:
 
     async def finish(self) -> None:
         """End the response if it has not ended, whatever became of it, and wait for what comes after it."""
+        if asyncio.get_running_loop() is not self.loop:
+            return  # a handler around ran it on a loop of its own, which has ended
         await self.aclose()
         try:
             await self.settle()
@@ -121,7 +127,8 @@ class Exchange:
         if self._failure is not None:
             self._log_failure(self._failure)
             self._failure = None  # and with it the frames that still hold generators
-        if not self._complete:
+        if not self._complete and not self._swept:
+            self._swept = True
             await _generators_closed()
 
     async def _cancelled(self) -> None:
@@ -230,6 +237,7 @@ class Exchange:
 
 async def _generators_closed() -> None:
     """Wait for async generators that were dropped: asyncio closes each in a task of its own."""
+    gc.collect()  # tracebacks and task groups hold them in circles
     await asyncio.sleep(0)  # those tasks are made in the loop's next turn
     closing = [
         task for task in asyncio.all_tasks() if type(task.get_coro()).__name__ == "async_generator_athrow"
@@ -246,6 +254,8 @@ def _reported(failure: BaseException) -> Exception:
     """What ended the application, as the error of its response: nothing that would end the process."""
     if isinstance(failure, Exception):
         return failure
+    if isinstance(failure, Stopped) and isinstance(failure.reason, Exception):
+        return failure.reason
     _log.error("The ASGI application was ended", exc_info=failure)
     error = RuntimeError(f"The ASGI application was ended by {type(failure).__name__}: {failure}")
     error.__cause__ = failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext, suppress
+from contextvars import copy_context
 
 from streamify_server import checkpoints, posting
 from streamify_server.events import REST_API
@@ -65,7 +66,8 @@ def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
         from .inner import Inner
 
         return Inner(onion, options, event, context, outer)
-    return Call(onion, options, event, context).run()
+    # What a request puts into context variables ends with it.
+    return copy_context().run(Call(onion, options, event, context).run)
 
 
 class Call:

@@ -45,6 +45,8 @@ def _reached(error: BaseException) -> list[BaseException]:
 def _cut(error: BaseException, unwanted: set[int]) -> None:
     """Remove every link that leads from this error to an unwanted one: it would close a circle."""
     for one in _reached(error):
+        if id(one) in unwanted:
+            continue  # its own links are wanted
         if id(one.__cause__) in unwanted:
             one.__cause__ = None
         if id(one.__context__) in unwanted:

@@ -273,14 +273,19 @@ class Output:
     def end(self) -> None:
         """End the response."""
         self._stop_beating()
-        if self.empty and not self.sent and self._filler:
+        if self._nothing_sent and self._filler:
             self.sink.write(self._filler)
         self.sink.end()
 
     def fail(self, error: BaseException) -> None:
         """End the response with this error; from any thread."""
         self.over = True
-        self.sink.fail(error, self._filler if self.empty and not self.sent else b"")
+        self.sink.fail(error, self._filler if self._nothing_sent else b"")
+
+    @property
+    def _nothing_sent(self) -> bool:
+        # What no transform sees is counted now and then only, and what they see may come to nothing.
+        return not self.sent and (self.empty or self.transformed)
 
     def _stop_beating(self) -> None:
         if self._guard is None:

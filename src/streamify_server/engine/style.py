@@ -102,4 +102,6 @@ def _layers(function: Any) -> Iterator[Any]:
     while id(function) not in seen:
         seen.add(id(function))
         yield function
+        if hasattr(function, "on_stream_end"):
+            return  # a streaming handler takes two arguments, whatever it wraps
         function = getattr(function, "__wrapped__", function)

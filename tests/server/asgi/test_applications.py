@@ -320,7 +320,14 @@ def test_a_lost_connection_ends_the_generator_before_the_next_request(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_a_generator_that_takes_its_time_to_clean_up_is_waited_for() -> None:
+class Passing(BaseHTTPMiddleware):
+    async def dispatch(self, request: Any, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        return response
+
+
+@pytest.mark.parametrize("middlewares", [[], [Middleware(Passing)], [Middleware(Passing)] * 2])
+def test_a_generator_that_takes_its_time_to_clean_up_is_waited_for(middlewares: list[Middleware]) -> None:
     closed: list[bool] = []
 
     async def forever() -> AsyncIterator[str]:
@@ -335,7 +342,7 @@ def test_a_generator_that_takes_its_time_to_clean_up_is_waited_for() -> None:
     async def endpoint(request: Any) -> Response:
         return StreamingResponse(forever())
 
-    handler = streaming_asgi(Starlette(routes=[Route("/", endpoint)]))
+    handler = streaming_asgi(Starlette(routes=[Route("/", endpoint)], middleware=middlewares))
     with pytest.raises(ConnectionResetError):
         answer(handler, function_url(), Wire(lose_after=2))
     assert closed == [True]

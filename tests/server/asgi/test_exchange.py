@@ -287,6 +287,22 @@ async def test_a_failure_right_after_the_last_message_is_an_error_of_the_stream(
             await sent(running)
 
 
+async def test_on_a_busy_machine_a_failure_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamify_server.asgi.exchange._MAY_FAIL_WITHIN", 0)
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"cut", more=False))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        raise ValueError("in the generator")
+
+    async with exchange(app) as running:
+        await running.response()
+        with pytest.raises(ValueError, match="in the generator"):
+            await sent(running)
+
+
 async def test_an_error_that_the_response_itself_reports_is_logged_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

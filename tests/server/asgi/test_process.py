@@ -74,6 +74,15 @@ def blocks(request):
         yield "too late"
     return StreamingResponse(chunks())
 
+async def blocks_the_loop(request):
+    async def chunks():
+        yield "begun"
+        try:
+            wait_at(request.query_params["gate"])
+        finally:
+            happened["closed"] += 1
+    return StreamingResponse(chunks())
+
 async def slow(request):
     try:
         await asyncio.Event().wait()
@@ -97,7 +106,7 @@ async def report(request):
 async def fails(request):
     raise KeyError("no such thing")
 
-endpoints = (gated, breaks, forever, waits, blocks, slow, events, later, report, fails)
+endpoints = (gated, breaks, forever, waits, blocks, blocks_the_loop, slow, events, later, report, fails)
 app = Starlette(routes=[Route("/" + one.__name__, one) for one in endpoints], lifespan=lifespan)
 handler = streaming_asgi(app, deadline_margin=3)
 """
@@ -186,6 +195,14 @@ def test_the_deadline_tells_the_caller_even_while_a_thread_is_blocked(api: Runti
     assert post.error["errorType"] == "DeadlineExceededError"
     gate.open()
     assert report(api) == {"started": 1, "unblocked": 1}
+
+
+def test_the_deadline_interrupts_what_keeps_the_loop_from_turning(api: RuntimeApi, code: Path) -> None:
+    event = function_url("/blocks_the_loop", query=f"gate={Gate(code).path}")
+    post = api.invoke(event, seconds=TIME_LIMIT).result()
+    assert post.http_body == b"begun"
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert report(api) == {"started": 1, "closed": 1}
 
 
 def test_background_work_is_done_before_the_next_request(api: RuntimeApi) -> None:
