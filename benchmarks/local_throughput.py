@@ -2,8 +2,10 @@
 
     python benchmarks/local_throughput.py [rounds]
 
-uvicorn serves an async generator itself; LocalLambda has one hop more, from the function's process over the
-Runtime API. Both run in processes of their own and take turns; the caller reads plain sockets.
+uvicorn serves an async generator itself; LocalLambda has one hop more, to the function's process over the
+Runtime API, and a process of the function for each call at once. Both run in processes of their own and take
+turns. Chunks are read from plain sockets, in one response; requests go out over http.client, one after the
+other on one connection or on four at once.
 """
 
 import http.client
@@ -14,9 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-CHUNKS, SIZE, REQUESTS = 100_000, 100, 1000
+CHUNKS, SIZE, REQUESTS, AT_ONCE = 100_000, 100, 1000, 4
 APPLICATION = """
 async def chunks(count):
     for _ in range(count):
@@ -81,22 +84,28 @@ def chunks_a_second(port: int, head: str, body: bytes = b"") -> float:
     return CHUNKS / taken
 
 
-def requests_a_second(port: int, method: str, path: str, body: bytes = b"") -> float:
-    """Ask one after the other on one connection."""
-    caller = http.client.HTTPConnection("127.0.0.1", port)
+def requests_a_second(port: int, method: str, path: str, body: bytes = b"", at_once: int = 1) -> float:
+    """Ask on so many connections at once, one after the other on each."""
+
+    def ask() -> None:
+        caller = http.client.HTTPConnection("127.0.0.1", port)
+        for _ in range(REQUESTS // at_once):
+            caller.request(method, path, body)
+            if caller.getresponse().read().strip(b'"')[-4:] != b"done":
+                raise SystemExit("a wrong answer")
+        caller.close()
+
     began = time.perf_counter()
-    for _ in range(REQUESTS):
-        caller.request(method, path, body)
-        if caller.getresponse().read().strip(b'"')[-4:] != b"done":
-            raise SystemExit("a wrong answer")
-    taken = time.perf_counter() - began
-    caller.close()
-    return REQUESTS / taken
+    with ThreadPoolExecutor(at_once) as callers:
+        for asked in [callers.submit(ask) for _ in range(at_once)]:
+            asked.result()
+    return REQUESTS / (time.perf_counter() - began)
 
 
 def measure(uvicorn: int, api: int, url: int, rounds: int) -> dict[str, list[float]]:
     """The contestants take turns; the first round warms up."""
     streaming = "POST /2021-11-15/functions/frames/response-streaming-invocations"
+    invoke = ("POST", "/2015-03-31/functions/plain/invocations", b"{}")
     cells: dict[str, Callable[[], float]] = {
         "chunks a second, uvicorn": lambda: chunks_a_second(uvicorn, f"GET /?{CHUNKS}"),
         "chunks a second, Function URL": lambda: chunks_a_second(url, f"GET /?{CHUNKS}"),
@@ -104,9 +113,11 @@ def measure(uvicorn: int, api: int, url: int, rounds: int) -> dict[str, list[flo
             api, streaming, b'{"chunks": %d}' % CHUNKS
         ),
         "requests a second, uvicorn": lambda: requests_a_second(uvicorn, "GET", "/"),
-        "requests a second, Invoke": lambda: requests_a_second(
-            api, "POST", "/2015-03-31/functions/plain/invocations", b"{}"
+        "requests a second, Invoke": lambda: requests_a_second(api, *invoke),
+        f"{AT_ONCE} requests at once, uvicorn": lambda: requests_a_second(
+            uvicorn, "GET", "/", at_once=AT_ONCE
         ),
+        f"{AT_ONCE} requests at once, Invoke": lambda: requests_a_second(api, *invoke, at_once=AT_ONCE),
     }
     taken: dict[str, list[float]] = {name: [] for name in cells}
     for number in range(rounds + 1):

@@ -133,7 +133,7 @@ async def test_what_several_chunks_of_one_read_answer_leaves_in_one_write() -> N
 
         connection._transport.write = counted
         await connection.start(200, [])
-        async for batch in connection.batches():
+        while batch := await connection.batch():
             await connection.send_all(batch)
         await connection.finish()
 

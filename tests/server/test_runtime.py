@@ -26,6 +26,10 @@ def handler(event, context):
     return globals()[event["do"]](event)
 
 
+def whole_or_streamed(event, context):
+    return "whole" if event["do"] == "whole" else handler(event, context)
+
+
 def bare(event):
     yield "Grüße, "
     yield ""
@@ -114,6 +118,20 @@ def test_a_generator_is_posted_chunk_by_chunk(api: RuntimeApi, runtime: Runtime)
     assert post.complete
     assert not post.trailers
     assert post.eof_after, "the connection is closed after the response"
+
+
+def test_whole_answers_share_a_connection_with_the_requests_for_events(
+    api: RuntimeApi, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    with running(api, tmp_path, "app.whole_or_streamed"):
+        for _ in range(3):
+            assert api.invoke({"do": "whole"}).result().body == b'"whole"'
+        assert api.connections == 1
+        assert api.invoke({"do": "bare"}).result().complete
+        assert api.connections == 2, "a streamed response has one of its own"
+        assert api.invoke({"do": "whole"}).result().body == b'"whole"'
+        assert api.connections == 2
 
 
 def test_the_invocation_id_is_echoed_only_if_it_came(api: RuntimeApi, runtime: Runtime) -> None:

@@ -177,6 +177,11 @@ class RuntimeApi:
         self._waiting.put(invocation)
         return invocation
 
+    @property
+    def connections(self) -> int:
+        """How many were accepted."""
+        return len(self._sockets)
+
     def _spawn(self, target: Any, *args: Any) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)

@@ -17,6 +17,13 @@ from .trace import trace_header
 CLIENT_CONTEXT_LIMIT = 3583
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_number)
+
+
 class Ask:
     """A request to the Lambda API with the checks that every invocation makes."""
 
@@ -54,7 +61,7 @@ class Ask:
         if not body:
             return b"{}"
         try:
-            json.loads(body.decode(), parse_constant=_no_number)
+            _STRICT.decode(body.decode())
         except (ValueError, RecursionError) as error:
             message = f"Could not parse request body into json: {error}"
             raise ApiError("InvalidRequestContentException", message) from None
@@ -90,7 +97,3 @@ class Ask:
             raise ApiError("InvalidRequestContentException", message) from None
         # A header carries bytes and no line breaks, which JSON allows between its tokens.
         return re.sub(r"[\r\n]", " ", text).encode().decode("latin-1")
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

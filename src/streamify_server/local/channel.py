@@ -17,39 +17,47 @@ class Channel:
         self._size = 0
         self._ended = False
         self._detached = False
-        self._filled = asyncio.Event()
-        self._room = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._filled: asyncio.Future[None] | None = None  # the consumer waits for it
+        self._room: asyncio.Future[None] | None = None  # the producer does
 
     async def put(self, pieces: list[bytes]) -> None:
         """Add pieces; wait while the consumer is behind. Once the consumer has gone, they are dropped."""
         while self._size >= _IN_FLIGHT and not self._ended and not self._detached:
-            self._room.clear()
-            await self._room.wait()
+            self._room = self._loop.create_future()
+            await self._room
         if not self._ended and not self._detached:
             self._pieces += pieces
             self._size += sum(map(len, pieces))
-            self._filled.set()
+            _wake(self._filled)
 
     def end(self) -> None:
         """No piece follows; what is queued is still delivered."""
         self._ended = True
-        self._filled.set()
-        self._room.set()
+        _wake(self._filled)
+        _wake(self._room)
 
     def detach(self) -> None:
         """The consumer has gone: the producer must not wait for it."""
         self._detached = True
         self._pieces.clear()
-        self._room.set()
+        _wake(self._room)
 
-    async def __aiter__(self) -> AsyncIterator[list[bytes]]:
-        while True:
-            while self._pieces:
-                pieces, self._pieces = self._pieces, []
-                self._size = 0
-                self._room.set()
-                yield pieces
+    def __aiter__(self) -> AsyncIterator[list[bytes]]:
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        while not self._pieces:
             if self._ended:
-                return
-            self._filled.clear()
-            await self._filled.wait()
+                raise StopAsyncIteration
+            self._filled = self._loop.create_future()
+            await self._filled
+        pieces, self._pieces = self._pieces, []
+        self._size = 0
+        _wake(self._room)
+        return pieces
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

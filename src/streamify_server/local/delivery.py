@@ -9,6 +9,8 @@ from .faults import Action, Cut, Fault, Script, Send, Stall
 from .http1 import Connection
 from .http_head import Headers
 
+_NO_FAULT = Fault()
+
 
 class CutShortError(ConnectionError):
     """The plan has ended the response here."""
@@ -35,7 +37,7 @@ class Delivery:
         self._tell = tell
         self._framed = framed
         self._ended = False
-        self.fault: Fault = fault or Fault()
+        self.fault: Fault = fault or _NO_FAULT
         self._connection = connection
         self._script = Script(fault) if fault else None
         self._gate: ChunkGate | None = None

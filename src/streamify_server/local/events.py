@@ -4,7 +4,7 @@ import builtins
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .faults import Fault
@@ -118,12 +118,45 @@ class InvocationRecord:
 
 
 @dataclass(slots=True)
-class _Produced:
-    """What a running invocation has produced so far: chunks are too many for a new record each."""
+class _Invocation:
+    """What is known of an invocation so far; a record of it is made when somebody asks."""
 
-    first: float
+    started: InvocationStarted
+    content_type: str | None = None
+    first: float | None = None  # when it produced its first piece
     bytes: int = 0
     chunks: int = 0
+    status: Status = "running"
+    error_type: str | None = None
+    duration: float | None = None
+    error_name: str | None = None
+    error_message: str | None = None
+
+    def end(self, event: InvocationEnded) -> None:
+        self.status, self.error_type, self.duration = event.status, event.error_type, event.duration
+        if event.status != "success":
+            self.error_name, self.error_message = _own_words(event.error)
+
+    def record(self) -> InvocationRecord:
+        started = self.started
+        return InvocationRecord(
+            started.function,
+            started.request_id,
+            started.mode,
+            started.payload,
+            started.time,
+            self.status,
+            self.error_type,
+            self.content_type,
+            self.bytes,
+            self.chunks,
+            None if self.first is None else self.first - started.time,
+            self.duration,
+            started.request,
+            self.error_name,
+            self.error_message,
+            started.part,
+        )
 
 
 class History:
@@ -140,19 +173,18 @@ class History:
         self._line_count = lines
         self._payload_limit = payload_bytes
         self._payload_bytes = dict[str, int]()
-        self._records: dict[str, dict[str, InvocationRecord]] = {}
+        self._kept: dict[str, dict[str, _Invocation]] = {}
         self._lines: dict[str, deque[LogWritten]] = {}
         self._faults: deque[FaultInjected] = deque(maxlen=invocations)
         self._line_limit = line_characters
         self._line_characters = dict[str, int]()
-        self._progress: dict[tuple[str, str], _Produced] = {}
 
     def invocations(self, function: str) -> list[InvocationRecord]:
-        return [self._with_progress(record) for record in self._records.get(function, {}).values()]
+        return [kept.record() for kept in self._kept.get(function, {}).values()]
 
     def find(self, request_id: str) -> InvocationRecord | None:
-        found = (kept[request_id] for kept in self._records.values() if request_id in kept)
-        return next((self._with_progress(record) for record in found), None)
+        found = (kept[request_id] for kept in self._kept.values() if request_id in kept)
+        return next((kept.record() for kept in found), None)
 
     def logs(self, function: str) -> list[str]:
         return [written.line for written in self._lines.get(function, ())]
@@ -171,54 +203,27 @@ class History:
             return self._faults.append(event)
         if isinstance(event, ChunkProduced):
             return self.produced(event.function, event.request_id, event.time, (event.data,))
-        records = self._records.setdefault(event.function, {})
         if isinstance(event, InvocationStarted):
-            self._make_room(event.function, records, len(event.payload))
-            records[event.request_id] = InvocationRecord(
-                event.function,
-                event.request_id,
-                event.mode,
-                event.payload,
-                event.time,
-                request=event.request,
-                part=event.part,
-            )
-        elif event.request_id in records:
-            records[event.request_id] = self._updated(records[event.request_id], event)
-        if isinstance(event, InvocationEnded):
-            self._progress.pop((event.function, event.request_id), None)
+            invocations = self._kept.setdefault(event.function, {})
+            self._make_room(event.function, invocations, len(event.payload))
+            invocations[event.request_id] = _Invocation(event)
+        elif kept := self._find(event.function, event.request_id):
+            if isinstance(event, ResponseStarted):
+                kept.content_type = event.content_type
+            else:
+                kept.end(event)
         return None
 
     def produced(self, function: str, request_id: str, now: float, pieces: Sequence[bytes]) -> None:
         """Pieces of a response have left a function."""
-        progress = self._progress.get((function, request_id))
-        if progress is None:
-            progress = self._progress[function, request_id] = _Produced(now)
-        progress.bytes += sum(map(len, pieces))
-        progress.chunks += len(pieces)
+        if kept := self._find(function, request_id):
+            if kept.first is None:
+                kept.first = now
+            kept.bytes += sum(map(len, pieces))
+            kept.chunks += len(pieces)
 
-    def _updated(
-        self, record: InvocationRecord, event: ResponseStarted | InvocationEnded
-    ) -> InvocationRecord:
-        if isinstance(event, ResponseStarted):
-            return replace(record, content_type=event.content_type)
-        record = self._with_progress(record)
-        name, message = _own_words(event.error) if event.status != "success" else (None, None)
-        return replace(
-            record,
-            status=event.status,
-            error_type=event.error_type,
-            duration=event.duration,
-            error_name=name,
-            error_message=message,
-        )
-
-    def _with_progress(self, record: InvocationRecord) -> InvocationRecord:
-        progress = self._progress.get((record.function, record.request_id))
-        if progress is None:
-            return record
-        first = progress.first - record.started
-        return replace(record, bytes=progress.bytes, chunks=progress.chunks, time_to_first_byte=first)
+    def _find(self, function: str, request_id: str) -> _Invocation | None:
+        return self._kept.get(function, {}).get(request_id)
 
     def _keep_line(self, written: LogWritten) -> None:
         lines = self._lines.setdefault(written.function, deque())
@@ -228,10 +233,10 @@ class History:
             held -= len(lines.popleft().line)
         self._line_characters[written.function] = held
 
-    def _make_room(self, function: str, records: dict[str, InvocationRecord], size: int) -> None:
+    def _make_room(self, function: str, kept: dict[str, _Invocation], size: int) -> None:
         held = self._payload_bytes.get(function, 0) + size
-        while records and (len(records) >= self._invocations or held > self._payload_limit):
-            held -= len(records.pop(next(iter(records))).payload)
+        while kept and (len(kept) >= self._invocations or held > self._payload_limit):
+            held -= len(kept.pop(next(iter(kept))).started.payload)
         self._payload_bytes[function] = held
 
 

@@ -88,6 +88,11 @@ class Extensions:
             raise ExtensionError("Extension.UnknownExtensionIdentifier", message)
         return identifier
 
+    @property
+    def registered(self) -> bool:
+        """Whether any has."""
+        return bool(self._queues)
+
     def tell(self, event: Mapping[str, Any]) -> None:
         """Hand an event to every extension that registered for its kind."""
         for identifier, queue in self._queues.items():

@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self.responded: bool = True
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
+        self._poll: select.poll | None = None
         self._data = bytearray()
         self._eof = False
         self._lost = self._loop.create_future()
@@ -175,22 +176,25 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    async def batches(self) -> AsyncIterator[list[bytes]]:
-        """The pieces of the request's body, all that are there together; `trailers` is set after the last.
+    async def batch(self) -> list[bytes]:
+        """The next pieces of the request's body, all that are there together; none at its end.
+
+        `trailers` is set then.
 
         Raises:
             TruncatedBodyError: The connection ended before the body did.
             MalformedBodyError: The body is malformed.
         """
         while not self.request_is_read:
+            self._resume_reading()
             if not self._data and not await self._more_of_body():
                 raise TruncatedBodyError("The connection ended before the body did.")
             data = bytes(self._data)
             self._data.clear()
-            pieces = self._take(data)
-            if pieces:
-                yield pieces
-            self._resume_reading()
+            if pieces := self._take(data):
+                return pieces
+        self._resume_reading()
+        return []
 
     async def _more_of_body(self) -> bool:
         if self._head and self._head.expects_continue and not self._eof:
@@ -216,8 +220,8 @@ class Connection(asyncio.Protocol):
         return pieces
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The pieces of the request's body as they arrive; as `batches`."""
-        async for batch in self.batches():
+        """The pieces of the request's body as they arrive; as `batch`."""
+        while batch := await self.batch():
             for piece in batch:
                 yield piece
 
@@ -231,7 +235,7 @@ class Connection(asyncio.Protocol):
         if self.request_is_read:
             return b""
         pieces, size = [], 0
-        async for batch in self.batches():
+        while batch := await self.batch():
             size += sum(map(len, batch))
             if size > limit:
                 raise BodyTooLargeError(limit)
@@ -249,24 +253,24 @@ class Connection(asyncio.Protocol):
 
     async def respond(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """Send a whole response; a connection whose request was not read to its end closes after it."""
-        headers = list(headers)
+        headers, length = list(headers), None
         if status != HTTPStatus.NO_CONTENT:
-            headers.append(("content-length", str(len(body))))
-        head = self._begin(status, headers)
+            length = len(body)
+            headers.append(("content-length", str(length)))
+        head = self._begin(status, headers, length)
         self.responded = True
         await self._write(head if self._bare else head + body)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head of a response; without a Content-Length its body goes out in HTTP chunks."""
-        await self._write(self._begin(status, headers))
-
-    def _begin(self, status: int, headers: Headers) -> bytes:
         headers = list(headers)
-        names = {name.lower(): value for name, value in headers}
+        given = [int(value) for name, value in headers if name.lower() == "content-length"]
+        await self._write(self._begin(status, headers, given[0] if given else None))
+
+    def _begin(self, status: int, headers: list[tuple[str, str]], length: int | None) -> bytes:
         head = self._head
         self._bare = status in _WITHOUT_BODY or (head is not None and head.request.method == "HEAD")
-        length = names.get("content-length")
-        self._owed = int(length) if length is not None and not self._bare else None
+        self._owed = None if self._bare else length
         self._chunked = not self._bare and length is None and (head is None or head.chunks_allowed)
         if self._chunked:
             headers.append(("transfer-encoding", "chunked"))
@@ -274,7 +278,7 @@ class Connection(asyncio.Protocol):
             self._closing = True  # HTTP/1.0: the end of the connection ends the body
         if not self.request_is_read:
             self._closing = True
-        if self._closing and "connection" not in names:
+        if self._closing and not any(name.lower() == "connection" for name, _ in headers):
             headers.append(("connection", "close"))
         return write_head(status, headers)
 
@@ -347,7 +351,12 @@ class Connection(asyncio.Protocol):
 
     def hung_up(self) -> bool:
         """Whether the peer has closed; only to be asked while it has nothing to send."""
-        return self._eof or self._transport.is_closing() or _readable(self._transport)
+        if self._eof or self._transport.is_closing():
+            return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def abort(self) -> None:
         """Drop the connection without another word."""
@@ -373,12 +382,6 @@ def _has_error(transport: Any) -> bool:
         return bool(transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
     except OSError:
         return True
-
-
-def _readable(transport: Any) -> bool:
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket"), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 Handler = Callable[[Request, Connection], Awaitable[None]]

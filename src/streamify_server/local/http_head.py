@@ -12,10 +12,10 @@ from .request import Request
 
 MAX_HEAD = 128 * 1024
 
-_REQUEST = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
-_VALUE = re.compile(r"[^\r\n\0]*")
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BREAK = re.compile(r"[\r\n\0]")
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 Headers = Iterable[tuple[str, str]]
 
@@ -59,14 +59,14 @@ def read_head(data: bytes) -> RequestHead:
     Raises:
         MalformedRequestError: It is none, or could be read in two ways.
     """
-    first, *lines = data[:-4].split(b"\r\n")
+    first, *lines = data[:-4].decode("latin-1").split("\r\n")
     match = _REQUEST.fullmatch(first)
     if match is None:
         raise MalformedRequestError("The first line is not that of an HTTP/1.1 request.")
-    fields = tuple(map(_field, lines))
-    request = Request(match[1].decode(), match[2].decode(), fields)
-    newer = match[3] == b"1"
-    if newer and sum(name == "host" for name, _ in fields) != 1:
+    fields = tuple([_field(line) for line in lines])
+    request = Request(match[1], match[2], fields)
+    newer = match[3] == "1"
+    if newer and [name for name, _ in fields].count("host") != 1:
         raise MalformedRequestError("A request of HTTP/1.1 has one Host header.")
     wishes = (request.header("connection") or "").lower()
     return RequestHead(
@@ -78,25 +78,25 @@ def read_head(data: bytes) -> RequestHead:
     )
 
 
-def _field(line: bytes) -> tuple[str, str]:
-    match = _FIELD.fullmatch(line)
-    if match is None:
+def _field(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not _NAME.fullmatch(name) or _BREAK.search(value):
         raise MalformedRequestError(f"{line[:40]!r} is not a header.")
-    return match[1].decode().lower(), match[2].decode("latin-1")
+    return name.lower(), value.strip(" \t")
 
 
 def _length(request: Request) -> int | None:
     """The length of the request's body; None if it comes in chunks."""
-    lengths = {value for name, value in request.headers if name == "content-length"}
     coding = request.header("transfer-encoding")
+    if coding is None and request.header("content-length") is None:
+        return 0
+    lengths = {value for name, value in request.headers if name == "content-length"}
     if coding is not None:
         if lengths:
             raise MalformedRequestError("A body has a Content-Length or a Transfer-Encoding, not both.")
         if coding.lower() != "chunked":
             raise MalformedRequestError(f"The transfer encoding {coding[:40]} is not implemented.", 501)
         return None
-    if not lengths:
-        return 0
     length = lengths.pop()
     if lengths or not length.isascii() or not length.isdecimal() or len(length) > 18:
         raise MalformedRequestError("The Content-Length is not a number.")
@@ -109,9 +109,8 @@ def write_head(status: int, headers: Headers) -> bytes:
     Raises:
         ValueError: A header that would end before its value does.
     """
-    lines = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b""))]
-    for name, value in headers:
-        if not _VALUE.fullmatch(value) or not _VALUE.fullmatch(name):
-            raise ValueError(f"The header {name[:40]!r} has a line break or a NUL.")
-        lines.append(f"{name}: {value}".encode("latin-1"))
-    return b"\r\n".join((*lines, b"", b""))
+    lines = [f"{name}: {value}" for name, value in headers]
+    for line in lines:
+        if _BREAK.search(line):
+            raise ValueError(f"The header {line.partition(':')[0][:40]!r} has a line break or a NUL.")
+    return "\r\n".join((f"HTTP/1.1 {status} {_REASONS.get(status, '')}", *lines, "", "")).encode("latin-1")

@@ -40,7 +40,7 @@ class LambdaApi:
         path, _, query = request.target.partition("?")
         try:
             route, parts = self._route(request.method, path)
-            await route(Ask(request, connection, request_id, parts, parse_qs(query)))
+            await route(Ask(request, connection, request_id, parts, parse_qs(query) if query else {}))
         except ApiError as error:
             await connection.skip_body(REQUEST_LIMIT)
             headers = [("x-amzn-requestid", request_id), *error.headers]

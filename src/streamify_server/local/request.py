@@ -2,7 +2,8 @@
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -17,11 +18,16 @@ class Request:
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
+    _joined: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        joined = self._joined
+        for name, value in self.headers:
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
 
     def header(self, name: str) -> str | None:
         """The value of a header; several of one name are joined as RFC 9110, section 5.2 says."""
-        values = [value for key, value in self.headers if key == name]
-        return ", ".join(values) if values else None
+        return self._joined.get(name)
 
 
 def is_loopback(host: str) -> bool:
@@ -59,16 +65,19 @@ def refused(
         advice: How to let one in; added to the reason.
     """
     named = request.header("host") or ""
-    own = [f"127.0.0.1:{port}", f"localhost:{port}", f"{bracketed(host)}:{port}"]
-    if not is_loopback(host) and _is_private(named):
-        own.append(named)
-    if named not in own:
+    own = _own_names(host, port)
+    if named not in own and (is_loopback(host) or not _is_private(named)):
         others = "" if is_loopback(host) else ", an IP address, a name without a dot or one in .internal"
         return f"Host must be {own[0]} or {own[1]}{others}, not {named}."
     origin = _origin(request)
-    if origin is None or origin in [f"{scheme}://{name}" for name in own] or allows(origin):
+    if origin is None or origin in [f"{scheme}://{name}" for name in (*own, named)] or allows(origin):
         return None
     return f"This server answers no page of another origin, and not one of {origin}.{advice}"
+
+
+@lru_cache(maxsize=256)
+def _own_names(host: str, port: int) -> tuple[str, ...]:
+    return f"127.0.0.1:{port}", f"localhost:{port}", f"{bracketed(host)}:{port}"
 
 
 def _origin(request: Request) -> str | None:

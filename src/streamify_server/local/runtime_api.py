@@ -93,7 +93,7 @@ class RuntimeApi:
                 await connection.respond(404, [("content-type", "text/plain")], b"404 page not found\n")
 
     async def _next(self, connection: Connection) -> None:
-        async for _ in connection.body():
+        while await connection.batch():
             pass
         await self._answered()
         invocation = await self._worker.next(connection.hung_up)
@@ -105,6 +105,8 @@ class RuntimeApi:
     async def _answered(self) -> None:
         """Let an answer that is still being read, on another connection, come first."""
         self._asked.set()
+        if not self._answering.locked():
+            return
         try:
             async with asyncio.timeout(_ORDER_SECONDS), self._answering:
                 pass
@@ -154,6 +156,7 @@ class RuntimeApi:
                 await self._last_words(connection)
             if outcome and self._worker.current is invocation:
                 self._worker.respond(outcome)
+        await asyncio.sleep(0)  # the caller waits for its answer, and gets it first
         if refusal:
             return await _refuse(connection, *refusal)
         if not connection.responded:
@@ -173,7 +176,7 @@ class RuntimeApi:
     ) -> tuple[Outcome | None, tuple[int, str, str] | None]:
         """Pass the response on; return how it ended (None: with its process), and why it is refused."""
         try:
-            async for batch in connection.batches():
+            while batch := await connection.batch():
                 await invocation.write(batch)
         except ResponseTooLargeError as error:
             refusal = (413, "RequestEntityTooLarge", str(error))

@@ -1,7 +1,7 @@
 """Request ids and X-Ray trace headers."""
 
+import os
 import re
-import secrets
 import time
 import uuid
 
@@ -21,5 +21,5 @@ def trace_header(given: str | None) -> str:
     """
     if given and _ROOT.match(given):
         return given
-    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+    random = os.urandom(20).hex()
+    return f"Root=1-{int(time.time()):08x}-{random[:24]};Parent={random[24:]};Sampled=0"

@@ -219,7 +219,8 @@ class Worker:
         left = self._invoked + self.function.timeout - time.monotonic()
         self._timer = asyncio.get_running_loop().call_later(left, self._timed_out)
         self._write_line(start_line(self.current.call.request_id, self.function.version))
-        self.extensions.tell(self._invoke_event(self.current.call))
+        if self.extensions.registered:
+            self.extensions.tell(self._invoke_event(self.current.call))
 
     def _invoke_event(self, call: InvocationCall) -> dict[str, Any]:
         return {

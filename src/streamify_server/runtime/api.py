@@ -1,6 +1,7 @@
 """Lambda's Runtime API over a plain socket: whole requests, and a streamed response with trailers.
 
-http.client knows no trailers and imports ssl, so requests are written by hand; one connection for each.
+http.client knows no trailers and imports ssl, so requests are written by hand. Whole requests may share a
+connection; a streamed response has one of its own, which ends with it.
 """
 
 from __future__ import annotations
@@ -39,23 +40,40 @@ class MalformedAnswerError(ConnectionError):
     """What the Runtime API answered is not HTTP, or nothing that this client can take."""
 
 
+class UnansweredError(ConnectionError):
+    """The Runtime API closed the connection before the first byte of an answer."""
+
+
 class Answer:
-    """Status, header fields (names in lower case) and body of an answer."""
+    """Status, header fields (names in lower case) and body of an answer.
 
-    __slots__ = ("body", "headers", "status")
+    Attributes:
+        reusable: Whether its connection can carry another request.
+    """
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    __slots__ = ("body", "headers", "reusable", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, reusable: bool) -> None:
         self.status: int = status
         self.headers: dict[str, str] = headers
         self.body: bytes = body
+        self.reusable: bool = reusable
 
 
 class RuntimeApi:
-    """The Runtime API at `address` (`host:port`)."""
+    """The Runtime API at `address` (`host:port`).
 
-    def __init__(self, address: str, user_agent: str) -> None:
+    Args:
+        address: Its host and port.
+        user_agent: What the runtime calls itself.
+        keep_alive: Whether whole requests share a connection; only one thread may make them then.
+    """
+
+    def __init__(self, address: str, user_agent: str, *, keep_alive: bool = False) -> None:
         self._address = address
         self._user_agent = user_agent
+        self._keep_alive = keep_alive
+        self._kept: socket.socket | None = None
 
     def next(self) -> Answer:
         """Wait for the next invocation, however long it takes."""
@@ -83,6 +101,7 @@ class RuntimeApi:
         """Send the head of a post below the invocations; the connection, for its body."""
         connection = self._connect()
         try:
+            headers = {**headers, "Connection": "close"}
             connection.sendall(self._head("POST", f"{_VERSION}/invocation/{path}", headers))
         except BaseException:
             connection.close()
@@ -90,9 +109,33 @@ class RuntimeApi:
         return connection
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        with self._connect() as connection:
-            connection.sendall(self._head(method, path, headers) + body)
-            return read_answer(connection)
+        if not self._keep_alive:
+            headers = {**headers, "Connection": "close"}
+        request = self._head(method, path, headers) + body
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            try:
+                return self._ask(kept, request)
+            except UnansweredError:
+                pass  # closed while it was idle: the request has not been read
+        return self._ask(self._connect(), request)
+
+    def _ask(self, connection: socket.socket, request: bytes) -> Answer:
+        try:
+            try:
+                connection.sendall(request)
+                begun = connection.recv(_READ_SIZE)
+            except ConnectionError as error:
+                raise UnansweredError(str(error)) from error
+            if not begun:
+                raise UnansweredError("the Runtime API closed the connection before it had answered")
+            answer = read_answer(connection, begun)
+            if self._keep_alive and answer.reusable:
+                self._kept = connection
+            return answer
+        finally:
+            if self._kept is not connection:
+                connection.close()
 
     def _connect(self) -> socket.socket:
         host, _, port = self._address.rpartition(":")
@@ -102,7 +145,7 @@ class RuntimeApi:
         return connection
 
     def _head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
-        fields = {"Host": self._address, "User-Agent": self._user_agent, **headers, "Connection": "close"}
+        fields = {"Host": self._address, "User-Agent": self._user_agent, **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode()
 
@@ -118,14 +161,18 @@ def last_chunk(trailers: Mapping[str, str], last: bytes = b"") -> bytes:
     return (chunk(last) if last else b"") + f"0\r\n{lines}\r\n".encode()
 
 
-def read_answer(connection: Receiving) -> Answer:
+def read_answer(connection: Receiving, begun: bytes = b"") -> Answer:
     """Read one answer to its end.
+
+    Args:
+        connection: What it is read from.
+        begun: What has been read of it.
 
     Raises:
         MalformedAnswerError: It is not HTTP, an interim answer, or has a head beyond 1 MiB.
         OSError: The connection is lost.
     """
-    received = bytearray()
+    received = bytearray(begun)
     end = _receive_until(connection, received, b"\r\n\r\n", _HEAD_LIMIT)
     status_line, *lines = bytes(received[:end]).decode("utf-8", "surrogateescape").split("\r\n")
     del received[: end + 4]
@@ -138,17 +185,27 @@ def read_answer(connection: Receiving) -> Answer:
         raise MalformedAnswerError(
             f"the Runtime API answered {status_line[:60]!r}, which is not a final status"
         )
-    return Answer(status, headers, _read_body(connection, headers, received))
+    body = _read_body(connection, headers, received)
+    persists = status_line.startswith("HTTP/1.1") and headers.get("connection", "").lower() != "close"
+    framed = _is_chunked(headers) or "content-length" in headers
+    return Answer(status, headers, body, persists and framed and not received)
+
+
+def _is_chunked(headers: Mapping[str, str]) -> bool:
+    return headers.get("transfer-encoding", "").lower() == "chunked"
 
 
 def _read_body(connection: Receiving, headers: Mapping[str, str], received: bytearray) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+    """Take the body from the front of what is received."""
+    if _is_chunked(headers):
         return _read_chunks(connection, received)
     if "content-length" not in headers:
         return b""
     length = _number(headers["content-length"])
     _receive_bytes(connection, received, length)
-    return bytes(received[:length])
+    body = bytes(received[:length])
+    del received[:length]
+    return body
 
 
 def _read_chunks(connection: Receiving, received: bytearray) -> bytes:

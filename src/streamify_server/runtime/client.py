@@ -27,11 +27,11 @@ class Client:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._api = RuntimeApi(address, "")
+        self._api = RuntimeApi(address, "", keep_alive=True)
 
     def initialize_client(self, user_agent: str) -> None:
         """Called once by awslambdaric, when it is imported."""
-        self._api = RuntimeApi(self._address, user_agent)
+        self._api = RuntimeApi(self._address, user_agent, keep_alive=True)
 
     def next(self) -> tuple[bytes, dict[str, Any]]:
         """Wait for the next invocation: the event, and the header fields."""
