@@ -48,6 +48,8 @@ REQUESTS = [
     Ask("/items/100%25"),
     Ask("/items/%2525"),
     Ask("/items/gr%C3%B6%C3%9Fe"),
+    Ask("/items/50%"),
+    Ask("/items/{a}|b"),
     Ask("/items/a%20b+c"),
     Ask("/items/x?q=a+b&q=%26%3D&empty=&flag&gr%C3%B6%C3%9Fe=%F0%9F%99%82"),
     Ask("/items/x", method="HEAD"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
@@ -12,8 +11,10 @@ from streamify_server.events import ALB, FUNCTION_URL, HTTP_API, HTTP_API_1, RES
 # Mangum's settings. A base path of "/" strips nothing: an ASGI path keeps its root.
 _SETTINGS: Any = {"api_gateway_base_path": "/", "text_mime_types": [], "exclude_headers": []}
 
-# RFC 3986, 3.3, and what is encoded already.
-_IN_PATHS = "%/:@!$&'()*+,;=~-._"
+# RFC 3986, 3.3.
+_IN_PATHS = "/:@!$&'()*+,;=~-._"
+# What callers send all the same, and servers hand on; and what is encoded already.
+_SENT = _IN_PATHS + '%"<>[\\]^`{|}'
 
 
 def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[str, Any], bytes]:
@@ -95,11 +96,9 @@ def _raw_path(event: Mapping[str, Any]) -> str:
     """The path as it stood in the request, percent-encoded.
 
     Function URLs, REST APIs and load balancers hand it over so; HTTP APIs decode it first, so that there a
-    `%` is one. What cannot stand in a URL is encoded in any case.
+    `%` is one.
     """
     kind = kind_of(event)
     path = event.get("rawPath") if kind in (FUNCTION_URL, HTTP_API) else None
     path = path or event.get("path") or event["requestContext"].get("http", {}).get("path") or "/"
-    if kind in (HTTP_API, HTTP_API_1):
-        path = path.replace("%", "%25")
-    return quote(re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path), safe=_IN_PATHS)
+    return quote(path, safe=_IN_PATHS if kind in (HTTP_API, HTTP_API_1) else _SENT)
