@@ -16,7 +16,7 @@ from .response import checked_content_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Protocol, Self, overload
+    from typing import Any, Literal, Protocol, Self, TypedDict, Unpack, overload
 
     from typing_extensions import TypeVar
 
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     Context = TypeVar("Context", default=Any)
     Event_contra = TypeVar("Event_contra", contravariant=True, default=Any)
     Context_contra = TypeVar("Context_contra", contravariant=True, default=Any)
+
+    class HandlerOptions(TypedDict, total=False):
+        """The options of `streaming_handler`."""
+
+        content_type: str | None
+        respond: Literal["auto", "stream", "buffered"]
+        middlewares: Middlewares
+        hooks: Any
+        internal: Mapping[str, Any] | None
+        deadline_margin: float | None
+        hand_over_margin: float | None
+        empty_body: bytes | str
+        writer: bool | None
 
     class _Decorator(Protocol):
         """Decorates a function of an event and a context, or a writer-style one."""
@@ -55,7 +68,7 @@ else:  # importing typing costs every cold start
 class StreamingHandler(Protocol[Event_contra, Context_contra]):
     """What `@streaming_handler` returns: a Lambda handler, whose methods change it and return it."""
 
-    def __call__(self, event: Event_contra, context: Context_contra, /) -> Any:
+    def __call__(self, event: Event_contra, context: Context_contra) -> Any:
         """Handle one event; without a streaming runtime the answer is bytes, or a proxy response for HTTP."""
 
     def use(self, middlewares: Middlewares) -> Self:
@@ -84,18 +97,7 @@ def streaming_handler(  # noqa: F811
     function: Callable[[Event, Context, Any], Any], /
 ) -> StreamingHandler[Event, Context]: ...
 @overload
-def streaming_handler(  # noqa: F811
-    *,
-    content_type: str | None = None,
-    respond: Literal["auto", "stream", "buffered"] = "auto",
-    middlewares: Middlewares = (),
-    hooks: Any = None,
-    internal: Mapping[str, Any] | None = None,
-    deadline_margin: float | None = 0.5,
-    hand_over_margin: float | None = None,
-    empty_body: bytes | str = b"\n",
-    writer: bool | None = None,
-) -> _Decorator: ...
+def streaming_handler(**options: Unpack[HandlerOptions]) -> _Decorator: ...  # noqa: F811
 def streaming_handler(  # noqa: F811
     function: Function | None = None,
     /,

@@ -17,6 +17,7 @@ from streamify_server import (
     Request,
     StreamingHandler,
     StreamWriter,
+    streaming_asgi,
     streaming_handler,
 )
 from streamify_server.testing import Result, invoke
@@ -80,3 +81,15 @@ assert_type(chained, StreamingHandler[dict[str, Any], Any])
 bare("not a dict", None)  # type: ignore[arg-type]
 bare.use(object())  # type: ignore[arg-type]
 bare.before("no function")  # type: ignore[arg-type]
+bare(event={}, context=None)
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+assert_type(streaming_asgi(app, respond="buffered", middlewares=[stamp]), StreamingHandler)
+streaming_handler(respond="stream")
+streaming_handler(respond="now")  # type: ignore[call-overload]
+streaming_asgi(app, respond="now")  # type: ignore[arg-type]
+streaming_asgi(app, lifespan="always")  # type: ignore[arg-type]
+streaming_asgi(app, nothing=1)  # type: ignore[call-arg]

@@ -7,7 +7,7 @@ handler = streaming_asgi(app)
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from streamify_server.engine import driver as _driver
 from streamify_server.handler import StreamingHandler, streaming_handler
@@ -18,6 +18,9 @@ from .exchange import CallerGoneError, Exchange
 from .lifespan import App, Lifespan, LifespanError
 from .wsgi import streaming_wsgi
 
+if TYPE_CHECKING:
+    from streamify_server.handler import HandlerOptions
+
 __all__ = ["CallerGoneError", "LifespanError", "streaming_asgi", "streaming_wsgi"]
 
 
@@ -26,7 +29,7 @@ def streaming_asgi(
     lifespan: Literal["auto", "on", "off"] = "auto",
     *,
     root_path: str = "",
-    **options: Any,
+    **options: Unpack[HandlerOptions],
 ) -> StreamingHandler:
     """Make an ASGI application a streaming Lambda handler, without a web server or adapter in between.
 
@@ -39,7 +42,7 @@ def streaming_asgi(
         app: An ASGI 3 application.
         lifespan: "auto" runs the application's startup if it has one, "on" demands one, "off" leaves it out.
         root_path: Where the application is mounted, such as "/v1" for a stage that stands in its URLs.
-        options: Options of `streaming_handler`, such as middlewares.
+        **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
         TypeError: `app` is not callable, or an option is unknown.

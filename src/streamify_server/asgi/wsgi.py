@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from streamify_server.handler import StreamingHandler, streaming_handler
 from streamify_server.response import HttpResponse
 
 from .events import http_request
 
+if TYPE_CHECKING:
+    from streamify_server.handler import HandlerOptions
+
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def streaming_wsgi(app: WsgiApp, *, root_path: str = "", **options: Any) -> StreamingHandler:
+def streaming_wsgi(
+    app: WsgiApp, *, root_path: str = "", **options: Unpack[HandlerOptions]
+) -> StreamingHandler:
     """Make a WSGI application a streaming Lambda handler.
 
     The application runs on the calling thread, so that the deadline interrupts it. What its iterable yields
