@@ -141,7 +141,9 @@ async def test_a_cancelled_task_frees_the_connection_and_the_thread(reader: str)
     with WireServer(behave) as server:
         async with own_client(server.url) as client:
             task = asyncio.ensure_future(whole_of(client, read))
-            assert await asyncio.to_thread(sent.wait, 20)
+            waiting = asyncio.ensure_future(asyncio.to_thread(sent.wait, 60))
+            await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+            assert not task.done(), await task
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -15,11 +15,15 @@ CYCLES = int(os.environ.get("STREAMIFY_SOAK_CYCLES", "25"))
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 
-CYCLE = """
-import faulthandler, http.client, os, sys, threading
+# asyncio's development mode also warns of callbacks that took long, which says something about the machine.
+START = """
+import faulthandler, http.client, logging, os, sys, threading
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 sys.path.insert(0, sys.argv[1])
 from streamify_server.local import LocalLambda
+"""
 
+CYCLE = """
 def cycle():
     aws = LocalLambda()
     aws.start()
@@ -41,9 +45,6 @@ assert len(os.listdir("/dev/fd")) == len(descriptors), os.listdir("/dev/fd")
 """
 
 IN_A_ROW = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from streamify_server.local import LocalLambda
 running = [LocalLambda().start() for _ in range(int(sys.argv[3]))]
 for aws in running:
     aws.stop()
@@ -53,6 +54,16 @@ for aws in running:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("script", "count"), [(CYCLE, CYCLES), (IN_A_ROW, 10)], ids=["cycles", "at once"])
 def test_locallambda_starts_and_stops_without_a_word(script: str, count: int) -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script, str(ROOT / "src"), str(EXAMPLES)]
+    command = [
+        sys.executable,
+        "-X",
+        "dev",
+        "-W",
+        "error",
+        "-c",
+        START + script,
+        str(ROOT / "src"),
+        str(EXAMPLES),
+    ]
     done = subprocess.run([*command, str(count)], capture_output=True, text=True, timeout=1100)
     assert (done.returncode, done.stderr) == (0, "")
