@@ -13,6 +13,7 @@ from streamify_client.request.build import build_invocation
 from streamify_client.request.client_context import ClientContext
 from streamify_client.request.options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from streamify_client.request.payload import Payload
+from streamify_client.stream import tracing
 from streamify_client.stream.core import StreamCore
 from streamify_client.stream.views import AsyncView
 from streamify_client.transports.aio_choice import AsyncTransports
@@ -90,8 +91,10 @@ class AsyncStreamClient(AsyncReaders):
             defaults=self._options,
             changes=options,
         )
-        core = StreamCore(invocation, raise_for_status=raise_for_status)
-        return AsyncResponseStream(core, self._transport.of(invocation), encoding=encoding, errors=errors)
+        transport = self._transport.of(invocation)
+        span = tracing.prepared(invocation, lambda: transport.region)
+        core = StreamCore(invocation, raise_for_status=raise_for_status, span=span)
+        return AsyncResponseStream(core, transport, encoding=encoding, errors=errors)
 
     async def stream_to_file(
         self,

@@ -13,6 +13,7 @@ from streamify_client.request.build import build_invocation
 from streamify_client.request.client_context import ClientContext
 from streamify_client.request.options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from streamify_client.request.payload import Payload
+from streamify_client.stream import tracing
 from streamify_client.stream.core import StreamCore
 from streamify_client.transports.boto import BotoTransport
 from streamify_client.transports.choice import Transports, make_boto_transport, make_http_transport
@@ -136,8 +137,10 @@ class StreamClient(Readers):
             defaults=self._options,
             changes=options,
         )
-        core = StreamCore(invocation, raise_for_status=raise_for_status)
-        return ResponseStream(core, self._transport.of(invocation), encoding=encoding, errors=errors)
+        transport = self._transport.of(invocation)
+        span = tracing.prepared(invocation, lambda: transport.region)
+        core = StreamCore(invocation, raise_for_status=raise_for_status, span=span)
+        return ResponseStream(core, transport, encoding=encoding, errors=errors)
 
     def stream_to_file(
         self,

@@ -64,18 +64,30 @@ HOOKS = (
 class StreamEnd:
     """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds.
 
+    `time_to_first_byte` says after how many seconds the first byte of the body was sent, None if none was.
     `continues` says that the response ended at a checkpoint and the stream goes on in another invocation.
     """
 
-    __slots__ = ("bytes_sent", "continues", "duration", "error")
+    __slots__ = ("bytes_sent", "continues", "duration", "error", "time_to_first_byte")
 
     def __init__(
-        self, error: BaseException | None, bytes_sent: int, duration: float, continues: bool = False
+        self,
+        error: BaseException | None,
+        bytes_sent: int,
+        duration: float,
+        continues: bool = False,
+        time_to_first_byte: float | None = None,
     ) -> None:
         self.error: BaseException | None = error
         self.bytes_sent: int = bytes_sent
         self.duration: float = duration
         self.continues: bool = continues
+        self.time_to_first_byte: float | None = time_to_first_byte
+
+    @property
+    def outcome(self) -> str:
+        """In one word: "whole", "continues" or "failed"."""
+        return "failed" if self.error is not None else "continues" if self.continues else "whole"
 
     def __repr__(self) -> str:
         return f"StreamEnd(error={self.error!r}, bytes_sent={self.bytes_sent}, duration={self.duration:.3f})"

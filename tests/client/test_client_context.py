@@ -8,7 +8,7 @@ import pytest
 from awslambdaric.lambda_context import LambdaContext
 
 from streamify_client import ConfigurationError
-from streamify_client.request.client_context import MAX_BYTES, encode_client_context, with_token
+from streamify_client.request.client_context import MAX_BYTES, encode_client_context, with_token, with_trace
 from streamify_client.wire.verified import LARGEST_TOKEN
 
 VERIFIED = ("verified/1",)
@@ -70,21 +70,25 @@ def test_a_context_that_is_no_json_object_is_refused(own: Any) -> None:
         encode_client_context(own, offer=VERIFIED)
 
 
+def with_trace_of(own: Any, trace: dict[str, str], offer: tuple[str, ...] = ()) -> str | None:
+    return with_trace(encode_client_context(own, offer=offer), trace)
+
+
 def test_the_trace_context_is_passed_on_in_w3c_and_in_custom() -> None:
     trace = {"traceparent": "00-1-2-01"}
-    assert decode(encode_client_context(None, offer=VERIFIED, trace=trace)) == {
+    assert decode(with_trace_of(None, trace, VERIFIED)) == {
         "custom": {"streamify": "verified/1", "traceparent": "00-1-2-01"},
         "w3c": trace,
     }
-    assert decode(encode_client_context(None, offer=(), trace=trace)) == {"custom": trace, "w3c": trace}
+    assert decode(with_trace_of(None, trace)) == {"custom": trace, "w3c": trace}
 
 
 @pytest.mark.parametrize("own", [{"w3c": {"traceparent": "mine"}}, {"w3c": ""}])
 def test_the_callers_own_trace_context_stays(own: dict[str, Any]) -> None:
-    found = decode(encode_client_context(own, offer=(), trace={"traceparent": "00-1-2-01"}))
+    found = decode(with_trace_of(own, {"traceparent": "00-1-2-01"}))
     assert found["w3c"] == own["w3c"]
     mine = {"custom": {"traceparent": "mine"}}
-    assert decode(encode_client_context(mine, offer=(), trace={"traceparent": "00-1-2-01"})) == {
+    assert decode(with_trace_of(mine, {"traceparent": "00-1-2-01"})) == {
         **mine,
         "w3c": {"traceparent": "00-1-2-01"},
     }
@@ -101,13 +105,13 @@ def test_the_callers_own_trace_context_stays(own: dict[str, Any]) -> None:
 )
 def test_the_trace_context_gives_way_to_the_offer_where_there_is_no_room(room: int, left: set[str]) -> None:
     own = {"custom": {"x": "a" * (MAX_BYTES // 4 * 3 - room)}}
-    found = decode(encode_client_context(own, offer=VERIFIED, trace={"traceparent": "0" * 55}))
+    found = decode(with_trace_of(own, {"traceparent": "0" * 55}, VERIFIED))
     assert {*found, *found["custom"]} - {"custom", "x"} == left
 
 
 def test_awslambdaric_finds_the_trace_context() -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=b"}
-    sent = decode(encode_client_context({"custom": {"a": 1}}, offer=VERIFIED, trace=trace))
+    sent = decode(with_trace_of({"custom": {"a": 1}}, trace, VERIFIED))
     assert LambdaContext("id", sent, None, 0).w3c() == trace
 
 
@@ -129,6 +133,6 @@ def test_a_stream_that_goes_on_is_offered_where_its_token_will_fit() -> None:
 )
 def test_the_trace_context_gives_way_to_a_stream_that_goes_on(size: int, offer: str, traced: bool) -> None:
     trace = {"traceparent": "0" * 55}
-    found = decode(encode_client_context({"custom": {"x": "a" * size}}, offer=BOTH, trace=trace))
+    found = decode(with_trace_of({"custom": {"x": "a" * size}}, trace, BOTH))
     assert found["custom"]["streamify"] == offer
     assert ("w3c" in found) is traced

@@ -15,10 +15,8 @@ from streamify_client.request.url import HttpRequest, build_request, canonical_q
 LAMBDA = "https://abc123.lambda-url.eu-west-1.on.aws"
 
 
-def request_of(
-    url: str, payload: Any = None, *, options: Options | None = None, trace: Any = None, **http: Any
-) -> HttpRequest:
-    return build_request(url, payload, options or Options(), http, trace or {})  # type: ignore[arg-type]
+def request_of(url: str, payload: Any = None, *, options: Options | None = None, **http: Any) -> HttpRequest:
+    return build_request(url, payload, options or Options(), http)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +79,7 @@ def test_a_payload_is_posted_and_no_payload_is_gotten(
 
 
 def test_the_headers_of_a_request() -> None:
-    request = request_of(LAMBDA, {"a": 1}, headers={"X-Mine": "yes"}, trace={"traceparent": "00-1-2-01"})
+    request = request_of(LAMBDA, {"a": 1}, headers={"X-Mine": "yes"})
     assert dict(request.headers) == {
         "host": "abc123.lambda-url.eu-west-1.on.aws",
         "accept": "*/*",
@@ -91,7 +89,6 @@ def test_the_headers_of_a_request() -> None:
         "x-amz-content-sha256": hashlib.sha256(b'{"a":1}').hexdigest(),
         "content-length": "7",
         "streamify-accept": "verified/1, continue/1",
-        "traceparent": "00-1-2-01",
         "X-Mine": "yes",
     }
 

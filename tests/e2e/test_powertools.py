@@ -51,10 +51,20 @@ async def rows_async(count, fail):
         await asyncio.sleep(0)
         yield row
 
+class Figures:
+    def on_stream_end(self, request):
+        end = request.stream_end
+        metrics.add_dimension(name="outcome", value=end.outcome)
+        metrics.add_metric(name="BytesSent", unit="Bytes", value=end.bytes_sent)
+        metrics.add_metric(name="Duration", unit="Milliseconds", value=end.duration * 1000)
+        metrics.add_metric(name="TimeToFirstByte", unit="Milliseconds", value=end.time_to_first_byte * 1000)
+        tracer.put_annotation("outcome", end.outcome)
+        logger.info("stream ended", outcome=end.outcome)
+
 @logger.inject_lambda_context(correlation_id_path="order", clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=False)
-@streaming_handler
+@streaming_handler(middlewares=[Figures()])
 def around(event, context):
     logger.append_keys(order_key=event["order"])
     produce = {"sync": rows, "async": rows_async}[event["how"]]
@@ -153,6 +163,22 @@ def test_a_metric_added_in_mid_stream_is_flushed_with_its_invocation(
     body = run(aws, "around", how=how, http=http, fail=fail, count=3, order="o-1")
     assert body == b"row 0\nrow 1\nrow 2\n"
     assert metrics_of(log.until("RowsRead"), "RowsRead") == [[1.0, 1.0, 1.0]]
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("fail", [False, True])
+def test_the_figures_of_a_stream_are_metrics_log_lines_and_annotations(
+    how: str, fail: bool, aws: LocalLambda, log: Log, daemon: socket.socket
+) -> None:
+    run(aws, "around", trace=True, how=how, fail=fail, count=3, order="o-8")
+    lines = log.until("BytesSent")
+    outcome = "failed" if fail else "whole"
+    (emf,) = [line for line in lines if "_aws" in line]
+    (duration,), (first_byte,) = emf["Duration"], emf["TimeToFirstByte"]
+    assert (emf["BytesSent"], emf["outcome"]) == ([18.0], outcome)
+    assert 0 <= first_byte <= duration
+    assert [line["outcome"] for line in lines if line.get("message") == "stream ended"] == [outcome]
+    assert segments(daemon, until="## around")["## around"]["annotations"]["outcome"] == outcome
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])

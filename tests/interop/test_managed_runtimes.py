@@ -284,7 +284,7 @@ def test_opentelemetrys_wrapper_runs_inside_ours_or_in_its_place(
         },
     )
     streams(api)
-    assert '"SpanKind.SERVER"' in aws.log
+    assert aws.log.count('"SpanKind.SERVER"') == 4  # the fifth invocation may still be going on
     assert "ValueError: after the first byte" in aws.log
 
 

@@ -921,3 +921,27 @@ def test_sync_code_may_run_a_loop_of_its_own_beside_async_code() -> None:
     handler.on_stream_end(lambda request: seen.append(asyncio.run(value())))
     assert outcome(handler).text == "from its own loop"
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "has_begun"),
+    [
+        (lambda: iter(["one", "two"]), "whole", True),
+        (lambda: iter(()), "whole", False),
+        (lambda: b"", "whole", False),
+        (lambda: HttpResponse(200, body=iter(["", "one"])), "whole", True),
+        (lambda: HttpResponse(204), "whole", False),
+        (lambda: 1 / 0, "failed", False),
+    ],
+)
+def test_the_end_of_a_stream_knows_when_its_first_byte_left(
+    body: Callable[[], Any], outcome: str, has_begun: bool
+) -> None:
+    ends: list[Any] = []
+    handler = streaming_handler(lambda event, context: body())
+    handler.on_stream_end(lambda request: ends.append(request.stream_end))
+    invoke(handler, {}, raise_errors=False)
+    (end,) = ends
+    assert end.outcome == outcome
+    assert (end.time_to_first_byte is not None) is has_begun
+    assert 0 <= (end.time_to_first_byte or 0) <= end.duration

@@ -12,7 +12,6 @@ from .client_context import ClientContext, encode_client_context
 from .offer import STATE_HEADER, offered
 from .options import CallOptions, HttpOptions, Options
 from .payload import Payload, encode_payload
-from .trace import trace_headers
 from .url import build_request, is_url, without_query
 
 
@@ -36,18 +35,16 @@ def build_invocation(
     if not isinstance(function, str) or not function:
         raise ConfigurationError(f"function must be a name, an ARN or a URL, not {function!r}.")
     options = defaults.but(changes)
-    trace = trace_headers()
     if is_url(function):
         given = {"qualifier": qualifier, "client_context": client_context, "tenant_id": tenant_id}
         _refuse({**given, "log_tail": log_tail or None}, "only for functions called by name, not for a URL")
-        request = build_request(function, payload, options, http, trace)
-        return Invocation(without_query(function), request.body, options, request=request, trace=trace)
+        request = build_request(function, payload, options, http)
+        return Invocation(without_query(function), request.body, options, request=request)
     _refuse(http, f"only for URLs, and {function!r} is not one")
     context = encode_client_context(
         client_context,
         offer=offered(options.verified, options.continues),
         offer_required=options.verified == "require",
-        trace=trace,
     )
     return Invocation(
         function=function,
@@ -57,7 +54,6 @@ def build_invocation(
         client_context=context,
         tenant_id=tenant_id,
         log_tail=log_tail,
-        trace=trace,
     )
 
 
@@ -68,6 +64,15 @@ def with_token(invocation: Invocation, token: str) -> Invocation:
         return replace(invocation, client_context=context)
     headers = (*request.headers, (STATE_HEADER, token))
     return replace(invocation, request=replace(request, headers=headers))
+
+
+def with_trace(invocation: Invocation, trace: Mapping[str, str]) -> Invocation:
+    """Return the invocation with the trace context of its caller, where that has room and none is there."""
+    if (request := invocation.request) is None:
+        context = _client_context.with_trace(invocation.client_context, trace)
+        return replace(invocation, client_context=context)
+    added = [(name, value) for name, value in trace.items() if request.header(name) is None]
+    return replace(invocation, request=replace(request, headers=(*request.headers, *added)))
 
 
 def _refuse(given: Mapping[str, Any], why: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from streamify_client.errors import ConfigurationError
 from streamify_client.wire.verified import LARGEST_TOKEN
 
-from .offer import CONTINUE, OFFER_KEY, STATE_KEY
+from .offer import CONTINUE, OFFER_KEY, STATE_KEY, is_offered
 
 MAX_BYTES = 3583  # of the base64 text: https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
 _TOKEN_SIZE = 4 * (LARGEST_TOKEN + len(f',"{STATE_KEY}":""')) // 3 + 4  # bytes that a token takes in base64
@@ -29,26 +29,25 @@ def encode_client_context(
     *,
     offer: Sequence[str] = (),
     offer_required: bool = False,
-    trace: Mapping[str, str] | None = None,
 ) -> str | None:
     """Return the value of the X-Amz-Client-Context header, or None where there is nothing to say.
 
-    The offer is merged into ``custom``, the trace context into ``w3c`` and ``custom``. They replace no key of
-    the caller's, and are left out where they would not fit: first the trace context, then the offer of a
-    stream that goes on, which takes room for the token of a later part, then that of a verified stream.
+    The offer is merged into ``custom``. It replaces no key of the caller's, and is left out where it would
+    not fit: first that of a stream that goes on, which takes room for the token of a later part, then that
+    of a verified stream.
 
     Raises:
         ConfigurationError: The caller's context is not a JSON object or is too long, or a required offer does
             not fit.
     """
-    if context is None and not trace:  # nearly every call
+    if context is None:  # nearly every call
         return _offer_alone(tuple(offer))
     own = _read(context)
     if CONTINUE in offer:
-        text, added = _longest(own, _additions(own, offer, trace), reserve=_TOKEN_SIZE)
+        text, added = _longest(own, _offered(own, offer), reserve=_TOKEN_SIZE)
         if _has_offer(added):
             return text
-    text, added = _longest(own, _additions(own, [each for each in offer if each != CONTINUE], trace))
+    text, added = _longest(own, _offered(own, [each for each in offer if each != CONTINUE]))
     if offer_required and not _has_offer(added):
         raise ConfigurationError(
             "verified='require' needs room for its offer in client_context.custom: the context is too "
@@ -61,6 +60,20 @@ def with_token(encoded: str | None, token: str) -> str:
     """Return a client context that offered to go on, with the token of the next part."""
     context = _read(encoded) or {}
     return _encode({**context, "custom": {**context.get("custom", {}), STATE_KEY: token}})
+
+
+def with_trace(encoded: str | None, trace: Mapping[str, str]) -> str | None:
+    """Return a client context with the trace context in ``w3c`` and in ``custom``.
+
+    It replaces no key of the caller's, and is left out where it would not fit, together with the token of a
+    later part where one may come.
+    """
+    own = _read(encoded)
+    additions = [_Addition(into, trace) for into in ("w3c", "custom")]
+    custom = (own or {}).get("custom")
+    continues = isinstance(custom, Mapping) and is_offered(custom.get(OFFER_KEY), CONTINUE)
+    possible = [addition for addition in additions if addition.possible(own)]
+    return _longest(own, possible, reserve=_TOKEN_SIZE if continues else 0)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +94,9 @@ class _Addition:
         return {**context, self.into: {**context.get(self.into, {}), **self.fields}}
 
 
-def _additions(
-    own: Mapping[str, Any] | None, offer: Sequence[str], trace: Mapping[str, str] | None
-) -> list[_Addition]:
-    wanted = [
-        *([_Addition("custom", {OFFER_KEY: ", ".join(offer)})] if offer else []),
-        *([_Addition("w3c", trace), _Addition("custom", trace)] if trace else []),
-    ]
-    return [addition for addition in wanted if addition.possible(own)]
+def _offered(own: Mapping[str, Any] | None, offer: Sequence[str]) -> list[_Addition]:
+    addition = _Addition("custom", {OFFER_KEY: ", ".join(offer)})
+    return [addition] if offer and addition.possible(own) else []
 
 
 def _has_offer(added: Sequence[_Addition]) -> bool:
@@ -144,4 +152,4 @@ def _encode(context: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=8)
 def _offer_alone(offer: tuple[str, ...]) -> str | None:
-    return _longest(None, _additions(None, offer, None))[0]
+    return _longest(None, _offered(None, offer))[0]

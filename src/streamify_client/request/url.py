@@ -19,7 +19,7 @@ from .payload import Payload, encode_payload
 
 HeaderPairs = tuple[tuple[str, str], ...]
 
-_LAMBDA_HOST = re.compile(r"[a-z0-9-]+\.lambda-url\.([a-z0-9-]+)\.on\.aws")
+_LAMBDA_HOST = re.compile(r"([a-z0-9-]+)\.lambda-url\.([a-z0-9-]+)\.on\.aws")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110, 5.5
 _FRAMING = {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade"}
@@ -84,8 +84,14 @@ def lambda_region(request: HttpRequest) -> str | None:
     """Return the region of a Lambda Function URL; None for every other host, and for plain HTTP."""
     if request.scheme != "https" or request.port not in (None, 443):
         return None
-    found = _LAMBDA_HOST.fullmatch(request.host)
+    found = lambda_host(request)
     return found[1] if found else None
+
+
+def lambda_host(request: HttpRequest) -> tuple[str, str] | None:
+    """Return the id and the region of a Lambda Function URL; None for every other host."""
+    found = _LAMBDA_HOST.fullmatch(request.host)
+    return (found[1], found[2]) if found else None
 
 
 def without_query(url: str) -> str:
@@ -93,9 +99,7 @@ def without_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
-def build_request(
-    url: str, payload: Payload, options: Options, http: HttpOptions, trace: Mapping[str, str]
-) -> HttpRequest:
+def build_request(url: str, payload: Payload, options: Options, http: HttpOptions) -> HttpRequest:
     """Check everything that a caller gave for a URL, and make it a request.
 
     Raises:
@@ -122,7 +126,7 @@ def build_request(
         body=body,
         auth=auth,
     )
-    defaults = _default_headers(request, options, trace)
+    defaults = _default_headers(request, options)
     return replace(request, headers=(*(pair for pair in defaults if pair[0] not in given), *headers))
 
 
@@ -211,7 +215,7 @@ def _body(payload: Payload, headers: HeaderPairs) -> bytes | None:
     )
 
 
-def _default_headers(request: HttpRequest, options: Options, trace: Mapping[str, str]) -> HeaderPairs:
+def _default_headers(request: HttpRequest, options: Options) -> HeaderPairs:
     headers = {"host": request.authority, "accept": "*/*", "user-agent": "streamify"}
     headers["accept-encoding"] = "identity"  # compressors hold bytes back; a caller may still ask for them
     body = request.body
@@ -223,4 +227,4 @@ def _default_headers(request: HttpRequest, options: Options, trace: Mapping[str,
         headers["content-length"] = str(len(body or b""))
     if offer := offered(options.verified, options.continues):
         headers[OFFER_HEADER] = ", ".join(offer)
-    return (*headers.items(), *trace.items())
+    return tuple(headers.items())

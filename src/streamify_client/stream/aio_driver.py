@@ -27,7 +27,7 @@ class Asyncio:
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Invoke the function once, in a task of its own, so that another thread can end it."""
         loop, cancellation = _running_loop(), opening.cancellation
-        task = loop.create_task(self._transport.open(invocation, opening))
+        task = loop.create_task(self._transport.open(invocation, opening), context=opening.within)
         cancellation.on_request(partial(_from_any_thread, loop, task.cancel))
         try:
             raw = await task

@@ -19,7 +19,7 @@ from streamify_client.errors import (
     TruncatedStreamError,
 )
 from streamify_client.models import Part, StreamResult
-from streamify_client.request.build import with_token
+from streamify_client.request.build import with_token, with_trace
 from streamify_client.transports.seam import Cancellation, Invocation, Opening, ResponseHead
 from streamify_client.wire.errors import TruncatedInputError, WireError
 
@@ -27,6 +27,7 @@ from .body import FunctionHead, ResponseDecoder
 from .limits import Limits
 from .parts import Parts
 from .retries import RetryPolicy
+from .tracing import StreamSpan
 
 ERROR_BODY_SIZE = 4096
 HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
@@ -54,6 +55,7 @@ class StreamCore:
     Args:
         invocation: What is called.
         raise_for_status: Whether an HTTP status of 400 or more is an error.
+        span: What OpenTelemetry is told.
 
     Attributes:
         attempt: How many attempts were begun; what views made of an earlier one is void.
@@ -65,7 +67,9 @@ class StreamCore:
             end.
     """
 
-    def __init__(self, invocation: Invocation, *, raise_for_status: bool = True) -> None:
+    def __init__(
+        self, invocation: Invocation, *, raise_for_status: bool = True, span: StreamSpan | None = None
+    ) -> None:
         self.invocation = invocation
         self.cancellation: Cancellation = Cancellation()
         self.state: State = State.NEW
@@ -77,6 +81,7 @@ class StreamCore:
         self.wanted: int = 0
         self.hands_over: bool = False
         self._raise_for_status = raise_for_status
+        self._span = span
         self._policy = RetryPolicy(invocation.options.retries)
         self._parts = Parts(invocation.options)
         self._part_began = 0.0  # seconds after the stream's beginning
@@ -98,6 +103,8 @@ class StreamCore:
 
     def begin(self) -> Opening:
         """An attempt begins: return what the transport has to know."""
+        if self._span is not None and self.state is State.NEW and (trace := self._span.begin()):
+            self.invocation = with_trace(self.invocation, trace)
         self.state = State.OPENING
         self._raw = self._decoder = self.steady_limit = None
         self.is_quiet = self.hands_over = False
@@ -114,6 +121,8 @@ class StreamCore:
             logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
         opening = self.limits.begin(self.cancellation)
         self._part_began = self.limits.elapsed
+        if self._span is not None:
+            opening.within = self._span.within
         return opening
 
     @property
@@ -319,7 +328,9 @@ class StreamCore:
         """The stream is over with this error."""
         self._failure = f"{type(error).__name__}: {error.message}"
         self._over(
-            State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED, type(error).__name__
+            State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED,
+            type(error).__name__,
+            error,
         )
 
     def explain(self, error: StreamifyError) -> StreamifyError:
@@ -474,9 +485,11 @@ class StreamCore:
             - self._part_began,
         )
 
-    def _over(self, state: State, how: str) -> None:
+    def _over(self, state: State, how: str, error: StreamifyError | None = None) -> None:
         self.state = state
         self.limits.stop()
+        if self._span is not None:
+            self._end_span(self._span, error)
         logger.debug(
             "%s: %s after %d bytes in %d chunks, request %s",
             self.invocation.function,
@@ -485,6 +498,16 @@ class StreamCore:
             self._count,
             self.request_id,
         )
+
+    def _end_span(self, span: StreamSpan, error: StreamifyError | None) -> None:
+        result, head = self.result, self.head
+        if result is None:
+            return  # it was never opened
+        if self.state is State.CLOSED:
+            outcome, error = "cancelled" if self.cancellation.requested else "closed", None
+        else:
+            outcome = "whole" if self.state is State.ENDED else "failed"
+        span.end(result, outcome, error, head.status_code if head else None)
 
     def _check_verified(self) -> None:
         assert self._decoder is not None

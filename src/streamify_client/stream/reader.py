@@ -49,7 +49,9 @@ class Blocking:
 
     async def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Invoke the function once."""
-        return self._transport.open(invocation, opening)
+        if opening.within is None:
+            return self._transport.open(invocation, opening)
+        return opening.within.run(self._transport.open, invocation, opening)
 
     async def finish(self, raw: RawResponse) -> None:
         """Give the connection back."""

@@ -34,6 +34,10 @@ class AsyncHttpTransport:
         self._context = context
         self._sessions = PerLoop(self._make_session, _close_session)
 
+    @property
+    def region(self) -> None:
+        """A URL says itself where it is."""
+
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Send the request once."""
         assert invocation.request is not None

@@ -84,6 +84,12 @@ class AiobotocoreTransport:
                 found(adopted.client)
 
     @property
+    def region(self) -> str | None:
+        """Where functions are called by their name, once there is a client."""
+        adopted = self._adopted or next(iter(self._made.made), None)
+        return None if adopted is None else region_and_endpoint(adopted.client)[0]
+
+    @property
     def pool_size(self) -> int | None:
         """How many connections the client may have at once, where it says so."""
         client = None if self._adopted is None else self._adopted.client

@@ -140,6 +140,11 @@ class BotoTransport:
         found(self._client)
 
     @property
+    def region(self) -> str | None:
+        """Where functions are called by their name."""
+        return region_and_endpoint(self._client)[0]
+
+    @property
     def pool_size(self) -> int | None:
         """How many connections the client keeps, where it says so."""
         config = getattr(getattr(self._client, "meta", None), "config", None)

@@ -35,6 +35,10 @@ class HttpTransport:
         self._connections = connections
         self._managers = ProcessLocal(dict)
 
+    @property
+    def region(self) -> None:
+        """A URL says itself where it is."""
+
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Send the request once."""
         assert invocation.request is not None

@@ -8,6 +8,7 @@ another can be written by meeting these protocols.
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -26,7 +27,6 @@ class Invocation:
         payload: The request's body; None: none.
         request: The HTTP request that a call of a URL is; None for a function by its name.
         client_context: The value for X-Amz-Client-Context.
-        trace: W3C trace headers to pass on where a transport has headers for them.
     """
 
     function: str
@@ -37,7 +37,6 @@ class Invocation:
     tenant_id: str | None = None
     log_tail: bool = False
     request: HttpRequest | None = None
-    trace: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Cancellation:
@@ -94,12 +93,14 @@ class Opening:
         first_byte_timeout: Seconds until the headers; None: no limit.
         cancellation: Requested by ``cancel()``.
         deadline: When all has to be over, as `time.monotonic` counts; None: no limit.
+        within: The context in which to open it; None: the present one.
     """
 
     connect_timeout: float | None
     first_byte_timeout: float | None
     cancellation: Cancellation
     deadline: float | None = None
+    within: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,10 @@ class RawResponse(Protocol):
 class Transport(Protocol):
     """Invokes functions."""
 
+    @property
+    def region(self) -> str | None:
+        """Where functions are called by their name, once that is known."""
+
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Invoke the function once, and return its response when the headers are there.
 
@@ -175,6 +180,10 @@ class AsyncRawResponse(Protocol):
 
 class AsyncTransport(Protocol):
     """Transport for asyncio."""
+
+    @property
+    def region(self) -> str | None:
+        """As Transport.region."""
 
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """As Transport.open."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext, suppress
 from contextvars import copy_context
 
@@ -101,24 +102,40 @@ class Call:
         self.interruption: Interruption = Interruption()
         self.driver: Driver = Driver(self.interruption)
         request = onion.request(event, context)
+        self._span = None
+        if "opentelemetry.trace" in sys.modules:
+            from .tracing import traced
+
+            self._span = traced(request, first=first)
         self._lifecycle = Lifecycle(onion, request, self.driver, self._begin, content_type, self._part)
         self._collected: Collecting | None = None
         self._given_up: BaseException | None = None
 
     def run(self) -> Any:
         """Answer."""
-        with self._deadline():
+        with self._span or nullcontext(), self._deadline():
             try:
-                try:
-                    if self._part is not None:
-                        self._part.open()
-                    self.driver.run(self._lifecycle.run())
-                except Exception as error:
-                    self._fail(error)
-                    raise
-                return self._end()
+                value = self._run()
+            except BaseException as error:
+                if self._span is not None:
+                    self._span.end(error)
+                raise
+            else:
+                if self._span is not None:
+                    self._span.end(None)
+                return value
             finally:
                 self._work_afterwards()
+
+    def _run(self) -> Any:
+        try:
+            if self._part is not None:
+                self._part.open()
+            self.driver.run(self._lifecycle.run())
+        except Exception as error:
+            self._fail(error)
+            raise
+        return self._end()
 
     def _part_of(self, offer: Offer, event: Any, context: Any, options: Options) -> Part | None:
         """Which part of a stream this call is; None where the stream cannot go on."""

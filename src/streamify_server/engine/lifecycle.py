@@ -156,9 +156,14 @@ class Lifecycle:
     async def close(self, error: BaseException | None) -> BaseException | None:
         """Close the producer and run the end hooks; the error to report, if there is one."""
         error = await self._close_body(error)
-        sent = 0 if self.out is None else self.out.sent
-        duration = time.monotonic() - self._started
-        self._request.stream_end = StreamEnd(error, sent, duration, self._handed_over and error is None)
+        sent, first_byte_at = (0, None) if self.out is None else (self.out.sent, self.out.first_byte_at)
+        self._request.stream_end = StreamEnd(
+            error,
+            sent,
+            time.monotonic() - self._started,
+            self._handed_over and error is None,
+            None if first_byte_at is None else first_byte_at - self._started,
+        )
         if error is not None:
             self._request.error = error
         for _, function in self._onion.chain("on_stream_end"):

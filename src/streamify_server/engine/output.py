@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from streamify_server.checkpoints import Checkpoint, StreamHandedOver
 
 from .chunks import BINARY, TEXT, pieces
@@ -45,6 +47,7 @@ class Output:
         "_transforms",
         "_unguarded",
         "empty",
+        "first_byte_at",
         "idle_since",
         "interruption",
         "over",
@@ -75,6 +78,7 @@ class Output:
         self.interruption: Interruption = interruption
         self.empty: bool = True  # no chunk has been written
         self.over: bool = False
+        self.first_byte_at: float | None = None  # by the monotonic clock
         self.sent: int = 0  # bytes of the body, as they were sent
         self.idle_since: float = 0.0
         self.write: Callable[[bytes], None] = self._first
@@ -135,9 +139,14 @@ class Output:
         if self._part is not None:
             self._part.check_asked()
         self.begin(BINARY)
-        self.empty = False
-        self._bind()
+        self._not_empty()
         self.write(data)
+
+    def _not_empty(self) -> None:
+        """The first byte of the body is there."""
+        self.empty = False
+        self.first_byte_at = monotonic()
+        self._bind()
 
     def _bind(self) -> None:
         """Put the shortest way to the sink into `write`."""
@@ -239,8 +248,6 @@ class Output:
         self._guard = lock
 
     def _guarded(self, data: bytes) -> None:
-        from time import monotonic
-
         with self._guard:
             self._unguarded(data)
             self.idle_since = monotonic()
@@ -254,8 +261,7 @@ class Output:
             self.sink.keep_alive()  # type: ignore[attr-defined]
             return
         if self.empty:
-            self.empty = False
-            self._bind()
+            self._not_empty()
         self._unguarded(data)
         self.count(len(data))
 
