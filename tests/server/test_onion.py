@@ -13,7 +13,7 @@ import pytest
 
 from streamify_server import Headers, HttpResponse, Request, streaming_handler
 from streamify_server.posting import posting_through
-from streamify_server.testing import Context, Result
+from streamify_server.testing import Context, Result, invoke
 from support.answers import outcome
 from support.posters import Leaving
 
