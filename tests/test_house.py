@@ -1,6 +1,7 @@
 """The rooms of the code: what may import what, and what an import may cost."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -15,8 +16,8 @@ HEAVY = {"boto3", "botocore", "aiobotocore", "pandas", "pyarrow", "polars", "htt
 # These load what they need of both halves when they are called.
 BOTH_HALVES = {
     "streamify_client/cli.py",
-    "streamify_server/cli.py",
-    "streamify_server/demo.py",
+    "streamify_server/dev/cli.py",
+    "streamify_server/dev/demo.py",
     "streamify_server/pytest_plugin.py",
 }
 
@@ -39,6 +40,37 @@ def test_the_two_packages_meet_only_on_the_wire(package: str, other: str) -> Non
     for path in (SOURCE / package).rglob("*.py"):
         if str(path.relative_to(SOURCE)) not in BOTH_HALVES:
             assert other not in imported_packages(path), path
+
+
+def imports_between_modules(package: str) -> dict[str, set[str]]:
+    """Which modules of a package import which, for their types or within a function as well."""
+    paths = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (SOURCE / package).rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for module, path in paths.items():
+        around = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        named: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                parts = around.split(".")
+                base = ".".join(parts[: len(parts) + 1 - node.level]) if node.level else ""
+                source = ".".join(filter(None, (base, node.module)))
+                inside = {f"{source}.{alias.name}" for alias in node.names} & paths.keys()
+                named |= inside or {source}
+        found[module] = named & paths.keys() - {module, package}
+    return found
+
+
+@pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    try:
+        graphlib.TopologicalSorter(imports_between_modules(package)).prepare()
+    except graphlib.CycleError as circle:
+        pytest.fail(" <- ".join(circle.args[1]))
 
 
 @pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])

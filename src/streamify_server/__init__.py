@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .handler import StreamingHandler, streaming_handler
-from .onion import Request, StreamEnd
+from .middleware import Request, StreamEnd
 from .response import Headers, HttpResponse
 
 TYPE_CHECKING = False  # importing typing costs every cold start

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 from streamify_server.engine.answer import RESPOND
 from streamify_server.engine.call import Options, answer
+from streamify_server.engine.onion import Onion, checked_hooks
 from streamify_server.engine.style import takes_stream
-from streamify_server.engine.trace import of_application
+from streamify_server.wire.errors import of_application
 
-from .onion import Onion, checked_hooks
 from .response import checked_content_type
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ def streaming_handler(  # noqa: F811
             stream. Without a streaming runtime, and for event sources that cannot stream, such as load
             balancers and HTTP APIs, answers are buffered anyway.
         middlewares: Middlewares in the order of their `before`.
-        hooks: An object with some of the hooks of `streamify_server.onion.HOOKS`.
+        hooks: An object with some of the hooks of `streamify_server.middleware.HOOKS`.
         internal: What `request.internal` begins with in every request: a copy of this dict.
         deadline_margin: Seconds before Lambda's timeout at which the producer is stopped and the caller told;
             None never stops it.

@@ -1,18 +1,171 @@
-"""What a middleware is, as types: an object with some of `before`, `after`, `on_error` and `on_stream_end`.
+"""What wraps a handler: middlewares and hooks, as types, and the request that they share.
 
->>> from streamify_server import Middleware, Request, streaming_handler
->>> class Greeting:
-...     def before(self, request: Request) -> None:
-...         request.internal["greeting"] = "hello"
->>> greeting: Middleware = Greeting()
+A middleware is any object with some of `before`, `after`, `on_error` and `on_stream_end`, each sync or async,
+each called with the `Request`. Around the handler they lie like the skins of an onion:
+
+    before 1, before 2, handler, after 2, after 1, body..., on_stream_end 2, on_stream_end 1
+
+- A `before` that returns something, or assigns `request.early_response`, ends the chain: neither the handler
+  nor any `after` runs. An `after` or `on_error` that returns something ends its own chain with that as the
+  response.
+- `on_error` runs, of every middleware, when a `before`, the handler, an `after` or the first chunk of a bare
+  stream fails; setting or returning a response handles the error.
+- `on_stream_end` runs exactly once for every request, after the last byte or the failure, with
+  `request.stream_end` set.
+
+**To change a response**, look at `request.response` in `after`. It is an `HttpResponse` if the handler
+answered HTTP (a dict with `statusCode` has been turned into one), and otherwise the bare body as the handler
+returned it. Headers, status, cookies and a bare response may be changed in place or replaced.
+
+**To change a body**, do not iterate it: call `request.transform_body(transform)` with an object that has
+`feed(chunk) -> bytes` and `finish() -> bytes`. The engine puts every chunk through it, whatever the body is
+(text, bytes, file, sync or async generator), keeps streaming, backpressure and closing as they are, and drops
+what `feed` returns empty. Return what you have from `feed` at once, or the caller waits for it.
+
+    >>> from streamify_server import Middleware, Request, streaming_handler
+    >>> class Shout:
+    ...     def after(self, request: Request) -> None:
+    ...         request.transform_body(self)
+    ...     def feed(self, chunk: bytes) -> bytes:
+    ...         return chunk.upper()
+    ...     def finish(self) -> bytes:
+    ...         return b"!"
+    >>> shout: Middleware = Shout()
+    >>> @streaming_handler(middlewares=[shout])
+    ... def handler(event, context):
+    ...     yield "hello"
+    >>> handler({}, None)
+    b'HELLO!'
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
 
-from .onion import Request
+from .response import normalised
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object  # importing typing costs every cold start
+
+PHASES = ("before", "after", "on_error", "on_stream_end")
+HOOKS = (
+    "before_prefetch",
+    "request_start",
+    "before_middleware",
+    "after_middleware",
+    "before_handler",
+    "after_handler",
+    "request_end",
+)
+
+
+class StreamEnd:
+    """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds.
+
+    `time_to_first_byte` says after how many seconds the first byte of the body was sent, None if none was.
+    `continues` says that the response ended at a checkpoint and the stream goes on in another invocation.
+    """
+
+    __slots__ = ("bytes_sent", "continues", "duration", "error", "time_to_first_byte")
+
+    def __init__(
+        self,
+        error: BaseException | None,
+        bytes_sent: int,
+        duration: float,
+        continues: bool = False,
+        time_to_first_byte: float | None = None,
+    ) -> None:
+        self.error: BaseException | None = error
+        self.bytes_sent: int = bytes_sent
+        self.duration: float = duration
+        self.continues: bool = continues
+        self.time_to_first_byte: float | None = time_to_first_byte
+
+    @property
+    def outcome(self) -> str:
+        """In one word: "whole", "continues" or "failed"."""
+        return "failed" if self.error is not None else "continues" if self.continues else "whole"
+
+    def __repr__(self) -> str:
+        return f"StreamEnd(error={self.error!r}, bytes_sent={self.bytes_sent}, duration={self.duration:.3f})"
+
+
+class Request:
+    """One request on its way through the onion.
+
+    Attributes:
+        event: What the handler gets; a middleware may change or replace it.
+        context: The Lambda context.
+        response: The response so far: an HttpResponse, or a bare body. A dict with a `statusCode` becomes an
+            HttpResponse when it is assigned.
+        error: What failed, in `on_error` and afterwards.
+        internal: A dict for middlewares, fresh for every request; it begins with what `internal=` of
+            `streaming_handler` holds.
+        part: Which part of a stream the response is, from 1.
+        stream_end: How the response ended, in `on_stream_end` and `request_end`.
+    """
+
+    __slots__ = (
+        "_answered_early",
+        "_early",
+        "_response",
+        "context",
+        "error",
+        "event",
+        "internal",
+        "part",
+        "stream_end",
+        "transforms",
+    )
+
+    def __init__(self, event: Any, context: Any, internal: Mapping[str, Any] | None = None) -> None:
+        self.event: Any = event
+        self.context: Any = context
+        self.error: BaseException | None = None
+        self.internal: dict[str, Any] = dict(internal or {})
+        self.part: int = 1
+        self.stream_end: StreamEnd | None = None
+        self.transforms: list[Transform] = []
+        self._response: Any = None
+        self._early: Any = None
+        self._answered_early = False
+
+    @property
+    def response(self) -> Any:
+        """The response so far; None if there is none yet."""
+        return self._response
+
+    @response.setter
+    def response(self, response: Any) -> None:
+        self._response = normalised(response)
+
+    @property
+    def early_response(self) -> Any:
+        """A response that ends the chain; assigning None answers with an empty body."""
+        return self._early
+
+    @early_response.setter
+    def early_response(self, response: Any) -> None:
+        self._early = response
+        self._answered_early = True
+
+    @property
+    def answered_early(self) -> bool:
+        """Whether an early response has been assigned."""
+        return self._answered_early
+
+    def reset_early(self) -> None:
+        """Take an early response back."""
+        self._early = None
+        self._answered_early = False
+
+    def transform_body(self, transform: Transform) -> None:
+        """Put every chunk of the body through `transform`, after those that were added before."""
+        self.transforms.append(transform)
 
 
 class Before(Protocol):
@@ -49,7 +202,7 @@ Middleware = Before | After | OnError | OnStreamEnd
 Middlewares = Middleware | Iterable[Middleware]
 """A middleware, or several in the order of their `before`."""
 
-Hook = Callable[[Request], Any]
+Hook = Callable[[Request], object]
 """One function for one phase, sync or async."""
 
 

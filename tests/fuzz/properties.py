@@ -29,6 +29,7 @@ from streamify_server.errors import HttpError
 from streamify_server.local.chunked import ChunkedDecoder as LocalChunkedDecoder
 from streamify_server.local.chunked import ChunkedError
 from streamify_server.local.http_head import MalformedRequestError, end_of_head, read_head
+from streamify_server.middleware import Request
 from streamify_server.middlewares import (
     _negotiate,
     http_json_body_parser,
@@ -37,7 +38,6 @@ from streamify_server.middlewares import (
     http_urlencode_body_parser,
     partial_response,
 )
-from streamify_server.onion import Request
 from streamify_server.response import PRELUDE_END, PRELUDE_LIMIT, from_dict, prelude
 from streamify_server.runtime.api import MalformedAnswerError, chunk, last_chunk, read_answer
 from streamify_server.wire.errors import error_trailers

@@ -9,7 +9,6 @@ MODULES = [
     "formats",
     "handler",
     "middleware",
-    "onion",
     "posting",
     "response",
     "testing",

@@ -5,8 +5,8 @@ import importlib
 import click
 
 _ELSEWHERE = {
-    "demo": ("streamify_server.cli", "demo"),
-    "dev": ("streamify_server.cli", "dev"),
+    "demo": ("streamify_server.dev.cli", "demo"),
+    "dev": ("streamify_server.dev.cli", "dev"),
     "doctor": ("streamify_client.commands.doctor", "doctor"),
     "invoke": ("streamify_client.commands.invoke", "invoke"),
 }

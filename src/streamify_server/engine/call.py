@@ -20,15 +20,16 @@ from .lifecycle import Lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from streamify_server.onion import Onion
     from streamify_server.posting import Sink
     from streamify_server.response import HttpResponse
     from streamify_server.wire.verified import Offer
 
     from .answer import Head
+    from .onion import Onion
     from .part import Part
 
 
@@ -66,7 +67,7 @@ def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
     if (outer := _driver.current.get()) is not None:
         from .inner import Inner
 
-        return Inner(onion, options, event, context, outer)
+        return Inner(onion, options.content_type, event, context, outer)
     # What a request puts into context variables ends with it.
     return copy_context().run(Call(onion, options, event, context).run)
 
@@ -139,7 +140,7 @@ class Call:
 
     def _part_of(self, offer: Offer, event: Any, context: Any, options: Options) -> Part | None:
         """Which part of a stream this call is; None where the stream cannot go on."""
-        part = checkpoints.current.get()  # of a unit test
+        part: Part | None = checkpoints.current.get()
         if part is None and offer.continues and self._answer.streams:
             from .part import Part
 
@@ -208,6 +209,14 @@ class Call:
         self.interruption.error = error
         if (out := self._lifecycle.out) is not None:
             out.interrupt(error)
+
+    def cancel(self, wanted: Callable[[], bool]) -> bool:
+        """Cancel what is awaited once the loop has come to it, if it is still wanted; whether anything is."""
+        task = self.driver.task
+        if task is None or not task.awaiting:
+            return False
+        task.cancel(wanted)
+        return True
 
     def give_up(self, error: BaseException) -> None:
         """Tell the caller from another thread, because the producer is stuck."""

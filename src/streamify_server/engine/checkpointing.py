@@ -12,12 +12,25 @@ from . import ticker as _ticker
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from streamify_server.checkpoints import Checkpoint
     from streamify_server.middleware import Transform
 
-    from .output import Output
+    class Written(Protocol):
+        """What a body is written to."""
+
+        sink: Any
+        over: bool
+        idle_since: float
+
+        @property
+        def lock(self) -> Any:
+            """What whoever writes holds."""
+
+        def flush(self) -> None:
+            """Send what transforms hold back."""
+
 
 EVERY = 1.0  # seconds between two checkpoints, and of silence behind one that waits
 EVERY_BYTES = 1024 * 1024
@@ -34,7 +47,7 @@ class Checkpoints:
         transforms: What the body passes on its way.
     """
 
-    def __init__(self, out: Output, transforms: Sequence[Transform]) -> None:
+    def __init__(self, out: Written, transforms: Sequence[Transform]) -> None:
         self._out = out
         self._sink: Any = out.sink
         self._sent_at: float | None = None

@@ -8,10 +8,26 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
-    from typing import Any
+    from typing import Any, Protocol
 
-    from .call import Call
+    from .interruption import Interruption
+
+    class Stoppable(Protocol):
+        """What a deadline stops."""
+
+        interruption: Interruption
+
+        def interrupt(self, error: BaseException, patience: float) -> None:
+            """Accept nothing more; what is sent after this may stall that many seconds."""
+
+        def cancel(self, wanted: Callable[[], bool]) -> bool:
+            """Cancel what is awaited, once the loop has come to it and it is wanted; whether anything is."""
+
+        def give_up(self, error: BaseException) -> None:
+            """Tell the caller, although the call goes on."""
+
 
 # How long the event loop may take to come to a cancellation before what blocks it is interrupted, in seconds.
 _LOOP_TURNS_WITHIN = 0.05
@@ -49,7 +65,7 @@ class Deadline:
         margin: Seconds before that at which the call is stopped.
     """
 
-    def __init__(self, call: Call, remaining: float, margin: float) -> None:
+    def __init__(self, call: Stoppable, remaining: float, margin: float) -> None:
         self._call = call
         self._at = time.monotonic() + remaining - margin
         self._patience = margin / 2
@@ -100,17 +116,13 @@ class Deadline:
 
     def _cancelled(self) -> bool:
         """Whether the event loop was running and has come to a cancellation."""
-        task = self._call.driver.task
-        if task is None or not task.awaiting:
-            return False
         turned = threading.Event()
 
         def wanted() -> bool:
             turned.set()
             return self._call.interruption.claim()
 
-        task.cancel(wanted)
-        return turned.wait(_LOOP_TURNS_WITHIN)
+        return self._call.cancel(wanted) and turned.wait(_LOOP_TURNS_WITHIN)
 
     def _alarm(self) -> None:
         if self._signal is not None and self._is_ours():

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamify_server.checkpoints import Checkpoint
-    from streamify_server.onion import Onion
     from streamify_server.posting import Sink
 
-    from .call import Options
     from .driver import Driver
+    from .onion import Onion
     from .output import Output
 
 _AHEAD = 16  # chunks that a writer may be ahead of the reader
@@ -42,14 +41,15 @@ class Inner:
 
     needs_no_loop = True
 
-    def __init__(self, onion: Onion, options: Options, event: Any, context: Any, outer: Driver) -> None:
+    def __init__(
+        self, onion: Onion, content_type: str | None, event: Any, context: Any, outer: Driver
+    ) -> None:
         self._driver = outer.inner()
         self._unfinished = outer.unfinished
         self._unfinished.append(self.aclose)
         self._event = event
-        self._lifecycle = Lifecycle(
-            onion, onion.request(event, context), self._driver, self._begin, options.content_type
-        )
+        request = onion.request(event, context)
+        self._lifecycle = Lifecycle(onion, request, self._driver, self._begin, content_type)
         self._pipe = _Pipe()
         self._response: Any = None
         self._http: HttpResponse | None = None

@@ -6,7 +6,7 @@ import time
 
 from streamify_server.checkpoints import StreamHandedOver
 from streamify_server.errors import StreamClosedError
-from streamify_server.onion import StreamEnd
+from streamify_server.middleware import StreamEnd
 from streamify_server.response import HttpResponse
 
 from .body import Body, closers_unopened, open_body
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    from streamify_server.onion import Onion, Request
+    from streamify_server.middleware import Request
     from streamify_server.posting import Sink
 
     from .driver import Driver
+    from .onion import Onion
     from .part import Part
 
     class Begin(Protocol):

@@ -12,7 +12,7 @@ import json
 import os
 import time
 
-from streamify_server.onion import Onion
+from .onion import Onion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from .deadline import remaining_seconds
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _SCOPE = "streamify_server"
 # Seconds. Up to 10 they are those that the conventions have for `faas.invoke_duration`.

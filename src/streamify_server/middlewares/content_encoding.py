@@ -14,7 +14,7 @@ from ._headers import add_to_list, list_of
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 Setting = bool | Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from . import _negotiate
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _CODINGS = ("br", "deflate", "gzip", "zstd", "identity")
 _Best = Callable[["str | None", "Sequence[str] | None"], "list[str]"]

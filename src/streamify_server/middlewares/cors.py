@@ -13,7 +13,7 @@ from ._options import check, check_options
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 # https://fetch.spec.whatwg.org/#cors-safelisted-request-header, and Range as in its section on `no-cors`
 # ranges.

@@ -11,7 +11,7 @@ from streamify_server.errors import HttpError
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _LONGEST_NUMBER = 200  # characters; DynamoDB's have at most 38 digits
 _DEPTH = 8  # events within messages of events

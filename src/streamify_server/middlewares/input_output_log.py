@@ -12,7 +12,7 @@ from streamify_server.response import HttpResponse
 from ._options import check, check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _LAMBDA_CONTEXT = (
     "function_name",

@@ -23,7 +23,7 @@ from ._request_body import (
 )
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _LIMITS = {
     "field_name_size": 100,

@@ -11,7 +11,7 @@ from streamify_server.events import is_http
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 # Names whose canonical form is not that of a capital after each hyphen, as their RFCs write them.
 _NAMES = """

@@ -12,7 +12,7 @@ from ._options import check_options
 from ._request_body import BODY_LIMIT, body_bytes, is_to_be_parsed, text_of, with_body
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json")
 _FORM = re.compile(r"application/x-www-form-urlencoded")

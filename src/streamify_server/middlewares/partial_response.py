@@ -18,7 +18,7 @@ from streamify_server.response import HttpResponse
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 FIELDS_LIMIT = 2048  # characters
 DEPTH_LIMIT = 100

@@ -14,7 +14,7 @@ from . import _negotiate
 from ._options import check, check_options, is_stream, known
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 Serialize = Callable[[HttpResponse], Any]
 Serializer = Mapping[str, Any] | tuple["str | re.Pattern[str]", Serialize]

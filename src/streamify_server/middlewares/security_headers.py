@@ -11,7 +11,7 @@ from streamify_server.response import Headers, HttpResponse
 from ._options import check, check_options, known
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 Setting = bool | str | Mapping[str, Any] | None
 

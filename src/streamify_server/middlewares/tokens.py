@@ -13,7 +13,7 @@ from ._jwks import KeySet, UnavailableError
 from ._options import check, check_options, known, missing_extra
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 _LONGEST = 16 * 1024  # characters of a token
 Names = str | Sequence[str]

@@ -15,7 +15,7 @@ from ._options import check, check_options, is_stream
 from ._schema import InvalidError, Preparation, Violation, compiled
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 Check = Callable[[Any], Any]
 Localize = Callable[[Violation], str]

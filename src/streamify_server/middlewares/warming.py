@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._options import check_options
 
 if TYPE_CHECKING:
-    from streamify_server.onion import Request
+    from streamify_server.middleware import Request
 
 
 class warmup:

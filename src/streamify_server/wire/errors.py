@@ -1,11 +1,11 @@
-"""The error of a stream that has begun, as trailers of its HTTP message."""
+"""Errors as Lambda is told of them: type, message and the application's frames, in JSON and in trailers."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-
-from streamify_server.engine.trace import of_application
+from types import TracebackType
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ _ALLOWED = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+\Z")
 _MESSAGE_LIMIT = 4096  # characters
 _TRACE_LIMIT = 12 * 1024  # characters; with the message, well within what a server takes as one header field
 _NAME_LIMIT = 256
+
+_HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def error_json(error: BaseException) -> dict[str, Any]:
@@ -66,3 +68,17 @@ def _trace(error: BaseException) -> list[str]:
             break
         kept.insert(0, line)
     return kept
+
+
+def of_application(trace: TracebackType | None) -> TracebackType | None:
+    """The same traceback without this package's frames; unchanged if it has no others."""
+    frames = []
+    step = trace
+    while step is not None:
+        if not step.tb_frame.f_code.co_filename.startswith(_HERE):
+            frames.append(step)
+        step = step.tb_next
+    kept: TracebackType | None = None
+    for frame in reversed(frames):
+        kept = TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return kept or trace

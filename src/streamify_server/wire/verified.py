@@ -17,10 +17,23 @@ from .errors import error_json
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any
+    from typing import Any, Protocol
 
-    from streamify_server.engine.part import Part
     from streamify_server.posting import Sink
+
+    class Part(Protocol):
+        """Which part of a stream an invocation is."""
+
+        token: str | None
+        base: int
+
+        @property
+        def time_is_short(self) -> bool:
+            """Whether the next checkpoint is the place to hand over."""
+
+        def seal(self, state: str, position: int, /) -> str:
+            """Make the token of an invocation that goes on behind this checkpoint."""
+
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
 VERIFIED, CONTINUE = "verified/1", "continue/1"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.dev import DevFunction, functions_of, read_env_file
+from streamify_server.dev.functions import DevFunction, functions_of, read_env_file
 
 DEFAULTS = DevFunction(handler="", environment={"COLOUR": "red"})
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .local import LocalLambda
+from streamify_server.local import LocalLambda
 
 if TYPE_CHECKING:
     from streamify_client import StreamClient
@@ -97,7 +97,7 @@ def _seconds(duration: float | None) -> str:
 
 
 def _examples() -> Path:
-    """The examples' folder: beside this module in a wheel, at the project's root in a checkout."""
+    """The examples' folder: in the package in a wheel, at the project's root in a checkout."""
     for folder in _candidates():
         if (folder / "tokens.py").is_file():
             return folder
@@ -105,6 +105,6 @@ def _examples() -> Path:
 
 
 def _candidates() -> Iterator[Path]:
-    here = Path(__file__).resolve().parent
-    yield here / "examples"
-    yield here.parent.parent / "examples"
+    package = Path(__file__).resolve().parents[1]
+    yield package / "examples"
+    yield package.parent.parent / "examples"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from .dev import DevFunction
+    from .functions import DevFunction
 
 _PORT = click.IntRange(0, 65535)
 
@@ -32,7 +32,7 @@ def _variables(context: click.Context, parameter: click.Parameter, values: tuple
 def _env_files(
     context: click.Context, parameter: click.Parameter, values: tuple[Path, ...]
 ) -> dict[str, str]:
-    from .dev import read_env_file
+    from .functions import read_env_file
 
     variables: dict[str, str] = {}
     for path in values:
@@ -140,7 +140,8 @@ def dev(functions: tuple[str, ...], **options: Any) -> None:
     tables. They are reloaded when their source changes, and the stream inspector shows their responses as
     they happen.
     """
-    from .dev import DevError, DevOptions, Terminal, run_dev
+    from .server import DevOptions, run_dev
+    from .terminal import DevError, Terminal
 
     served = _functions(functions, options)
     plain = _honour_no_color()
@@ -153,7 +154,7 @@ def dev(functions: tuple[str, ...], **options: Any) -> None:
 
 def _functions(arguments: tuple[str, ...], options: dict[str, Any]) -> "tuple[DevFunction, ...]":
     """The functions to serve; takes out of the options what holds for each of them."""
-    from .dev import DevFunction, functions_of
+    from .functions import DevFunction, functions_of
 
     environment = {**options.pop("env_file"), **options.pop("environment")}
     common = {name: options.pop(name) for name in ("code", "name", "timeout", "invoke_mode")}
