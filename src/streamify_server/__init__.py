@@ -10,11 +10,9 @@ TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
 
-    from streamify_server.engine.deadline import DeadlineExceededError
-
     from .asgi import streaming_asgi
     from .checkpoints import StreamHandedOver, checkpoint, last_checkpoint
-    from .errors import HttpError
+    from .errors import DeadlineExceededError, HttpError
     from .formats import csv_rows, ndjson, sse
     from .middleware import Middleware
     from .writer import StreamWriter
@@ -43,7 +41,7 @@ __all__ = [
 ]
 
 _LATER = {
-    "DeadlineExceededError": "engine.deadline",
+    "DeadlineExceededError": "errors",
     "HttpError": "errors",
     "StreamHandedOver": "checkpoints",
     "checkpoint": "checkpoints",
@@ -60,12 +58,9 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     # What few functions use is imported when it is used: a cold start pays for every module.
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from .engine.version import version
 
-        try:
-            return version("streamify")
-        except PackageNotFoundError:  # copied into a function's package without its metadata
-            return "unknown"
+        return version()
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

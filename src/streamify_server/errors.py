@@ -1,4 +1,16 @@
-"""Errors that handlers raise or meet."""
+"""The errors of handlers and of what they send, in one tree.
+
+StreamifyError
+├── HttpError              ends a request with a status: status_code, headers, expose
+├── DeadlineExceededError  also a TimeoutError: the function's time is up
+├── StreamClosedError      also a BrokenPipeError: nothing more can be written
+│   └── CallerGoneError    the same, for ASGI applications
+├── ResponseRefusedError   also a ConnectionError: the platform did not take the response to its end
+├── ResponseTooLargeError  also a ValueError: more than fits into an answer in one piece
+├── NotStreamingError      also a RuntimeError: STREAMIFY_RUNTIME=require, and nothing streams
+├── LifespanError          also a RuntimeError: an ASGI application could not start
+└── TokenError             also a ValueError: a stream cannot go on from the token that came with the call
+"""
 
 from __future__ import annotations
 
@@ -7,11 +19,43 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class StreamClosedError(BrokenPipeError):
+class StreamifyError(Exception):
+    """Any error of this package."""
+
+
+class DeadlineExceededError(StreamifyError, TimeoutError):
+    """The function's time is up, but for the margin that is kept for saying so."""
+
+
+class StreamClosedError(StreamifyError, BrokenPipeError):
     """The response has ended, or its caller has gone: nothing more can be written."""
 
 
-class HttpError(Exception):
+class CallerGoneError(StreamClosedError):
+    """What `send()` of an ASGI application raises when the caller no longer receives the response."""
+
+
+class ResponseRefusedError(StreamifyError, ConnectionError):
+    """The platform did not take the response to its end."""
+
+
+class ResponseTooLargeError(StreamifyError, ValueError):
+    """A response that has to be sent in one piece is bigger than the platform takes."""
+
+
+class NotStreamingError(StreamifyError, RuntimeError):
+    """STREAMIFY_RUNTIME asks for a runtime that streams, and there is none."""
+
+
+class LifespanError(StreamifyError, RuntimeError):
+    """An ASGI application could not start."""
+
+
+class TokenError(StreamifyError, ValueError):
+    """A token that is refused; the message says why."""
+
+
+class HttpError(StreamifyError):
     """Raised by a handler or a middleware to end a request with an HTTP status; `http_error_handler` answers
     it.
 

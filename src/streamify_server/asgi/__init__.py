@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from streamify_server.engine import driver as _driver
+from streamify_server.errors import CallerGoneError, LifespanError
 from streamify_server.handler import StreamingHandler, streaming_handler
 from streamify_server.response import HttpResponse
 
 from .events import http_request
-from .exchange import CallerGoneError, Exchange
-from .lifespan import App, Lifespan, LifespanError
+from .exchange import Exchange
+from .lifespan import App, Lifespan
 from .wsgi import streaming_wsgi
 
 if TYPE_CHECKING:

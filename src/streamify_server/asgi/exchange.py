@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from streamify_server.engine.chains import untraced
+from streamify_server.engine.chains import reached, untraced
 from streamify_server.engine.chunks import CHUNK_LIMIT
 from streamify_server.engine.interruption import Stopped
+from streamify_server.errors import CallerGoneError
 from streamify_server.response import HttpResponse
 
 from .lifespan import App, Message
@@ -28,10 +29,6 @@ _GRACE = 0.1
 _MAY_FAIL_WITHIN = 0.05
 _MAY_FAIL_TURNS = 50
 _TURN = 0.005  # seconds after which an application that never waits lets other tasks have their turn
-
-
-class CallerGoneError(OSError):
-    """What `send()` raises when the caller no longer receives the response."""
 
 
 class Exchange:
@@ -266,11 +263,6 @@ def _headers(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields]
 
 
-def _came_from_a_lost_caller(error: BaseException | None) -> bool:
+def _came_from_a_lost_caller(error: BaseException) -> bool:
     """Whether this is a CallerGoneError or was raised for one, as Starlette's ClientDisconnect is."""
-    seen = 0
-    while error is not None and seen < 20:
-        if isinstance(error, CallerGoneError):
-            return True
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return False
+    return any(isinstance(one, CallerGoneError) for one in reached(error))

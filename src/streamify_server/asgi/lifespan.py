@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Literal
 
+from streamify_server.errors import LifespanError
+
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[Any]]
 Mode = Literal["auto", "on", "off"]
@@ -17,10 +19,6 @@ Mode = Literal["auto", "on", "off"]
 _STOP_WITHIN = 2.0
 
 _log = logging.getLogger("streamify_server.asgi")
-
-
-class LifespanError(RuntimeError):
-    """The application could not start."""
 
 
 class Lifespan:

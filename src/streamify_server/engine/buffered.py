@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamify_server.errors import ResponseTooLargeError
 from streamify_server.events import ALB, HTTP_API_1, LATTICE, REST_API, WEBSOCKET_API
 from streamify_server.response import HttpResponse, end_to_end, metadata_of
 
@@ -19,10 +20,6 @@ _TEXTUAL = (
     "application/javascript",
     "application/x-www-form-urlencoded",
 )
-
-
-class ResponseTooLargeError(ValueError):
-    """A response that has to be sent in one piece is bigger than the platform takes."""
 
 
 class Collecting:

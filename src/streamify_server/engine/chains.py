@@ -12,7 +12,7 @@ def chained(error: BaseException, first: BaseException) -> None:
 
 def joined(error: BaseException, later: BaseException) -> None:
     """Let a traceback of `error` show what went wrong later as well, at the end of its chain."""
-    known = {id(one) for one in _reached(error)}
+    known = {id(one) for one in reached(error)}
     if id(later) in known:
         return
     _cut(later, known)
@@ -25,12 +25,12 @@ def joined(error: BaseException, later: BaseException) -> None:
 
 def untraced(error: BaseException) -> BaseException:
     """The error without tracebacks, which keep the frames of all callers, and what is in them, alive."""
-    for one in _reached(error):
+    for one in reached(error):
         one.__traceback__ = None
     return error
 
 
-def _reached(error: BaseException) -> list[BaseException]:
+def reached(error: BaseException) -> list[BaseException]:
     """The error, and all that its causes and contexts lead to."""
     found = [error]
     seen = {id(error)}
@@ -44,7 +44,7 @@ def _reached(error: BaseException) -> list[BaseException]:
 
 def _cut(error: BaseException, unwanted: set[int]) -> None:
     """Remove every link that leads from this error to an unwanted one: it would close a circle."""
-    for one in _reached(error):
+    for one in reached(error):
         if id(one) in unwanted:
             continue  # its own links are wanted
         if id(one.__cause__) in unwanted:

@@ -6,6 +6,8 @@ import os
 import threading
 import time
 
+from streamify_server.errors import DeadlineExceededError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +47,6 @@ _INTERRUPTIBLE = (
     "examples" + os.sep,
     "middlewares" + os.sep,
 )
-
-
-class DeadlineExceededError(TimeoutError):
-    """The function's time is up, but for the margin that is kept for saying so."""
 
 
 class Deadline:

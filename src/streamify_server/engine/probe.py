@@ -13,6 +13,7 @@ import os
 import time
 
 from .onion import Onion
+from .version import version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,18 +49,9 @@ def probe(mode: str, *, first: bool) -> Onion:
 
 def _lines(mode: str, first: bool) -> Iterator[str]:
     for number in range(1, LINES + 1):
-        said = {"streamify": _version(), "chunk": number, "of": LINES, "first": first}
+        said = {"streamify": version(), "chunk": number, "of": LINES, "first": first}
         yield json.dumps(said) + "\n"
         if mode == "error-after":
             raise ProbeError("A probe asked for this error in mid-stream.")
         if number < LINES:
             time.sleep(GAP)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("streamify")
-    except PackageNotFoundError:
-        return "unknown"

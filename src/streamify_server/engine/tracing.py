@@ -24,6 +24,7 @@ from streamify_server.events import header_of, method_of, path_of
 from streamify_server.response import HttpResponse
 
 from .deadline import remaining_seconds
+from .version import version
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -86,7 +87,7 @@ class CallSpan:
             parent = caller
         self._span = (
             trace.get_tracer_provider()
-            .get_tracer(_SCOPE, _version())
+            .get_tracer(_SCOPE, version())
             .start_span(
                 _name(request),
                 context=parent,
@@ -277,7 +278,7 @@ def _record(duration: float, first_byte: float | None, attributes: Mapping[str, 
     provider = metrics.get_meter_provider()
     with _lock:  # an instrument may be made once
         if _instruments[0] is not provider:
-            meter = provider.get_meter(_SCOPE, _version())
+            meter = provider.get_meter(_SCOPE, version())
 
             def histogram(name: str, description: str) -> Any:
                 try:
@@ -298,9 +299,3 @@ def _record(duration: float, first_byte: float | None, attributes: Mapping[str, 
     durations.record(duration, attributes)
     if first_byte is not None:
         first_bytes.record(first_byte, attributes)
-
-
-def _version() -> str | None:
-    from streamify_server import __version__
-
-    return __version__

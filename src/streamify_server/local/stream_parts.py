@@ -4,7 +4,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from streamify_server.wire.token import TokenError, peek
+from streamify_server.errors import TokenError
+from streamify_server.wire.token import peek
 
 STATE = "streamify-state"  # the header, and the name in a client context
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")  # whoever calls may have written the token

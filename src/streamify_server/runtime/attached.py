@@ -11,6 +11,7 @@ import sys
 from importlib.machinery import PathFinder
 
 from streamify_server import posting
+from streamify_server.errors import NotStreamingError
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ _WHAT_TO_DO = (
 _misfit: str | None = None  # why this process cannot stream
 _awaiting = False  # the runtime client has not been imported yet
 _warned = False
-
-
-class NotStreamingError(RuntimeError):
-    """STREAMIFY_RUNTIME asks for a runtime that streams, and there is none."""
 
 
 def attach() -> None:

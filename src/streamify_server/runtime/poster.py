@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 
+from streamify_server.errors import ResponseRefusedError
 from streamify_server.wire.errors import BODY, TYPE, error_json
 
 from .api import RuntimeApiError
-from .sink import ResponseRefusedError, ResponseSink, refused
+from .sink import ResponseSink, refused
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:

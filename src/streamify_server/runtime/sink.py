@@ -11,7 +11,7 @@ import select
 import threading
 from time import monotonic
 
-from streamify_server.errors import StreamClosedError
+from streamify_server.errors import ResponseRefusedError, StreamClosedError
 from streamify_server.wire.errors import error_trailers
 
 from .api import RuntimeApiError, last_chunk, read_answer
@@ -33,10 +33,6 @@ _LOOK_SECONDS = 0.05  # how often a blocked send looks whether it has been given
 _ANSWER_SECONDS = 1.0  # how long an early answer may take to be whole
 _READABLE, _WRITABLE = select.POLLIN, select.POLLOUT
 _SHUT_RDWR = 2
-
-
-class ResponseRefusedError(ConnectionError):
-    """The platform did not take the response to its end."""
 
 
 class ResponseSink:

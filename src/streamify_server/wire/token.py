@@ -20,6 +20,8 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
+from streamify_server.errors import TokenError
+
 MAX_AGE = 24 * 60 * 60  # seconds
 STATE_LIMIT = 1024  # bytes of a checkpoint's state as JSON
 
@@ -29,10 +31,6 @@ _FIXED = struct.Struct(">BBIQQ")
 _LENGTH = struct.Struct(">H")
 _SEAL_SIZE = 32
 _CLOCK_SKEW = 5 * 60  # seconds that the clocks of two machines may be apart
-
-
-class TokenError(ValueError):
-    """A token that is refused; the message says why."""
 
 
 class Token:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from streamify_server.asgi.exchange import CallerGoneError, Exchange
+from streamify_server.asgi import CallerGoneError
+from streamify_server.asgi.exchange import Exchange
 from streamify_server.engine.interruption import Interruption
 from streamify_server.engine.output import Output
 from support.posters import Leaving, Poster

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from streamify_server.asgi.lifespan import Lifespan, LifespanError
+from streamify_server.asgi import LifespanError
+from streamify_server.asgi.lifespan import Lifespan
 
 
 class Application:

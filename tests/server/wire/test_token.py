@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.wire.token import MAX_AGE, Binding, Token, TokenError, fingerprint, peek, seal, unseal
+from streamify_server.errors import TokenError
+from streamify_server.wire.token import MAX_AGE, Binding, Token, fingerprint, peek, seal, unseal
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:export"
 HERE = Binding(ARN, None, b"digest")
