@@ -5,6 +5,7 @@ import graphlib
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,14 @@ def test_a_package_that_was_copied_without_its_metadata_can_be_imported_whole(pa
         [BARE_PYTHON, "-c", script], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("unknown\n", "")
+
+
+@pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])
+def test_a_package_lists_the_names_that_it_imports_later(package: str) -> None:
+    module = import_module(package)
+    assert dir(module) == sorted(module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing
 
 
 def test_the_wire_imports_nothing_from_outside_itself() -> None:

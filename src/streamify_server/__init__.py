@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from .handler import StreamingHandler, streaming_handler
-from .middleware import Request, StreamEnd
-from .response import Headers, HttpResponse
-
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
@@ -14,7 +10,9 @@ if TYPE_CHECKING:
     from .checkpoints import StreamHandedOver, checkpoint, last_checkpoint
     from .errors import DeadlineExceededError, HttpError
     from .formats import csv_rows, ndjson, sse
-    from .middleware import Middleware
+    from .handler import StreamingHandler, streaming_handler
+    from .middleware import Middleware, Request, StreamEnd
+    from .response import Headers, HttpResponse
     from .writer import StreamWriter
 
     __version__: str
@@ -42,21 +40,31 @@ __all__ = [
 
 _LATER = {
     "DeadlineExceededError": "errors",
+    "Headers": "response",
     "HttpError": "errors",
-    "StreamHandedOver": "checkpoints",
-    "checkpoint": "checkpoints",
-    "last_checkpoint": "checkpoints",
+    "HttpResponse": "response",
     "Middleware": "middleware",
+    "Request": "middleware",
+    "StreamEnd": "middleware",
+    "StreamHandedOver": "checkpoints",
     "StreamWriter": "writer",
+    "StreamingHandler": "handler",
+    "checkpoint": "checkpoints",
     "csv_rows": "formats",
+    "last_checkpoint": "checkpoints",
     "ndjson": "formats",
     "sse": "formats",
     "streaming_asgi": "asgi",
+    "streaming_handler": "handler",
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
-    # What few functions use is imported when it is used: a cold start pays for every module.
+    # Imported when it is used: a cold start pays for every module, and the runtime needs none of these.
     if name == "__version__":
         from .engine.version import version
 
@@ -65,4 +73,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found

@@ -17,7 +17,7 @@ stream as it is, without checkpoints.
 from __future__ import annotations
 
 import json
-from contextvars import ContextVar
+from _contextvars import ContextVar  # contextvars could be a file of the function's
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

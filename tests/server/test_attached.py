@@ -157,11 +157,27 @@ def test_the_forked_workers_of_a_managed_instance_stream_at_a_time(
     assert len({invocation.result().body.split()[0] for invocation in both}) == 2
 
 
-@pytest.mark.parametrize("name", ["logging", "types", "typing", "select", "signal", "socket", "json"])
+SHADOWS = ("logging", "types", "typing", "select", "signal", "socket", "json", "contextvars", "queue")
+ASYNC = """
+from streamify_server import streaming_handler
+
+async def nothing():
+    pass
+
+@streaming_handler
+async def handler(event, context):
+    await nothing()
+    yield "one "
+    yield "two"
+"""
+
+
+@pytest.mark.parametrize("source", [APP, ASYNC], ids=["sync", "async"])
+@pytest.mark.parametrize("name", SHADOWS)
 def test_a_file_of_the_functions_that_is_called_like_one_of_pythons_changes_nothing(
-    aws: Managed, api: RuntimeApi, name: str
+    aws: Managed, api: RuntimeApi, name: str, source: str
 ) -> None:
-    aws.write(app=APP, **{name: "value = 'of the function'"})
+    aws.write(app=source, **{name: "value = 'of the function'"})
     aws.start(api)
     assert api.invoke({"do": "words"}).result().chunks == [b"one ", b"two"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _contextvars import copy_context  # contextvars could be a file of the function's
 from contextlib import nullcontext, suppress
-from contextvars import copy_context
 
 from streamify_server import checkpoints, posting
 from streamify_server.events import REST_API
@@ -13,7 +13,6 @@ from streamify_server.wire.verified import take_offer
 
 from . import driver as _driver
 from .answer import Answer
-from .buffered import Collecting
 from .driver import Driver
 from .interruption import Interruption
 from .lifecycle import Lifecycle
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from streamify_server.wire.verified import Offer
 
     from .answer import Head
+    from .buffered import Collecting
     from .onion import Onion
     from .part import Part
 
@@ -187,6 +187,8 @@ class Call:
         head: Head = self._answer.head(response, content_type)
         if self._poster is not None and self._answer.streams:
             return self._answer.open(self._poster, head)
+        from .buffered import Collecting
+
         self._collected = Collecting(head.response, head.content_type, self._event, self._answer.kind)
         return self._collected, b""
 

@@ -129,11 +129,12 @@ class Deadline:
     # On the thread that asks.
 
     def _arm_signal(self) -> None:
-        import signal
+        # signal adds enumerations to it, which cost every first invocation half a millisecond.
+        import _signal as signal  # type: ignore[import-not-found]
 
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
             return
-        if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
+        if signal.getsignal(signal.SIGALRM) == signal.SIG_DFL:
             signal.signal(signal.SIGALRM, self._interrupt)
             self._signal = signal
 

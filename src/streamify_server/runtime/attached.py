@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
 from streamify_server import posting
@@ -15,15 +16,11 @@ from streamify_server.errors import NotStreamingError
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
     from typing import Any
 
 MODES = ("auto", "off", "require")
-
-# Of the standard library, what streams need. It is imported as the managed runtime imported its own share:
-# before a file of the function's that is called select.py could be taken for it.
-_NEEDED = ("contextvars", "select", "signal", "socket")
 
 _WHAT_TO_DO = (
     "Start the function with AWS_LAMBDA_EXEC_WRAPPER=/opt/streamify-wrapper and the layer, "
@@ -58,7 +55,8 @@ def _refuse_misfit() -> None:
 
 
 def _attach() -> str | None:
-    _import_needed()
+    with standard_library():
+        import select  # noqa: F401  # what a sink needs, before a file of the function's is taken for it
     from . import ric
 
     module = ric.imported()
@@ -102,16 +100,17 @@ def _then_attach(execute: Callable[[ModuleType], None]) -> Callable[[ModuleType]
     return exec_module
 
 
-def _import_needed() -> None:
-    """Import what is needed of the standard library, from the interpreter's own folders only."""
-    missing = [name for name in _NEEDED if name not in sys.modules]
-    if missing:
-        sys.meta_path.insert(0, _StandardLibrary)
-        try:
-            for name in missing:
-                __import__(name)
-        finally:
-            sys.meta_path.remove(_StandardLibrary)
+@contextmanager
+def standard_library() -> Iterator[None]:
+    """Import modules of the standard library from the interpreter's own folders only, as long as this lasts.
+
+    The managed runtime has imported its share before the function's folder came in front of the others.
+    """
+    sys.meta_path.insert(0, _StandardLibrary)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_StandardLibrary)
 
 
 class _StandardLibrary:

@@ -12,7 +12,6 @@ import os
 import sys
 
 from .api import RuntimeApi
-from .client import Client
 from .poster import ResponsePoster
 from .streaming import StreamingClient
 
@@ -89,6 +88,8 @@ class Runtime:
     """
 
     def __init__(self) -> None:
+        from .client import Client
+
         # In place of the native extension: behind a layer, that would be the managed runtime's.
         client: Any = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
         sys.modules["runtime_client"] = client

@@ -18,8 +18,9 @@ from .api import RuntimeApiError, last_chunk, read_answer
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
-    import socket
     from typing import Any, NoReturn
+
+    from .api import Socket
 
 _IMMEDIATE_SENDS = 16
 _REFILL_SECONDS = 0.0002
@@ -62,7 +63,7 @@ class ResponseSink:
         "full",
     )
 
-    def __init__(self, connection: socket.socket, path: str) -> None:
+    def __init__(self, connection: Socket, path: str) -> None:
         connection.setblocking(False)
         self._connection = connection
         self._path = path

@@ -15,7 +15,7 @@ TYPE = "Lambda-Runtime-Function-Error-Type"
 BODY = "Lambda-Runtime-Function-Error-Body"
 
 # What the Runtime API lets pass unchanged; it rewrites any other type.
-_ALLOWED = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+\Z")
+_ALLOWED = r"(Runtime|Function)\.[A-Z][a-zA-Z]+"  # compiled when it is needed, which most starts save
 _MESSAGE_LIMIT = 4096  # characters
 _TRACE_LIMIT = 12 * 1024  # characters; with the message, well within what a server takes as one header field
 _NAME_LIMIT = 256
@@ -35,7 +35,7 @@ def error_json(error: BaseException) -> dict[str, Any]:
 def error_type(name: str) -> str:
     """The name as the Runtime API takes it: `Function.ValueError`, else `Function.Unhandled`."""
     for candidate in (name, f"Function.{name}"):
-        if _ALLOWED.match(candidate):
+        if re.fullmatch(_ALLOWED, candidate):
             return candidate
     return "Function.Unhandled"
 

@@ -150,7 +150,7 @@ def test_a_function_finds_its_own_packages_first_and_the_runtimes_last(opt: Path
         assert json.loads(api.invoke({}).result().body) == ["task", "the managed one"]
 
 
-SHADOWS = ("logging", "types", "select", "signal", "socket", "json", "typing", "http")
+SHADOWS = ("logging", "types", "select", "signal", "socket", "json", "typing", "http", "contextvars")
 
 
 @pytest.mark.parametrize("name", SHADOWS)
