@@ -82,11 +82,17 @@ def test_splitting_anew_loses_nothing_and_repeats(pieces: list[bytes], split: An
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "negative count": ({"cut_after": -1}, "counts from 0"),
+    "negative count": ({"cut_after": -1}, "whole number from 0 on"),
     "unknown error": ({"error": "NoSuchException"}, "not an error of the Lambda API"),
     "status that is no error": ({"error": 204}, "400 to 599"),
     "unknown cut": ({"cut": "snip"}, "rst"),
     "unknown split": ({"rechunk": "halves"}, "coalesced"),
+    "a count that is text": ({"cut_after": "2"}, "cut_after is a whole number from 0 on, not '2'"),
+    "a negative wait": ({"retry_after": -1}, "retry_after is a whole number"),
+    "a negative delay": ({"delay_headers": -1}, "delay_headers is seconds from 0 on, not -1"),
+    "a stall without an end": ({"stall_seconds": float("inf")}, "stall_seconds is seconds"),
+    "an exception without a message": ({"exception": "Kind"}, "exception is a pair"),
+    "an error frame of numbers": ({"error_frame": (1, 2)}, "What is in error_frame must be text"),
 }
 
 
@@ -228,8 +234,10 @@ def test_a_plan_is_for_one_function_until_it_is_cleared(aws: LocalLambda, client
     assert invoke(client, steps(["answer", "1"]))["Payload"] == b"1"
     with pytest.raises(KeyError):
         aws.inject("nope", Fault())
-    with pytest.raises(ValueError, match="at least once"):
+    with pytest.raises(ValueError, match="times is a whole number from 1 on, not 0"):
         aws.inject("steps", Fault(), times=0)
+    with pytest.raises(ValueError, match="inject takes a Fault"):
+        aws.inject("steps", "cut")  # type: ignore[arg-type]
 
 
 NOTHING = "did nothing: the response ended after 10 bytes in 3 frames"

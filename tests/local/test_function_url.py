@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -227,6 +228,19 @@ def test_a_malformed_chunked_body_is_refused_in_a_sentence_and_runs_nothing(
     assert len(aws.invocations("steps")) == before
 
 
+@pytest.mark.parametrize("door", ["url", "api"])
+def test_a_body_that_breaks_off_is_refused_in_a_sentence(url: str, aws: LocalLambda, door: str) -> None:
+    where = urlsplit(url if door == "url" else aws.endpoint_url)
+    path = "/" if door == "url" else "/2015-03-31/functions/steps/invocations"
+    with socket.create_connection((where.hostname, where.port), timeout=30) as caller:
+        head = f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 9\r\n\r\n"
+        caller.sendall(head.encode() + b"{")
+        caller.shutdown(socket.SHUT_WR)
+        answer = caller.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"The connection ended before the body did." in answer
+
+
 def test_too_large_a_request_is_a_413(url: str) -> None:
     with request(url, method="POST", body=b"x" * ((6 << 20) + 1)) as answer:
         assert answer.status == 413
@@ -299,6 +313,7 @@ ELSEWHERE: dict[str, Any] = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "
         (ELSEWHERE, 403),
         ({**ELSEWHERE, "Referer": "https://other.example/page"}, 403),
         ({**ELSEWHERE, "Referer": "https://app.example/page"}, 200),
+        ({**ELSEWHERE, "Referer": "https://[app.example/page"}, 403),
         ({"Sec_Fetch_Site": "same-origin"}, 200),
         ({"Sec_Fetch_Site": "none"}, 200),
     ],
@@ -395,6 +410,14 @@ def test_a_rest_api_needs_a_prelude_in_the_first_sixteen_kilobytes(
 def test_arguments_that_cannot_be_are_refused(aws: LocalLambda) -> None:
     with pytest.raises(ValueError, match="RESPONSE_STREAM"):
         aws.function_url("steps", invoke_mode="STREAM")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cors is a Cors"):
+        aws.function_url("steps", cors={"allow_origins": ["*"]})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="allow_origins is a list"):
+        Cors(allow_origins="https://app.example")
+    with pytest.raises(ValueError, match="granted is a list"):
+        aws.function_url("steps", granted="lambda:InvokeFunction")
+    with pytest.raises(ValueError, match="An origin must be text"):
+        aws.function_url("steps", pass_origins=[1])  # type: ignore[list-item]
     with pytest.raises(KeyError):
         aws.function_url("nope")
 

@@ -66,6 +66,12 @@ def test_a_head_without_an_end_is_refused_once_it_is_too_long() -> None:
         end_of_head(b"x" * (1 << 18))
 
 
+def test_a_head_that_is_too_long_is_refused_though_it_came_in_one_read() -> None:
+    with pytest.raises(MalformedRequestError) as raised:
+        end_of_head(head(b"X-A: " + b"x" * (1 << 18)))
+    assert raised.value.status == 431
+
+
 @pytest.mark.parametrize(
     ("line", "keep"), [(b"Connection: close", False), (b"Connection: Keep-Alive", True), (b"X: close", True)]
 )

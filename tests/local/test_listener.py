@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 
-from streamify_server.local.http1 import Connection
+from streamify_server.local.http1 import Connection, TruncatedBodyError
 from streamify_server.local.listener import Listener
 from streamify_server.local.request import Request
 
@@ -101,6 +102,47 @@ async def test_a_connection_on_which_nothing_is_asked_for_is_closed() -> None:
     writer.close()
     await writer.wait_closed()
     await listener.close()
+
+
+async def test_a_request_that_stops_in_its_head_is_refused() -> None:
+    listener = Listener(echo, idle_seconds=0.05)
+    await listener.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(f"GET / HTTP/1.1\r\nHost: {listener.address}\r\n".encode())
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert answer.endswith(b"did not come in time.")
+    writer.close()
+    await writer.wait_closed()
+    await listener.close()
+
+
+async def test_a_request_that_stops_in_its_body_is_given_up() -> None:
+    async def say_why(request: Request, connection: Connection) -> None:
+        with pytest.raises(TruncatedBodyError) as raised:
+            await connection.read_body(100)
+        await connection.respond(400, [], str(raised.value).encode())
+
+    listener = Listener(say_why, idle_seconds=0.05)
+    await listener.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(f"POST / HTTP/1.1\r\nHost: {listener.address}\r\nContent-Length: 9\r\n\r\nab".encode())
+    assert (await reader.read()).endswith(b"The rest of the body did not come in time.")
+    writer.close()
+    await writer.wait_closed()
+    await listener.close()
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "80"])
+async def test_what_is_no_port_is_refused(port: Any) -> None:
+    with pytest.raises(ValueError, match="0 to 65535"):
+        await Listener(echo).open(port)
+
+
+@pytest.mark.parametrize("host", ["nonsense.invalid", "192.0.2.1"])
+async def test_a_host_that_is_not_of_this_machine_is_named(host: str) -> None:
+    with pytest.raises(OSError, match=rf"{host}.* cannot be listened on: .*not an address of this machine"):
+        await Listener(echo, host=host).open()
 
 
 @pytest.mark.parametrize(

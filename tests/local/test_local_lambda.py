@@ -4,6 +4,7 @@ import http.client
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +101,18 @@ BAD = {
     "NUL in the handler": ({"name": "fn", "handler": "a.b\0"}, "has a NUL"),
     "memory": ({"name": "fn", "handler": "a.b", "memory_size": 64}, "128 to 10,240 MB, not 64"),
     "timeout": ({"name": "fn", "handler": "a.b", "timeout": 1801}, "at most 1800 seconds, not 1801"),
+    "a timeout that is text": ({"name": "fn", "handler": "a.b", "timeout": "3"}, "seconds, not '3'"),
+    "memory that is text": ({"name": "fn", "handler": "a.b", "memory_size": "256"}, "MB, not '256'"),
+    "half a megabyte": ({"name": "fn", "handler": "a.b", "memory_size": 128.5}, "MB, not 128.5"),
+    "negative concurrency": ({"name": "fn", "handler": "a.b", "concurrency": -1}, "from 0 on, not -1"),
+    "concurrency that is text": ({"name": "fn", "handler": "a.b", "concurrency": "1"}, "from 0 on, not '1'"),
+    "a name that is no text": ({"name": 5, "handler": "a.b"}, "letters, digits, - and _: 5"),
+    "one alias": ({"name": "fn", "handler": "a.b", "aliases": "prod"}, r"list, such as \['prod'\]"),
+    "an alias of digits": ({"name": "fn", "handler": "a.b", "aliases": ["12"]}, "not only digits: '12'"),
+    "one layer": ({"name": "fn", "handler": "a.b", "layers": "l.zip"}, "layers is a list"),
+    "a handler without a module": ({"name": "fn", "handler": "app"}, "app.handler, not 'app'"),
+    "an open quote": ({"name": "fn", "command": "run 'it"}, "cannot be read: No closing quotation"),
+    "a description": ({"name": "fn", "handler": "a.b", "description": 5}, "description of fn must be text"),
 }
 
 
@@ -109,9 +122,26 @@ def test_a_function_that_cannot_be_is_refused_at_once(arguments: dict[str, Any],
         LocalLambda().add_function(**arguments)
 
 
-def test_an_unknown_way_to_report_errors_is_refused() -> None:
-    with pytest.raises(ValueError, match="observed"):
-        LocalLambda(stream_errors="both")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"stream_errors": "both"}, "observed or documented"),
+        ({"concurrency": 0}, "concurrency is a whole number from 1 on"),
+        ({"region_name": "US East"}, "region_name is such as us-east-1"),
+        ({"account_id": 1}, "account_id is twelve digits, not 1"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        LocalLambda(**arguments)
+
+
+def test_what_needs_a_running_emulator_says_so() -> None:
+    aws = LocalLambda()
+    aws.add_function("fn", handler="a.b", code=FUNCTIONS)
+    for question in (aws.process_ids, aws.inspector, lambda: aws.logs("fn"), lambda: aws.endpoint_url):
+        with pytest.raises(RuntimeError, match="not running: use it in a with block"):
+            question()
 
 
 def test_client_kwargs_are_all_that_boto3_needs(monkeypatch: pytest.MonkeyPatch, aws: LocalLambda) -> None:
@@ -299,6 +329,24 @@ def test_a_restarted_function_runs_the_code_as_it_is_now(tmp_path: Any) -> None:
         client.close()
 
 
+def test_an_invocation_whose_process_still_imports_gets_the_new_code_after_a_restart(
+    tmp_path: Path, gate: Gate
+) -> None:
+    hanging = f"open({gate.path!r}, 'w').close(); import time; time.sleep(600)\n"
+    code = "def handler(event, context):\n    return 1\n"
+    (tmp_path / "app.py").write_text(hanging + code)
+    with LocalLambda() as aws, ThreadPoolExecutor(1) as pool:
+        aws.add_function("fn", handler="app.handler", code=tmp_path, timeout=600)
+        client = boto3_client(aws)
+        answer = pool.submit(invoke, client, name="fn")
+        gate.read()  # it is importing now
+        (tmp_path / "app.py").write_text(code)
+        aws.restart_function("fn")
+        assert answer.result()["Payload"] == b"1"
+        assert not [line for line in aws.logs("fn") if line.startswith("INIT_REPORT")]
+        client.close()
+
+
 def test_more_than_the_reserved_concurrency_is_throttled(gate: Gate) -> None:
     with LocalLambda() as aws:
         add_steps(aws, concurrency=1)
@@ -387,6 +435,8 @@ def test_an_init_over_the_limit_begins_again_within_the_invocation(monkeypatch: 
         assert invoke(client, do(["answer", "1"]), "slow")["Payload"] == b"1"
         report = next(line for line in aws.logs("slow") if line.startswith("INIT_REPORT"))
         assert report.endswith("Phase: init\tStatus: timeout")
+        (report,) = [line for line in aws.logs("slow") if line.startswith("REPORT")]
+        assert "Init Duration" not in report  # it is part of the invocation's, and not billed twice
         add_slow(aws, "hanging", 600, timeout=0.5)
         answer = invoke(client, do(["answer", "1"]), "hanging")
         assert b"Task timed out after 0.50 seconds" in answer["Payload"]

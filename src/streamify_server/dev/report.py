@@ -16,7 +16,7 @@ from streamify_server.local.events import (
     ResponseStarted,
 )
 from streamify_server.local.inspector.content import Content, Failure, failure
-from streamify_server.local.units import bytes_text, seconds_text
+from streamify_server.local.units import bytes_text, counted, seconds_text
 
 from .tracebacks import Record, readable
 
@@ -117,7 +117,7 @@ class Report:
         if ended.status == "timeout":
             text = "timeout"
         first = "no byte" if running.first is None else seconds_text(running.first - running.started.time)
-        chunks = f"{ended.chunks:,} chunk" + ("" if ended.chunks == 1 else "s")
+        chunks = counted(ended.chunks, "chunk")
         parts = [
             *([running.started.request] if running.started.request else []),
             *_part(running),

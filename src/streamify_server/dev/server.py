@@ -140,7 +140,7 @@ def _port(host: str, number: int, option: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL or not isinstance(error.errno, int) or error.errno < 0:
+        if error.errno == errno.EADDRNOTAVAIL:
             raise DevError(f"{host} is not an address of this machine: choose another with --host.") from None
         if error.errno != errno.EADDRINUSE:
             raise DevError(f"Port {number} cannot be opened: {error.strerror or error}.") from None

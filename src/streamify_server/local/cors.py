@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .arguments import check_list, check_texts, check_whole
 from .request import Request
 
 
@@ -11,6 +12,9 @@ from .request import Request
 class Cors:
     """The CORS configuration of a Function URL, as in its resource policy
     (https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html); `max_age` is in seconds.
+
+    Raises:
+        ValueError: A field that cannot be.
     """
 
     allow_origins: Sequence[str] = ()
@@ -19,6 +23,12 @@ class Cors:
     expose_headers: Sequence[str] = ()
     allow_credentials: bool = False
     max_age: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("allow_origins", "allow_methods", "allow_headers", "expose_headers"):
+            check_list(name, getattr(self, name))
+            check_texts(f"What is in {name}", getattr(self, name))
+        check_whole("max_age", self.max_age)
 
     def allows(self, origin: str) -> bool:
         return "*" in self.allow_origins or origin in self.allow_origins
@@ -30,8 +40,8 @@ def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: One that no browser sends.
     """
-    if isinstance(origins, str):
-        raise ValueError(f"Origins are a list: [{origins!r}].")
+    check_list("pass_origins", origins)
+    check_texts("An origin", origins)
     for origin in origins:
         parts = urlsplit(origin)
         if origin not in ("*", "null") and origin != f"{parts.scheme}://{parts.netloc}":

@@ -8,6 +8,7 @@ from .chunks import ChunkGate
 from .faults import Action, Cut, Fault, Script, Send, Stall
 from .http1 import Connection
 from .http_head import Headers
+from .units import counted
 
 _NO_FAULT = Fault()
 
@@ -90,7 +91,8 @@ class Delivery:
             CutShortError: The plan does.
         """
         if self.cut_here and self._script:
-            await self._perform(self._script.cut(f"after {self.fault.cut_after_chunks} chunks"))
+            chunks = counted(self.fault.cut_after_chunks or 0, "chunk")
+            await self._perform(self._script.cut(f"after {chunks}"))
         self._ended = True
         if self._script:
             await self._perform(self._script.finish())

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from .api_errors import STATUS
+from .arguments import check_number, check_one_of, check_texts, check_whole
+from .units import counted
 
 Split = Literal["bytes", "random", "coalesced"]
 CutKind = Literal["fin", "rst", "clean"]
@@ -81,25 +83,36 @@ class Fault:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("stall_after", "cut_after", "cut_after_frames", "cut_after_chunks", "flip_bit"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise ValueError(f"{name} counts from 0 and cannot be {value}.")
+        for name in (
+            "stall_after", "cut_after", "cut_after_frames", "cut_after_chunks", "flip_bit", "retry_after"
+        ):  # fmt: skip
+            check_whole(name, getattr(self, name))
+        check_number("delay_headers", self.delay_headers, "seconds from 0 on", _is_time)
+        if self.stall_seconds is not None:
+            check_number("stall_seconds", self.stall_seconds, "seconds from 0 on", _is_time)
+        for name in ("exception", "error_frame"):
+            pair = getattr(self, name)
+            if pair is not None and not (isinstance(pair, tuple) and len(pair) == 2):
+                raise ValueError(f"{name} is a pair of texts, such as ('Kind', 'message'), not {pair!r}.")
+            check_texts(f"What is in {name}", pair or ())
         if isinstance(self.error, int) and not 400 <= self.error <= 599:
             raise ValueError(f"error is a name, or a status of 400 to 599, not {self.error}.")
         if isinstance(self.error, str) and self.error not in STATUS:
             raise ValueError(f"{self.error} is not an error of the Lambda API.")
-        if self.cut not in ("fin", "rst", "clean"):
-            raise ValueError(f'cut is "fin", "rst" or "clean", not {self.cut!r}.')
-        for split in (self.reframe, self.rechunk):
-            if split not in (None, "bytes", "random", "coalesced"):
-                raise ValueError(f'A split is "bytes", "random" or "coalesced", not {split!r}.')
+        check_one_of("cut", self.cut, "fin", "rst", "clean")
+        for name in ("reframe", "rechunk"):
+            if getattr(self, name) is not None:
+                check_one_of(name, getattr(self, name), "bytes", "random", "coalesced")
 
     def __repr__(self) -> str:
         named = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
         return (
             f"Fault({', '.join(f'{name}={value!r}' for name, value, default in named if value != default)})"
         )
+
+
+def _is_time(seconds: float) -> bool:
+    return 0 <= seconds < float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +230,7 @@ class Script:
     @property
     def sent(self) -> str:
         """How much of the body was sent, in words."""
-        frames = f"{self._frames:,} frame" + ("" if self._frames == 1 else "s")
-        return f"{self._sent:,} bytes in {frames}"
+        return f"{counted(self._sent, 'byte')} in {counted(self._frames, 'frame')}"
 
     def effect(self, end_event: bool) -> str:
         """What the plan did to the response, in words, once it is over.

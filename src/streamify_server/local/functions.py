@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .arguments import check_environment, check_list, check_number, check_texts, check_whole
 from .breakpoints import breakpoints
 from .layers import python_paths, search_paths, wrapped_command
 from .names import LATEST
@@ -29,6 +30,7 @@ _INHERITED = (
 MAX_TIMEOUT = 1800
 
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+_ALIAS = re.compile(r"(?!\d+$)[a-zA-Z0-9-_]{1,128}")
 
 DUMMY_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIALOCALLAMBDA00000",
@@ -84,24 +86,20 @@ def make_function(
     Raises:
         ValueError: A name, directory, timeout or handler that cannot be.
     """
-    name, timeout, directory = fields["name"], fields["timeout"], Path(code).resolve()
-    if not _NAME.fullmatch(name):
+    name, directory = fields["name"], Path(code).resolve()
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"A function's name has 1 to 64 letters, digits, - and _: {name!r}.")
     if not handler and not command:
         raise ValueError(f"The function {name} needs handler='module.function', or a command that runs it.")
     if not directory.is_dir():
         raise ValueError(f"The code of the function {name} must be a directory, and {directory} is not one.")
-    if not 0 < timeout <= MAX_TIMEOUT:
-        raise ValueError(
-            f"The timeout of {name} is more than 0 and at most {MAX_TIMEOUT} seconds, not {timeout}."
-        )
-    memory_size = fields.pop("memory_size", None)
-    if memory_size is not None and not 128 <= memory_size <= 10_240:
-        raise ValueError(f"The memory of {name} is 128 to 10,240 MB, not {memory_size}.")
-    argv = shlex.split(command) if isinstance(command, str) else command
-    _check_texts(f"The command of {name}", argv or (handler,))
-    _check_environment(name, fields["environment"])
+    argv = _argv(name, command)
+    check_texts(f"The command of {name}", argv or (handler,))
+    _check_configuration(name, fields)
     wrapped = None if argv else wrapped_command(fields["environment"], directory, opt)
+    if not argv and not wrapped and not all(handler.rpartition(".")[::2]):
+        raise ValueError(f"The handler of {name} is module.function, such as app.handler, not {handler!r}.")
+    memory_size = fields.pop("memory_size", None)
     return Function(
         handler=handler,
         code=directory,
@@ -109,34 +107,37 @@ def make_function(
         last_modified=timestamp(),
         opt=opt,
         wrapped=wrapped is not None,
+        aliases=tuple(fields.pop("aliases", ())),
         memory_size=memory_size or 128,
         memory_limited=memory_size is not None,
         **fields,
     )
 
 
-def _check_environment(name: str, environment: Mapping[Any, Any]) -> None:
-    """Refuse what no process can be started with, here and not when the first invocation comes.
+def _check_configuration(name: str, fields: Mapping[str, Any]) -> None:
+    check_environment(name, fields["environment"])
+    allowed = f"more than 0 and at most {MAX_TIMEOUT} seconds"
+    check_number(f"The timeout of {name}", fields["timeout"], allowed, lambda value: 0 < value <= MAX_TIMEOUT)
+    if fields.get("memory_size") is not None:
+        check_number(f"The memory of {name}", fields["memory_size"], "128 to 10,240 MB", _is_memory_size)
+    check_whole(f"The concurrency of {name}", fields.get("concurrency"))
+    check_texts(f"The description of {name}", (fields.get("description", ""),))
+    aliases = fields.get("aliases", ())
+    check_list(f"The aliases of {name}", aliases)
+    for alias in aliases:
+        if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
+            raise ValueError(f"An alias of {name} has letters, digits, - and _, not only digits: {alias!r}.")
 
-    Raises:
-        ValueError: A variable that cannot be set.
-    """
-    for variable, value in environment.items():
-        if not isinstance(variable, str) or not variable or "=" in variable:
-            raise ValueError(f"{name} cannot have an environment variable named {variable!r}.")
-        _check_texts(f"The environment variable {variable!r} of {name}", (variable, value))
+
+def _is_memory_size(megabytes: float) -> bool:
+    return 128 <= megabytes <= 10_240 and megabytes == int(megabytes)
 
 
-def _check_texts(what: str, texts: Sequence[Any]) -> None:
-    for text in texts:
-        if not isinstance(text, str):
-            raise ValueError(f"{what} must be text, not {type(text).__name__}: write {str(text)!r}.")
-        try:
-            encoded = os.fsencode(text)
-        except UnicodeEncodeError:
-            raise ValueError(f"{what} has a character that cannot be encoded: {text!r}.") from None
-        if b"\0" in encoded:
-            raise ValueError(f"{what} has a NUL, which no process can be given: {text!r}.")
+def _argv(name: str, command: Sequence[str] | str | None) -> Sequence[str] | None:
+    try:
+        return shlex.split(command) if isinstance(command, str) else command
+    except ValueError as error:
+        raise ValueError(f"The command of {name} cannot be read: {error}: {command!r}.") from None
 
 
 def timestamp() -> str:

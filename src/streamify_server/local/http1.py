@@ -25,11 +25,7 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class TruncatedBodyError(Exception):
-    """The peer went away before the end of the body it had announced."""
-
-
-class MalformedBodyError(TruncatedBodyError):
-    """The body is not framed as its head says; the text says where."""
+    """The body did not come as its head says: it broke off, or is malformed."""
 
 
 class BodyTooLargeError(Exception):
@@ -39,6 +35,10 @@ class BodyTooLargeError(Exception):
 class Connection(asyncio.Protocol):
     """Requests in, responses out, one after the other; used by one task.
 
+    Args:
+        idle_seconds: How long the peer may take until it begins or goes on with a request; None: as long as
+            it likes.
+
     Attributes:
         trailers: Those of the current request, once its body was read.
         was_reset: Whether the peer reset the connection.
@@ -46,7 +46,8 @@ class Connection(asyncio.Protocol):
         responded: Whether the current request has been answered to the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, idle_seconds: float | None = None) -> None:
+        self._idle_seconds = idle_seconds
         self.trailers: dict[str, str] = {}
         self.was_reset: bool = False
         self.request_is_read: bool = True
@@ -110,16 +111,12 @@ class Connection(asyncio.Protocol):
 
     # Requests.
 
-    async def next_request(self, idle_seconds: float | None = None) -> Request | None:
-        """The next request, or None at the end of the connection.
-
-        Args:
-            idle_seconds: How long the peer may take until it begins one; None: as long as it likes.
-        """
+    async def next_request(self) -> Request | None:
+        """The next request, or None at the end of the connection."""
         if self._closing or not (self.request_is_read and self.responded):
             return None
         try:
-            head = await self._next_head(idle_seconds)
+            head = await self._next_head()
         except MalformedRequestError as error:
             self.responded, self._closing = False, True
             await self.respond(error.status, [("connection", "close")], str(error).encode())
@@ -133,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._closing = not head.keep_alive
         return head.request
 
-    async def _next_head(self, idle_seconds: float | None) -> RequestHead | None:
+    async def _next_head(self) -> RequestHead | None:
         seen = 0
         while True:
             while self._data.startswith(
@@ -146,10 +143,12 @@ class Connection(asyncio.Protocol):
                     head = read_head(bytes(self._data[:end]))
                     del self._data[:end]
                     return head
-            if not await self._more(None if seen else idle_seconds):
-                if self._data:
+            if not await self._more(self._idle_seconds):
+                if not self._data:
+                    return None
+                if self._eof:
                     raise MalformedRequestError("The request ended within its head.")
-                return None
+                raise MalformedRequestError("The rest of the request's head did not come in time.", 408)
 
     async def _more(self, seconds: float | None = None) -> bool:
         """Wait for data that were not there yet; False at the end of what the peer sends."""
@@ -182,13 +181,13 @@ class Connection(asyncio.Protocol):
         `trailers` is set then.
 
         Raises:
-            TruncatedBodyError: The connection ended before the body did.
-            MalformedBodyError: The body is malformed.
+            TruncatedBodyError: The body broke off, or is malformed.
         """
         while not self.request_is_read:
             self._resume_reading()
             if not self._data and not await self._more_of_body():
-                raise TruncatedBodyError("The connection ended before the body did.")
+                ended = "The connection ended before the body did."
+                raise TruncatedBodyError(ended if self._eof else "The rest of the body did not come in time.")
             data = bytes(self._data)
             self._data.clear()
             if pieces := self._take(data):
@@ -200,7 +199,7 @@ class Connection(asyncio.Protocol):
         if self._head and self._head.expects_continue and not self._eof:
             self._head = None
             await self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return await self._more()
+        return await self._more(self._idle_seconds)
 
     def _take(self, data: bytes) -> list[bytes]:
         if self._decoder is None:
@@ -212,7 +211,7 @@ class Connection(asyncio.Protocol):
         try:
             pieces = self._decoder.receive(data)
         except ChunkedError as error:
-            raise MalformedBodyError(f"The body is not chunked as its head says: {error}") from error
+            raise TruncatedBodyError(f"The body is not chunked as its head says: {error}") from error
         if self._decoder.ended:
             self.request_is_read = True
             self.trailers = self._decoder.trailers
@@ -230,7 +229,7 @@ class Connection(asyncio.Protocol):
 
         Raises:
             BodyTooLargeError: It has more than `limit` bytes.
-            TruncatedBodyError: The connection ended before the body did.
+            TruncatedBodyError: It broke off, or is malformed.
         """
         if self.request_is_read:
             return b""

@@ -9,7 +9,7 @@ from .cors import cors_headers, is_preflight
 from .delivery import CutShortError, Delivery
 from .fronts import Front
 from .functions import Function
-from .http1 import BodyTooLargeError, Connection, MalformedBodyError, TruncatedBodyError
+from .http1 import BodyTooLargeError, Connection, TruncatedBodyError
 from .http_events import Endpoint, Received
 from .http_responses import INTEGRATION_RESPONSE, Head, MalformedResponseError, PreludeReader
 from .invocation import Call, Invocation
@@ -66,11 +66,9 @@ class HttpFront:
         except CutShortError as cut:
             if str(cut) != "clean":
                 raise
-        except MalformedBodyError as malformed:
-            body = json.dumps({"message": str(malformed)}).encode()
+        except TruncatedBodyError as truncated:
+            body = json.dumps({"message": str(truncated)}).encode()
             await connection.respond(400, [("content-type", "application/json"), *extra], body)
-        except TruncatedBodyError:
-            connection.abort()
         return None
 
     async def _serve(

@@ -46,11 +46,9 @@ def end_of_head(data: bytes | bytearray) -> int:
         MalformedRequestError: It is too long.
     """
     found = data.find(b"\r\n\r\n")
-    if found >= 0:
-        return found + 4
-    if len(data) > MAX_HEAD:
+    if (found if found >= 0 else len(data)) > MAX_HEAD:
         raise MalformedRequestError("The head of the request is too long.", 431)
-    return 0
+    return found + 4 if found >= 0 else 0
 
 
 def read_head(data: bytes) -> RequestHead:

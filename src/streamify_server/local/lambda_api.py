@@ -11,7 +11,7 @@ from .control_api import ControlApi, Route
 from .delivery import CutShortError, Delivery
 from .faults import Fault
 from .functions import Function
-from .http1 import Connection, MalformedBodyError, TruncatedBodyError
+from .http1 import Connection, TruncatedBodyError
 from .invocation import Invocation, Outcome
 from .names import function_arn, parse_function_name
 from .request import Request
@@ -48,11 +48,9 @@ class LambdaApi:
         except CutShortError as cut:
             if str(cut) != "clean":
                 raise
-        except MalformedBodyError as malformed:
-            refusal = ApiError("InvalidRequestContentException", str(malformed))
+        except TruncatedBodyError as truncated:
+            refusal = ApiError("InvalidRequestContentException", str(truncated))
             await connection.respond(refusal.status, refusal.headers, refusal.body)
-        except TruncatedBodyError:
-            connection.abort()
 
     def _route(self, method: str, path: str) -> tuple[Route, list[str]]:
         for verb, pattern, route in self._routes:

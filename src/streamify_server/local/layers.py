@@ -19,7 +19,7 @@ def unpack_layers(layers: Sequence[str | Path]) -> Path:
         ValueError: A layer is not a zip archive, or leads out of its folder.
     """
     for layer in layers:
-        if not zipfile.is_zipfile(layer):
+        if not zipfile.is_zipfile(Path(layer)):
             raise ValueError(f"{layer} is not a zip archive; a layer is one, as `make layer` builds it.")
     opt = Path(tempfile.mkdtemp(prefix="streamify-opt-"))
     try:

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -29,7 +30,8 @@ Guard = Callable[..., str | None]
 class Listener:
     """A server for one handler; a foreign Host or Origin never gets as far as the handler.
 
-    A connection on which nothing was asked for `idle_seconds` is closed.
+    A connection on which nothing was asked for `idle_seconds`, or on which a request stopped for so long, is
+    closed. Out of descriptors, connections wait; `on_full` is called, which may let go of some.
 
     It accepts by itself and not with asyncio's server: that one has connections which nobody can reach yet,
     between their accept and their protocol, and from Python 3.12 on its `wait_closed` waits for them.
@@ -43,8 +45,10 @@ class Listener:
         guard: Guard = refused,
         host: str = "127.0.0.1",
         idle_seconds: float | None = 300.0,
+        on_full: Callable[[], None] = lambda: None,
     ) -> None:
-        self._idle_seconds = idle_seconds
+        self._connection = partial(Connection, idle_seconds)
+        self._on_full = on_full
         self._host = host
         self._handler = handler
         self._tls = tls
@@ -55,6 +59,7 @@ class Listener:
         self._serving: dict[Connection, Request] = {}
         self._answered: dict[int, Request] = {}
         self._full = False
+        self._paused: asyncio.TimerHandle | None = None
         self.port: int = 0
 
     @property
@@ -125,20 +130,30 @@ class Listener:
             peer.setblocking(False)
             task = self._loop.create_task(self._welcome(peer))
             self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        if self._paused:  # there is a descriptor again
+            self._resume()
 
     def _pause(self, error: OSError) -> None:
-        if error.errno not in _FULL:
+        shortage = out_of_descriptors(error)
+        if not shortage:
             _LOGGER.error("%s takes no more connections: %s", self.address, error)
         elif not self._full:
             self._full = True
-            advice = "connections wait; close some, or raise the limit (ulimit -n)"
-            _LOGGER.warning("%s: %s: %s.", self.address, os.strerror(error.errno or 0), advice)
+            _LOGGER.warning("%s: connections wait: %s.", self.address, shortage)
+        if shortage:
+            self._on_full()
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
-            self._loop.call_later(_FULL_SECONDS, self._resume)
+            self._paused = self._loop.call_later(_FULL_SECONDS, self._resume)
 
     def _resume(self) -> None:
+        if self._paused:
+            self._paused.cancel()
+            self._paused = None
         if self._socket is not None:
             self._loop.add_reader(self._socket, self._accept, 1)
 
@@ -151,7 +166,7 @@ class Listener:
         options: dict[str, Any] = {"ssl": self._tls, "ssl_shutdown_timeout": 1.0} if self._tls else {}
         try:
             caller = peer.getpeername()[1]
-            _, connection = await self._loop.connect_accepted_socket(Connection, peer, **options)
+            _, connection = await self._loop.connect_accepted_socket(self._connection, peer, **options)
         except OSError:
             peer.close()  # it has gone, or does not trust the certificate
         else:
@@ -159,7 +174,7 @@ class Listener:
 
     async def _serve(self, connection: Connection, caller: int) -> None:
         try:
-            while request := await connection.next_request(self._idle_seconds):
+            while request := await connection.next_request():
                 reason = self._guard(request, self.port, self.scheme, host=self._host)
                 if reason:
                     await connection.respond(403, [("content-type", "text/plain")], reason.encode())
@@ -185,10 +200,30 @@ class Listener:
             await connection.close()
 
 
+def out_of_descriptors(error: OSError) -> str:
+    """What to do about an error, if this process has no descriptors left; else nothing."""
+    if error.errno not in _FULL:
+        return ""
+    return f"{os.strerror(error.errno)}; close some, or raise the limit (ulimit -n)"
+
+
+_CURES = {
+    errno.EADDRINUSE: ": end what listens there, or choose another port (0 takes a free one)",
+    errno.EADDRNOTAVAIL: ": it is not an address of this machine",
+}
+
+
 def _listening(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"A port is a number from 0 to 65535, not {port!r}.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        cure = _CURES[errno.EADDRNOTAVAIL]
+        message = f"{host} cannot be listened on: {error.strerror}{cure}"
+        raise OSError(errno.EADDRNOTAVAIL, message) from None
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -197,7 +232,6 @@ def _listening(host: str, port: int) -> socket.socket:
         made.listen(_BACKLOG)
     except OSError as error:
         made.close()
-        taken = error.errno == errno.EADDRINUSE
-        cure = ": end what listens there, or choose another port (0 takes a free one)" if taken else ""
+        cure = _CURES.get(error.errno or 0, "")
         raise OSError(error.errno, f"{host}:{port} cannot be listened on: {error.strerror}{cure}") from None
     return made

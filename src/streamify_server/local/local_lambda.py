@@ -1,5 +1,6 @@
 """LocalLambda: the emulator as a context manager, usable from any thread."""
 
+import re
 import shutil
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from .arguments import check_list, check_one_of, check_text, check_whole
 from .cors import Cors, checked_origins
 from .events import Event, FaultInjected, History, InvocationRecord, LogWritten, Observer
 from .faults import Fault
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _made: "weakref.WeakSet[LocalLambda]" = weakref.WeakSet()
 _LOOK_SECONDS = 0.01
+_NOT_RUNNING = "This LocalLambda is not running: use it in a with block, or call start()."
+_REGION = re.compile(r"[a-z0-9-]+")
+_ACCOUNT = re.compile(r"\d{12}")
 
 
 class LocalLambda:
@@ -71,8 +76,10 @@ class LocalLambda:
         denied: Sequence[str] = (),
         log: Callable[[str], object] | None = None,
     ) -> None:
-        if stream_errors not in ("observed", "documented"):
-            raise ValueError(f'stream_errors is "observed" or "documented", not {stream_errors!r}.')
+        check_one_of("stream_errors", stream_errors, "observed", "documented")
+        check_whole("concurrency", concurrency, 1)
+        check_text("region_name", region_name, "such as us-east-1", _REGION)
+        check_text("account_id", account_id, "twelve digits", _ACCOUNT)
         self._region = region_name
         self._account = account_id
         self._stream_errors: StreamErrors = stream_errors
@@ -166,7 +173,7 @@ class LocalLambda:
             timeout=timeout,
             memory_size=memory_size,
             concurrency=concurrency,
-            aliases=tuple(aliases),
+            aliases=aliases,
             description=description,
             opt=self._unpacked(layers),
         )
@@ -175,6 +182,7 @@ class LocalLambda:
             self._call(self._servers.service.add, function)
 
     def _unpacked(self, layers: Sequence[str | Path]) -> Path | None:
+        check_list("layers", layers)
         if not layers:
             return None
         opt = unpack_layers(layers)
@@ -227,15 +235,18 @@ class LocalLambda:
             KeyError: There is no such function.
             ValueError: An argument that cannot be.
         """
+        check_list("granted", granted)
         for permission in granted:
-            _one_of("granted", permission, *URL_PERMISSIONS)
-        _one_of("invoke_mode", invoke_mode, "BUFFERED", "RESPONSE_STREAM")
-        _one_of("auth_type", auth_type, "NONE", "AWS_IAM")
+            check_one_of("granted", permission, *URL_PERMISSIONS)
+        check_one_of("invoke_mode", invoke_mode, "BUFFERED", "RESPONSE_STREAM")
+        check_one_of("auth_type", auth_type, "NONE", "AWS_IAM")
+        if not isinstance(cors, Cors | None):
+            raise ValueError(f"cors is a Cors, not {cors!r}.")
         if cors and pass_origins:
             raise ValueError(
                 "cors= lets the URL answer CORS, pass_origins= the application: use one of them."
             )
-        _one_of("empty_body", empty_body, "hang", "end")
+        check_one_of("empty_body", empty_body, "hang", "end")
         return self._open_front(
             port,
             function=name,
@@ -274,8 +285,8 @@ class LocalLambda:
             KeyError: There is no such function.
             ValueError: An argument that cannot be.
         """
-        _one_of("response_transfer_mode", response_transfer_mode, "BUFFERED", "STREAM")
-        _one_of("empty_body", empty_body, "hang", "end")
+        check_one_of("response_transfer_mode", response_transfer_mode, "BUFFERED", "STREAM")
+        check_one_of("empty_body", empty_body, "hang", "end")
         streaming = response_transfer_mode == "STREAM"
         return self._open_front(
             port,
@@ -305,11 +316,12 @@ class LocalLambda:
 
         Raises:
             KeyError: There is no such function.
-            ValueError: Fewer than one time.
+            ValueError: An argument that cannot be.
         """
         self._known(name)
-        if times is not None and times < 1:
-            raise ValueError(f"A fault is injected at least once, not {times} times.")
+        if not isinstance(fault, Fault):
+            raise ValueError(f"inject takes a Fault, not {fault!r}.")
+        check_whole("times", times, 1)
         self._call(self._running.service.faults.add, name, fault, times)
 
     def clear_faults(self, name: str) -> None:
@@ -442,12 +454,13 @@ class LocalLambda:
     @property
     def _running(self) -> "Servers":
         if self._servers is None:
-            raise RuntimeError("This LocalLambda is not running: use it in a with block, or call start().")
+            raise RuntimeError(_NOT_RUNNING)
         return self._servers
 
     @property
     def _loop(self) -> LoopThread:
-        assert self._thread is not None
+        if self._thread is None:
+            raise RuntimeError(_NOT_RUNNING)
         return self._thread
 
     def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
@@ -480,7 +493,7 @@ class LocalLambda:
         servers = Servers(service, authority=self._authority, host=self._host)
         try:
             await servers.open(self._port)
-        except OSError:
+        except BaseException:
             await servers.close()
             raise
         self._history = service.history
@@ -513,11 +526,6 @@ def _denied(actions: Sequence[str]) -> Iterator[str]:
         if not action.startswith("lambda:"):
             raise ValueError(f"denied takes actions such as 'lambda:GetPolicy', not {action!r}.")
         yield action
-
-
-def _one_of(name: str, value: str, *values: str) -> None:
-    if value not in values:
-        raise ValueError(f"{name} is {' or '.join(values)}, not {value!r}.")
 
 
 def _line_printer(log: Callable[[str], object]) -> Observer:

@@ -37,13 +37,27 @@ class Pool:
                 return
         self._cold(invocation)
 
-    def retire(self, function: Function | None = None) -> None:
-        """End the workers, busy ones after their invocation; new ones take the new function."""
-        self.function = function or self.function
+    def retire(self, function: Function) -> None:
+        """End the workers, busy ones after their invocation; new ones take the new function.
+
+        An invocation that its worker has not come for, because it is still importing, goes to a new one.
+        """
+        self.function = function
+        retired, self._workers = self._workers, []
+        for worker in retired:
+            if worker.begun:
+                self._retired.add(worker)
+                continue
+            waiting = worker.withdraw()
+            worker.kill()
+            if waiting:
+                self._cold(waiting)
+
+    def end_idle(self) -> None:
+        """End the workers that wait for an invocation."""
         for worker in self.workers:
-            self._retired.add(worker)
-            self._workers.remove(worker)
-            if worker.current is None:
+            if worker.waits and worker.current is None:
+                self._workers.remove(worker)
                 worker.kill()
 
     def _cold(self, invocation: Invocation) -> None:

@@ -85,7 +85,10 @@ def _origin(request: Request) -> str | None:
     origin = request.header("origin")
     if origin is not None or request.header("sec-fetch-site") != "cross-site":
         return origin
-    referrer = urlsplit(request.header("referer") or "")
+    try:
+        referrer = urlsplit(request.header("referer") or "")
+    except ValueError:  # no URL
+        return "another site"
     return f"{referrer.scheme}://{referrer.netloc}" if referrer.netloc else "another site"
 
 

@@ -50,7 +50,8 @@ class Servers:
 
     def _listener(self, handler: Handler, guard: Guard = refused) -> Listener:
         tls = self._authority.context if self._authority else None
-        return Listener(handler, guard=guard, tls=tls, host=self._host)
+        full = self.service.end_idle
+        return Listener(handler, guard=guard, tls=tls, host=self._host, on_full=full)
 
     @property
     def serving(self) -> list[Request]:

@@ -24,7 +24,7 @@ from .faults import Fault, FaultQueue
 from .fronts import Front
 from .functions import Function, process_environment
 from .invocation import Call, Invocation
-from .listener import Listener
+from .listener import Listener, out_of_descriptors
 from .pacing import TokenBucket
 from .pool import Pool
 from .processes import Exit, Supervisor
@@ -164,6 +164,11 @@ class LambdaService:
             return str(error)
         return None
 
+    def end_idle(self) -> None:
+        """End the processes that wait for an invocation: they hold descriptors, of which there are none."""
+        for pool in self._pools.values():
+            pool.end_idle()
+
     def explain(self, invocation: Invocation, line: str) -> None:
         """Write a line of LocalLambda's own into a function's log."""
         call = invocation.call
@@ -229,12 +234,16 @@ class LambdaService:
         return worker
 
     async def _start(self, worker: Worker) -> None:
-        listener = self._listeners[worker] = Listener(RuntimeApi(worker), idle_seconds=None)
+        listener = Listener(RuntimeApi(worker), idle_seconds=None, on_full=self.end_idle)
+        self._listeners[worker] = listener
         try:
             await listener.open()
             self._start_process(worker, listener)
         except OSError as error:
-            worker.start_failed(str(error))
+            shortage = out_of_descriptors(error)
+            if shortage:
+                self.end_idle()
+            worker.start_failed(shortage or str(error))
         await worker.ended()
         await listener.drain(None if worker.begun else _DRAIN_SECONDS)
         worker.bury()

@@ -13,6 +13,15 @@ def seconds_text(seconds: float) -> str:
     return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "chunk"), counted(10_000, "chunk")
+    ('1 chunk', '10,000 chunks')
+    """
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def bytes_text(size: int) -> str:
     """A size in decimal units.
 
@@ -20,7 +29,7 @@ def bytes_text(size: int) -> str:
     ('999 bytes', '4.2 kB', '3.4 MB')
     """
     if size < 1000:
-        return "1 byte" if size == 1 else f"{size} bytes"
+        return counted(size, "byte")
     if size < 1_000_000:
         return f"{size / 1000:.1f} kB"
     return f"{size / 1_000_000:.1f} MB"

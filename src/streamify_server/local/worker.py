@@ -296,7 +296,7 @@ class Worker:
                 duration=time.monotonic() - self._invoked,
                 memory_size=self.function.memory_size,
                 memory_used=self._process.peak_memory if self._process else None,
-                init_duration=self._init_duration if self.served == 1 else None,
+                init_duration=self._init_duration if self.served == 1 and not invocation.init_again else None,
                 status=outcome.status,
                 error_type=outcome.error_type,
             )
