@@ -516,7 +516,7 @@ def test_background_tasks_end_with_the_deadline(caplog: pytest.LogCaptureFixture
     handler = streaming_asgi(Starlette(routes=[Route("/", endpoint)]))
     wire = Wire()
     with posting_through(wire):
-        handler(function_url("/"), Context(timeout=0.7))
+        handler(function_url("/"), Context(timeout=2.5))
     assert (wire.body, wire.ended, ended) == (b"answer", True, ["work"])
     assert "time is up" in caplog.text
 
