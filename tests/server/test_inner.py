@@ -2,7 +2,10 @@
 
 import asyncio
 import functools
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -378,6 +381,31 @@ def test_it_can_be_read_whole_as_if_it_were_called_alone() -> None:
     assert outcome(outer, {}).body == b"<onetwo>"
     assert seen[0]["body"] == "onetwo"
     assert seen[1:] == [201, b"onetwo"]
+
+
+def kept_tracebacks() -> int:
+    ended.clear()
+    gc.collect()
+    return sum(type(kept) is TracebackType for kept in gc.get_objects())
+
+
+@pytest.mark.parametrize("outer", [returned, returned_async, iterated_async])
+@pytest.mark.parametrize("name", INNER)
+def test_a_request_that_breaks_off_leaves_no_frames_behind(name: str, outer: Callable[[Any], Any]) -> None:
+    handler: Any = streaming_handler(outer(INNER[name]))
+
+    def break_off(times: int) -> None:
+        for _ in range(times):
+            with posting_through(Leaving()), suppress(ConnectionResetError):
+                handler(function_url("/"), None)
+            with posting_through(Poster()):
+                handler(function_url("/", method="HEAD"), None)
+
+    break_off(3)
+    before = kept_tracebacks()
+    break_off(5)
+    # More than once: the thread that sends rows in time lets go of them with its next tick.
+    assert any(kept_tracebacks() <= before for _ in range(100))
 
 
 def test_a_response_that_is_not_used_is_never_begun() -> None:

@@ -53,6 +53,21 @@ def test_another_poster_takes_the_response() -> None:
     assert native.log == [("begin", "text/plain; charset=utf-8"), b"a", b"b", "end"]
 
 
+class OldPoster:
+    """What posters were before there were sinks."""
+
+    def post(self, content_type: str, prelude: bytes, body: Any) -> None: ...
+
+
+def test_a_poster_without_open_is_refused_in_a_sentence() -> None:
+    old: Any = OldPoster()
+    with pytest.raises(
+        TypeError, match=r"has open\(content_type, prelude\), which returns a Sink.*post\("
+    ) as said:
+        seat(old)
+    assert "\n" not in str(said.value)
+
+
 def test_a_poster_sees_the_error_of_a_stream_and_so_does_the_caller() -> None:
     native = Native()
     with posting_through(native), pytest.raises(ValueError, match="late"):
