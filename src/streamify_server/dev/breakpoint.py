@@ -1,4 +1,4 @@
-"""What `breakpoint()` does in a function under LocalLambda: pdb on the terminal that runs it.
+"""What `breakpoint()` and `pdb.set_trace()` do under LocalLambda: pdb on the terminal that runs it.
 
 A function's own standard input is empty, so pdb would read its end at once and quit.
 """
@@ -36,11 +36,19 @@ def _debugger(terminal: str) -> _TerminalPdb:
     return _TerminalPdb(terminal)
 
 
-def stop() -> None:
-    """Start pdb in the frame that called `breakpoint()`; without a terminal, say so and go on."""
+def stop(*, header: str | None = None, **options: Any) -> None:
+    """Start pdb in the frame that called `breakpoint()`; without a terminal, say so and go on.
+
+    Args:
+        header: Printed first.
+        options: What else newer versions of `pdb.set_trace` take.
+    """
     frame = sys._getframe(1)
     if terminal := os.environ.get("STREAMIFY_TERMINAL"):
-        return _debugger(terminal).set_trace(frame)
+        debugger = _debugger(terminal)
+        if header is not None:
+            debugger.message(header)
+        return debugger.set_trace(frame)
     print(
         f"breakpoint() in {frame.f_code.co_filename}, line {frame.f_lineno}, was passed over: there is no"
         " terminal. Run `streamify dev` in one, pytest with -s, or let debugpy listen.",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamify_server.local.functions import Function, process_environment
+from streamify_server.local.processes import Exit
 
 _PROBE = Path(__file__).with_name("probe.py")
 _READ_SIZE = 65536
@@ -115,7 +116,7 @@ class Check:
         if not lines or not lines[-1].startswith("{"):
             self._errors.seek(0)
             trace = self._errors.read().decode("utf-8", "replace").rstrip()
-            return Problem(f"the process that loads it ended with status {self._process.returncode}", trace)
+            return Problem(f"the process that loads it ended: {Exit(self._process.returncode)}", trace)
         fields = json.loads(lines[-1])
         return Problem(fields["problem"], fields.get("trace", "")) if fields else None
 

@@ -16,9 +16,11 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 _SLOW_SECONDS = 1.5
+_DEBUGGERS = ("debugpy", "pydevd_pycharm")
 
 
 def probe(handler: str) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def probe(handler: str) -> dict[str, Any]:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             return {"problem": f"there is no module {module_name!r} in {os.getcwd()}"}
         return _failed(module_name, error)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # KeyboardInterrupt and SystemExit are the module's own here
         return _failed(module_name, error)
     if not hasattr(module, name):
         near = difflib.get_close_matches(
@@ -53,15 +55,22 @@ def _failed(module_name: str, error: BaseException) -> dict[str, Any]:
     return {"problem": f"the module {module_name!r} does not load", "trace": "".join(lines).rstrip()}
 
 
-def _fresh_hook(root: str) -> Any:
-    """What makes a function's process load its code as it is now."""
+class _NoDebugger(ModuleType):
+    """Stands for a debugger: nothing listens on the port that the function's own process needs, nor waits."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **options: None
+
+
+def _python_start() -> Any:
+    """The module that makes a function's process load its code as it is now."""
     file = Path(__file__).parent.parent / "local" / "python_start.py"
     spec = importlib.util.spec_from_file_location("python_start", file)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.fresh_hook(root)
+    return module
 
 
 def _end_with(descriptor: int) -> None:
@@ -76,8 +85,11 @@ def main() -> NoReturn:
     sys.path.insert(0, os.getcwd())
     handler, report, alive = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     threading.Thread(target=_end_with, args=[alive], daemon=True).start()
-    sys.path_hooks.insert(0, _fresh_hook(os.path.realpath(os.getcwd())))
+    start = _python_start()
+    sys.path_hooks.insert(0, start.fresh_hook(os.path.realpath(os.getcwd())))
     sys.path_importer_cache.clear()
+    sys.meta_path.insert(0, start.PdbFinder)
+    sys.modules.update({name: _NoDebugger(name) for name in _DEBUGGERS if importlib.util.find_spec(name)})
     faulthandler.dump_traceback_later(_SLOW_SECONDS, file=report)
     found = probe(handler)
     faulthandler.cancel_dump_traceback_later()

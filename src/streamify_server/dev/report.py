@@ -20,8 +20,12 @@ from streamify_server.local.units import bytes_text, counted, seconds_text
 
 from .tracebacks import Record, readable
 
-# Lambda's own lines; the line for the invocation says the same.
-_PLATFORM_LINE = re.compile(r"(START|END|REPORT) RequestId: [0-9a-f-]{36}\b")
+# Lambda's own lines; the line for the invocation says the same, and the error which follows what awslambdaric
+# says of runtime updates.
+_PLATFORM_LINE = re.compile(
+    r"(START|END|REPORT) RequestId: [0-9a-f-]{36}\b"
+    r"|\[WARNING\]\t\S*\t\S*\tLAMBDA_WARNING: Unhandled exception\."
+)
 _REQUEST_ID = re.compile(r"RequestId: [0-9a-f-]{36} Error: ")
 _MODES: dict[Mode, str] = {"streaming": "streamed", "buffered": "buffered", "event": "event"}
 _MAX_MESSAGE = 200

@@ -15,6 +15,7 @@ from importlib.machinery import (
     SOURCE_SUFFIXES,
     ExtensionFileLoader,
     FileFinder,
+    PathFinder,
     SourceFileLoader,
     SourcelessFileLoader,
 )
@@ -22,8 +23,10 @@ from importlib.machinery import (
 # No typing on the cold path.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from importlib.abc import PathEntryFinder
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
     from _typeshed import ReadableBuffer as Buffer
 
@@ -61,12 +64,33 @@ def fresh_hook(root: str) -> "Callable[[str], PathEntryFinder]":
     return hook
 
 
+class PdbFinder(PathFinder):
+    """Finds pdb, and lets `pdb.set_trace()` do what `breakpoint()` does: a function has no standard input."""
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        spec = super().find_spec(fullname, path, target) if fullname == "pdb" else None
+        if spec and type(spec.loader) is SourceFileLoader:
+            spec.loader = _PdbLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _PdbLoader(SourceFileLoader):
+    def exec_module(self, module: "ModuleType") -> None:
+        super().exec_module(module)
+        module.set_trace = sys.breakpointhook  # type: ignore[attr-defined]
+
+
 def main() -> None:
     """Run the runtime as `python -m streamify_server.runtime` would."""
     root = os.environ["LAMBDA_TASK_ROOT"]
     sys.path[0] = root  # in place of this script's folder
     sys.path_hooks.insert(0, fresh_hook(os.path.realpath(root)))
     sys.path_importer_cache.clear()
+    if os.environ.get("PYTHONBREAKPOINT", "").startswith("streamify_server."):
+        sys.meta_path.insert(0, PdbFinder)
     runpy.run_module("streamify_server.runtime", run_name="__main__", alter_sys=True)
 
 

@@ -48,6 +48,19 @@ def test_a_module_is_loaded_with_the_environment_of_the_function(tmp_path: Path)
 
 def test_a_breakpoint_in_a_module_does_not_stop_the_check(tmp_path: Path) -> None:
     assert check(tmp_path, "breakpoint()\nhandler = print\n") is None
+    assert check(tmp_path, "import pdb\npdb.set_trace(header='here')\nhandler = print\n") is None
+
+
+def test_a_debugger_that_listens_leaves_its_port_to_the_function(tmp_path: Path) -> None:
+    (tmp_path / "debugpy.py").write_text("def listen(port): raise OSError('The address is in use.')\n")
+    source = "import debugpy\ndebugpy.listen(5678)\ndebugpy.wait_for_client()\nhandler = print\n"
+    assert check(tmp_path, source) is None
+
+
+def test_a_debugger_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    problem = check(tmp_path, "import pydevd_pycharm\n")
+    assert problem
+    assert problem.trace.endswith("No module named 'pydevd_pycharm'")
 
 
 def test_a_handler_in_a_package_is_named_with_dots_or_slashes(tmp_path: Path) -> None:
@@ -71,8 +84,10 @@ def test_a_module_that_misses_another_is_not_said_to_be_missing_itself(tmp_path:
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("import os; os._exit(3)", "the process that loads it ended with status 3"),
+        ("import os; os._exit(3)", "the process that loads it ended: exit status 3"),
+        ("import os; os.abort()", "the process that loads it ended: signal: aborted"),
         ("raise SystemExit('no')", "the module 'app' does not load"),
+        ("raise KeyboardInterrupt", "the module 'app' does not load"),
         ("handler = 1", "app.handler is not a function, but of type int"),
         ("", "the module 'app' has no 'handler'"),
     ],

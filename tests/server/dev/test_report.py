@@ -93,6 +93,7 @@ def test_logs_are_printed_without_the_lines_of_lambda_itself() -> None:
         f"START RequestId: {request_id} Version: $LATEST",
         f"END RequestId: {request_id}",
         "END",
+        "[WARNING]\t2026-11-26T04:45:01.334Z\t\tLAMBDA_WARNING: Unhandled exception. The most likely cause",
     ]
     assert printed(*(LogWritten("fn", 1.0, line) for line in lines)) == ["│ hello", "│ END"]
 

@@ -23,6 +23,7 @@ def handler(event, context):
     breakpoint()
     return secret + 1
 """
+WITH_PDB = APP.replace("breakpoint()", "import pdb; pdb.set_trace(header='Look here.')")
 
 
 # The first terminal that a session's leader opens becomes its own, so that Ctrl-C reaches it.
@@ -37,8 +38,8 @@ main()
 class Session:
     """`streamify dev app.handler` in a terminal of its own."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        (folder / "app.py").write_text(APP)
+    def __init__(self, folder: Path, app: str = APP, **environment: str) -> None:
+        (folder / "app.py").write_text(app)
         self._terminal, theirs = pty.openpty()
         ports = ["--port", "0", "--url-port", "0", "--inspector-port", "0"]
         self.process = subprocess.Popen(
@@ -89,25 +90,32 @@ def session(tmp_path: Path) -> Iterator[Session]:
     made.close()
 
 
-def test_a_breakpoint_in_a_function_is_a_prompt_in_the_terminal(session: Session) -> None:
-    url = session.until(r"Function URL +\x1b\[36m(\S+)\x1b")[1]
-    session.until("Ctrl-C ends it")
-    answers: list[bytes] = []
+@pytest.mark.parametrize(("app", "header"), [(APP, ""), (WITH_PDB, r"Look here\.\n")])
+def test_a_breakpoint_in_a_function_is_a_prompt_in_the_terminal(
+    tmp_path: Path, app: str, header: str
+) -> None:
+    with contextlib.closing(Session(tmp_path, app)) as session:
+        url = session.until(r"Function URL +\x1b\[36m(\S+)\x1b")[1]
+        session.until("Ctrl-C ends it")
+        answers: list[bytes] = []
 
-    def call() -> None:
-        with urllib.request.urlopen(url, timeout=60) as response:
-            answers.append(response.read())
+        def call() -> None:
+            with urllib.request.urlopen(url, timeout=60) as response:
+                answers.append(response.read())
 
-    calling = threading.Thread(target=call)
-    calling.start()
-    # The line of the breakpoint itself from Python 3.13 on, before that the next.
-    session.until(r"app.py\([45]\)handler\(\)\n-> (breakpoint\(\)|return secret \+ 1)\n\(Pdb app\) ")
-    session.type("secret = 1000")
-    session.until(r"\(Pdb app\) ")
-    session.type("continue")
-    calling.join(60)
-    assert answers == [b"1001"]
-    session.until(r"ok.* app  GET /  ")
+        calling = threading.Thread(target=call)
+        calling.start()
+        # The line of the breakpoint itself from Python 3.13 on, before that the next.
+        place = (
+            r"app.py\([45]\)handler\(\)\n-> (breakpoint\(\)|import pdb; .*|return secret \+ 1)\n\(Pdb app\) "
+        )
+        session.until(rf"{header}> \S*{place}")
+        session.type("secret = 1000")
+        session.until(r"\(Pdb app\) ")
+        session.type("continue")
+        calling.join(60)
+        assert answers == [b"1001"]
+        session.until(r"ok.* app  GET /  ")
 
 
 def test_ctrl_c_at_the_prompt_ends_everything(session: Session) -> None:
@@ -125,8 +133,9 @@ def test_ctrl_c_at_the_prompt_ends_everything(session: Session) -> None:
     calling.join(60)
 
 
-def test_a_breakpoint_without_a_terminal_is_passed_over_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(APP)
+@pytest.mark.parametrize("app", [APP, WITH_PDB])
+def test_a_breakpoint_without_a_terminal_is_passed_over_in_a_sentence(tmp_path: Path, app: str) -> None:
+    (tmp_path / "app.py").write_text(app)
     with LocalLambda() as aws:
         aws.add_function("app", handler="app.handler", code=tmp_path, timeout=30)
         client = boto3_client(aws)
