@@ -74,6 +74,12 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
         pytest.fail(" <- ".join(circle.args[1]))
 
 
+def test_the_servers_engine_stands_on_wire_and_runtime_and_not_they_on_it() -> None:
+    for module, imported in imports_between_modules("streamify_server").items():
+        if module.startswith(("streamify_server.wire", "streamify_server.runtime")):
+            assert not [name for name in imported if name.startswith("streamify_server.engine")], module
+
+
 @pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])
 def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
     script = f"import sys, {package}; print(*{{name.split('.')[0] for name in sys.modules}})"

@@ -6,8 +6,7 @@ import logging
 from time import monotonic
 
 from streamify_server.checkpoints import StreamHandedOver
-
-from . import ticker as _ticker
+from streamify_server.runtime import ticker as _ticker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from . import ticker as _ticker
+from streamify_server.runtime import ticker as _ticker
 
 if TYPE_CHECKING:
     from .output import Output

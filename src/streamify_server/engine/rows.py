@@ -8,8 +8,7 @@ from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any
 
 from streamify_server.checkpoints import Checkpoint, StreamHandedOver
-
-from . import ticker as _ticker
+from streamify_server.runtime import ticker as _ticker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator

@@ -252,7 +252,7 @@ class ResponseSink:
             self._watch()
 
     def _watch(self) -> None:
-        from streamify_server.engine import ticker as _ticker
+        from . import ticker as _ticker
 
         self._watched = True
         _ticker.watch(self)
