@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test matrix load interop recipes pythons soak fuzz heavy layer extras docs check lint types public-types packages format bench clean
+.PHONY: help install demo test matrix load interop recipes another-python pythons soak fuzz heavy layer extras docs check lint types public-types packages format bench clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -50,6 +50,10 @@ interop: $(STAMP)  ## Run against peers from npm, Debian and PyPI; a missing pee
 
 recipes:         ## Run the recipes with the packages that they are about, in an environment of their own
 	scripts/test-recipes
+
+another-python: $(STAMP)  ## Run what goes over the whole wire on the newest Python here that .venv does not have
+	$(BIN)/python -m pip install -q -c constraints.txt --group pythons
+	$(BIN)/nox -s another
 
 pythons: $(STAMP)  ## Run the quick part of the suite on every Python here, with the newest and with the lowest dependencies
 	$(BIN)/python -m pip install -q -c constraints.txt --group pythons
@@ -103,4 +107,4 @@ format: $(STAMP)  ## Format, and fix what ruff can fix
 	$(BIN)/ruff format .
 
 clean:           ## Remove what the targets made
-	rm -rf $(VENV) .venv-demo node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-demo .nox node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,11 +1,14 @@
-"""The quick part of the suite on every Python from 3.11 on that this machine has (`make pythons`).
+"""The suite on other Pythons than that of .venv.
 
-Each Python gets the newest dependencies, and the lowest that pyproject.toml claims and that have wheels.
+`make pythons` runs the quick part of it on every Python from 3.11 on that this machine has, with the newest
+dependencies and with the lowest that pyproject.toml claims and that have wheels. `make another-python` runs
+less: what goes over the whole wire, on one of them, with the dependencies of constraints.txt.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -20,6 +23,20 @@ QUICK = (
     "tests/e2e/test_server.py",
 )
 NOT_QUICK = ("tests/server/deploy", "tests/server/dev")
+# Both clients and real function processes over real sockets: what has differed between Pythons.
+END_TO_END = (
+    "README.md",
+    "tests/test_documents.py",
+    "tests/client/test_aio.py",
+    "tests/client/test_connections.py",
+    "tests/e2e/test_client.py",
+    "tests/e2e/test_function_urls.py",
+    "tests/e2e/test_parts.py",
+    "tests/e2e/test_server.py",
+    "tests/local",
+)
+PYTEST = ("pytest", "-m", "not interop and not slow and not recipes", "-n", "2", "--dist", "loadfile")
+EVERYTHING = ("-r", "pyproject.toml", "--all-extras", "--group", "test")
 
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True
@@ -36,23 +53,31 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-@nox.session(python=[found for version in VERSIONS if (found := interpreter(version))])
+FOUND = {version: path for version in VERSIONS if (path := interpreter(version))}
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+# 3.15 is not released; `make pythons` shows early what will break there.
+OTHERS = [path for version, path in FOUND.items() if version not in (HERE, "3.15")]
+
+
+@nox.session(python=list(FOUND.values()))
 @nox.parametrize("dependencies", ["newest", "lowest"])
 def quick(session: nox.Session, dependencies: str) -> None:
     """Run the quick part of the suite."""
     resolution = {"newest": "highest", "lowest": "lowest-direct"}[dependencies]
-    what = ("-r", "pyproject.toml", "--all-extras", "--group", "test")
-    session.install("--no-build", "--resolution", resolution, *what)
+    session.install("--no-build", "--resolution", resolution, *EVERYTHING)
     session.install("--no-deps", "-e", ".")
     ignored = [f"--ignore={path}" for path in NOT_QUICK]
-    session.run(
-        "pytest",
-        "-m",
-        "not interop and not slow and not recipes",
-        "-n",
-        "2",
-        "--dist",
-        "loadfile",
-        *ignored,
-        *(session.posargs or QUICK),
-    )
+    session.run(*PYTEST, *ignored, *(session.posargs or QUICK))
+
+
+@nox.session(python=OTHERS[-1] if OTHERS else False, default=False)
+def another(session: nox.Session) -> None:
+    """Run what goes over the whole wire on the newest Python here that is not that of .venv."""
+    if not OTHERS:
+        session.warn("=" * 80)
+        session.warn(f"NOTHING WAS RUN: this machine has no other Python from 3.11 on than {HERE}.")
+        session.warn("=" * 80)
+        return
+    session.install("-c", "constraints.txt", *EVERYTHING)
+    session.install("--no-deps", "-e", ".")
+    session.run(*PYTEST, *(session.posargs or END_TO_END))

@@ -96,3 +96,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_every_target_that_checks_or_builds_is_explained_to_contributors() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.M))
+    explained = set(re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    assert targets - explained == {"help", "install", "lint", "types", "clean"}
+    assert explained <= targets
+    assert set(re.findall(r"^make ([a-z-]+)", (ROOT / ".ci/run").read_text(), re.M)) <= targets
