@@ -87,20 +87,21 @@ def test_async_clients_of_one_invocation_serve_the_next() -> None:
 
 def test_an_exit_in_a_task_of_the_application_ends_the_call_and_its_end_hooks_run() -> None:
     ended: list[Any] = []
+    tasks: list[asyncio.Task[None]] = []
 
     async def leave() -> None:
         raise SystemExit(3)
 
     @streaming_handler
-    async def handler(event: Any, context: Any) -> str:
-        task = asyncio.ensure_future(leave())
+    async def handler(event: Any, context: Any) -> None:
+        tasks.append(asyncio.create_task(leave()))
         await asyncio.Event().wait()
-        return f"{task}"
 
     handler.on_stream_end(lambda request: ended.append(request.stream_end))
     with pytest.raises((SystemExit, RuntimeError)):
         handler({}, None)
     assert len(ended) == 1
+    assert isinstance(tasks[0].exception(), SystemExit)  # or asyncio would log that nobody has looked
 
 
 def test_a_forked_process_has_a_loop_and_a_ticker_of_its_own() -> None:
