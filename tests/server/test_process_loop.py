@@ -104,6 +104,26 @@ def test_an_exit_in_a_task_of_the_application_ends_the_call_and_its_end_hooks_ru
     assert isinstance(tasks[0].exception(), SystemExit)  # or asyncio would log that nobody has looked
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["on the calling thread", "in a running loop"])
+def test_who_awaits_a_task_that_exits_hears_of_it_and_may_answer(beside: bool) -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    @streaming_handler
+    async def handler(event: Any, context: Any) -> str:
+        try:
+            await asyncio.create_task(leave())
+        except SystemExit as left:
+            return f"answered {left.code}"
+        return "not reached"
+
+    async def inside() -> Any:
+        return handler({}, None)
+
+    for _ in range(2):
+        assert (asyncio.run(inside()) if beside else handler({}, None)) == b"answered 3"
+
+
 def test_a_forked_process_has_a_loop_and_a_ticker_of_its_own() -> None:
     script = """
 import asyncio, os, sys, threading

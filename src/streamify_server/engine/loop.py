@@ -20,6 +20,7 @@ from typing import Any
 from .producing import call
 
 _WIND_DOWN_SECONDS = 1.0
+_HEARD_WITHIN = 0.05  # seconds that who awaits a task has to hear of its SystemExit
 
 Outcome = tuple[Any, BaseException | None]
 
@@ -34,6 +35,14 @@ class _Loop:
         self.loop = asyncio.new_event_loop()
         self.owner: int | None = None
         self.uses = 0
+
+    def run_in_thread(self) -> None:
+        """Run until somebody stops the loop: one task's SystemExit must not end it for the others."""
+        while True:
+            try:
+                return self.loop.run_forever()
+            except SystemExit:
+                continue
 
 
 _here: _Loop | None = None
@@ -70,7 +79,8 @@ def _loop_beside() -> asyncio.AbstractEventLoop:
     with _lock:
         if _beside is None or _beside.process != os.getpid():
             _beside = _Loop()
-            thread = threading.Thread(target=_beside.loop.run_forever, name="streamify-loop", daemon=True)
+            run = _beside.run_in_thread
+            thread = threading.Thread(target=run, name="streamify-loop", daemon=True)
             thread.start()
             atexit.register(_stop, _beside, thread)
         return _beside.loop
@@ -147,6 +157,7 @@ class LoopTask:
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # for a loop in another thread
         self._task: asyncio.Task[None] | None = None
         self._over = False
+        self._cancelled = False
         self._value: Any = None
         self._error: BaseException | None = None
 
@@ -173,13 +184,16 @@ class LoopTask:
         while not self._over:
             try:
                 loop.run_forever()
-            except BaseException as error:  # KeyboardInterrupt, or SystemExit of another task
+            except SystemExit as error:  # of a task; who awaits it hears of it too, and may answer
+                interrupted = error
+                loop.call_later(_HEARD_WITHIN, self._cancel)
+            except BaseException as error:  # KeyboardInterrupt
                 interrupted = error
                 self._cancel()
             while self._requests:
                 request = self._requests.popleft()
                 request.answer(request.made())
-        if interrupted is not None and self._error is None:
+        if interrupted is not None and self._cancelled and self._error is None:
             raise interrupted
 
     def _serve_beside(self) -> None:
@@ -240,6 +254,7 @@ class LoopTask:
 
     def _cancel(self) -> None:
         if self._task is not None and not self._over:
+            self._cancelled = True
             self._task.cancel()
 
     async def _contained(self) -> None:

@@ -483,20 +483,25 @@ def test_a_generator_that_fails_under_a_middleware_is_the_streams_error() -> Non
     assert isinstance(decoder.last, HandlerError)
 
 
-def test_what_is_no_exception_is_answered_with_500_or_ends_the_stream() -> None:
-    class PanicException(BaseException):
-        pass
+class PanicException(BaseException):
+    """What a panic in Rust is."""
+
+
+@pytest.mark.parametrize("ending", [PanicException("at main.rs"), SystemExit("at main.rs")])
+def test_what_is_no_exception_is_answered_with_500_or_ends_the_stream(ending: BaseException) -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/late":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"begun", "more_body": True})
-        raise PanicException("at main.rs")
+        raise ending
 
     handler = streaming_asgi(app, lifespan="off")
     assert answer(handler, function_url("/")).head["statusCode"] == 500
+    within = streaming_asgi(Passing(app), lifespan="off")  # in a task of its own
+    assert answer(within, function_url("/")).head["statusCode"] == 500
     wire = Wire()
-    with pytest.raises(RuntimeError, match=r"PanicException: at main\.rs"):
+    with pytest.raises(RuntimeError, match=rf"{type(ending).__name__}: at main\.rs"):
         answer(handler, function_url("/late"), wire)
     assert (wire.chunks, wire.ended) == ([b"begun"], False)
 
