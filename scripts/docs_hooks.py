@@ -18,6 +18,7 @@ REFERENCE = {
     "streamify_server": "Make streams: [Streaming handlers](../server.md).",
     "streamify_server.middlewares": "The [middlewares](../middlewares.md) that come with the package.",
     "streamify_server.asgi": "[ASGI and WSGI applications](../asgi.md) as streaming handlers.",
+    "streamify_server.errors": "The [errors](../errors.md#in-handlers) of handlers.",
     "streamify_server.testing": "Call a handler in a [unit test](../server.md).",
     "streamify_server.posting": "Stream through [another transport](../server.md#another-transport).",
     "streamify_server.local": "A Lambda [on your machine](../local-lambda.md).",
