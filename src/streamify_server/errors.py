@@ -14,6 +14,8 @@ StreamifyError
 
 from __future__ import annotations
 
+from .shadowing import unshadowed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +93,8 @@ class HttpError(StreamifyError):
 
 
 def _phrase(status_code: int) -> str:
-    from http import HTTPStatus
+    with unshadowed():
+        from http import HTTPStatus
 
     try:
         return HTTPStatus(status_code).phrase

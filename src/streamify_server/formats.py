@@ -8,6 +8,7 @@ from typing import Any
 
 from streamify_server.engine.body import TypedBody
 from streamify_server.engine.rows import Rows, WriteRow, WriteText
+from streamify_server.shadowing import unshadowed
 
 from .checkpoints import Checkpoint
 
@@ -107,7 +108,8 @@ def csv_rows(
         >>> handler({}, None)
         b'a,b\\r\\n1,"x,y"\\r\\n'
     """
-    import csv
+    with unshadowed():
+        import csv
 
     names = None if header is None else list(header)
 

@@ -13,6 +13,7 @@ from streamify_server.engine.style import takes_stream
 from streamify_server.wire.errors import of_application
 
 from .response import checked_content_type
+from .shadowing import unshadowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ def _as_handler(function: Function, writer: bool | None) -> Function:
         return function
 
     def handle(event: Any, context: Any) -> Any:
-        from .writer import written
+        with unshadowed():
+            from .writer import written
 
         return written(function, event, context)
 

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
+from .shadowing import unshadowed
+
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
@@ -269,7 +271,8 @@ def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _from_base64(body: Any) -> bytes:
-    import base64
+    with unshadowed():
+        import base64
 
     if not isinstance(body, str | bytes):
         raise TypeError(f"isBase64Encoded needs a body of text, not {type(body).__name__}.")

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from streamify_client import StreamClient
 from streamify_server.local import Event, LocalLambda, LogWritten
 from support.local import FUNCTIONS, Gate, add_steps, boto3_client, invoke, steps, stream
 
@@ -157,3 +158,20 @@ def test_a_function_has_no_standard_input_and_dies_of_an_interrupt(aws: LocalLam
     aws.add_function("reader", command=[sys.executable, "-c", script], code=FUNCTIONS)
     invoke(client, name="reader")
     assert "'' default_int_handler" in aws.logs("reader")
+
+
+@pytest.mark.parametrize("name", ["json", "logging", "queue", "select", "struct", "types"])
+def test_a_file_of_the_functions_that_is_called_like_one_of_pythons_changes_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    """As on Lambda, where the runtime is imported first; what AWS's has imported stays Python's."""
+    source = (
+        f"import {name}\nfrom streamify_server import streaming_handler\n"
+        f"@streaming_handler\ndef handler(event, context):\n    yield getattr({name}, 'value', 'of Python')\n"
+    )
+    (tmp_path / "app.py").write_text(source)
+    (tmp_path / f"{name}.py").write_text("value = 'of the function'")
+    expected = "of Python" if name in ("json", "logging", "types") else "of the function"
+    with LocalLambda() as aws, StreamClient(**aws.client_kwargs) as client:
+        aws.add_function("fn", handler="app.handler", code=tmp_path, timeout=30)
+        assert client.stream("fn", {}, verified="require").text() == expected

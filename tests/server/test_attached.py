@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,29 +158,45 @@ def test_the_forked_workers_of_a_managed_instance_stream_at_a_time(
     assert len({invocation.result().body.split()[0] for invocation in both}) == 2
 
 
-SHADOWS = ("logging", "types", "typing", "select", "signal", "socket", "json", "contextvars", "queue")
-ASYNC = """
-from streamify_server import streaming_handler
+SHADOWS = [
+    *("base64", "contextvars", "csv", "hmac", "json", "logging"),
+    *("select", "signal", "socket", "struct", "types", "typing"),
+    *(("queue",) if sys.version_info < (3, 12) else ()),  # from then on, AWS's client takes it for Python's
+]
+# What AWS's bootstrap has imported is Python's for the function too; of the rest it finds its own.
+AWS_IMPORTS = {"json", "logging", "struct", "types", "typing"}
+USES_ALL = """
+from streamify_server import checkpoint, csv_rows, last_checkpoint
 
-async def nothing():
-    pass
-
-@streaming_handler
-async def handler(event, context):
-    await nothing()
+def points(event):
     yield "one "
-    yield "two"
+    yield checkpoint(1)
+
+def rows(event):
+    return csv_rows([[1], [2]])
+
+async def slowly(event):
+    yield "one "
 """
+GOING_ON = {"custom": {"streamify": "verified/1, continue/1"}}
 
 
-@pytest.mark.parametrize("source", [APP, ASYNC], ids=["sync", "async"])
+@pytest.mark.parametrize("first", [True, False], ids=["imported first", "imported last"])
 @pytest.mark.parametrize("name", SHADOWS)
 def test_a_file_of_the_functions_that_is_called_like_one_of_pythons_changes_nothing(
-    aws: Managed, api: RuntimeApi, name: str, source: str
+    aws: Managed, api: RuntimeApi, name: str, first: bool
 ) -> None:
-    aws.write(app=source, **{name: "value = 'of the function'"})
+    own = f"import {name}\ndef own(event):\n    yield getattr({name}, 'value', 'of Python')\n"
+    aws.write(
+        app=own + APP + USES_ALL if first else APP + USES_ALL + own, **{name: "value = 'of the function'"}
+    )
     aws.start(api)
-    assert api.invoke({"do": "words"}).result().chunks == [b"one ", b"two"]
+    plain = [api.invoke({"do": do}) for do in ("words", "rows", "slowly")]
+    assert [each.result().body for each in plain] == [b"one two", b"1\r\n2\r\n", b"one "]
+    framed = [api.invoke({"do": do}, client_context=GOING_ON) for do in ("words", "points")]
+    found = api.invoke({"do": "own"}).result().body  # the framed ones are over, whole or not
+    assert [each.posts[0].body.count(b":event-type") for each in framed if each.posts[0].complete] == [4, 4]
+    assert found == b"of the function" or (name in AWS_IMPORTS and found == b"of Python")
 
 
 def test_under_sam_local_answers_come_in_one_piece_without_a_word(aws: Managed, api: RuntimeApi) -> None:

@@ -21,6 +21,7 @@ RUNTIME = {
     "streamify_server.runtime.sink",
     "streamify_server.runtime.startup",
     "streamify_server.runtime.streaming",
+    "streamify_server.shadowing",
     "streamify_server.wire",
     "streamify_server.wire.errors",
 }

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from streamify_client.wire.verified import End, HandlerError, Head, VerifiedDecoder
 from streamify_server import HttpResponse, streaming_handler
+from streamify_server.errors import ResponseRefusedError
+from streamify_server.posting import posting_through
 from streamify_server.testing import Context, Result
 from support.answers import outcome
+from support.posters import Poster
 
 FRAMES = "application/vnd.streamify.eventstream"
 URL_CONTEXT = {"http": {"method": "GET"}, "domainName": "abc.lambda-url.us-east-1.on.aws"}
@@ -202,3 +205,23 @@ def test_the_head_is_json_that_anybody_can_read() -> None:
         "contentType": "text/plain; charset=utf-8",
         "contentEncoding": None,
     }
+
+
+def test_a_response_whose_head_cannot_be_sent_is_ended() -> None:
+    """It has begun: without an end its caller would wait until the function's timeout."""
+    full = OSError("the disk is full")
+
+    class Refusing(Poster):
+        def take(self, chunk: bytes) -> None:
+            raise full
+
+        def open(self, content_type: str, prelude: bytes) -> "Poster":
+            if self.content_type:
+                raise ResponseRefusedError("The invocation has been answered already.")
+            return super().open(content_type, prelude)
+
+    poster = Refusing()
+    handler = streaming_handler(lambda event, context: iter(["one"]))
+    with posting_through(poster), pytest.raises(OSError, match="the disk is full"):
+        handler({}, offering())
+    assert poster.error is full

@@ -72,9 +72,14 @@ class Answer:
     def open(self, poster: Poster, head: Head) -> tuple[Sink, bytes]:
         """Begin the response: the sink for its body, and what is sent in place of an empty body."""
         sink = poster.open(head.wire_type, head.prelude)
-        if head.verified:
-            return _verified.VerifiedSink(sink, head.content_type, head.content_encoding, self.part), b""
-        return sink, self._empty_body
+        if not head.verified:
+            return sink, self._empty_body
+        try:
+            framed = _verified.VerifiedSink(sink, head.content_type, head.content_encoding, self.part)
+        except BaseException as error:
+            sink.fail(error)  # or the caller of a response that has begun would wait for its end
+            raise
+        return framed, b""
 
     def failure(self) -> Head | None:
         """The head of a response that fails before its first byte; None if the caller offered nothing."""

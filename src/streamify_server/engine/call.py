@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 
 from streamify_server import checkpoints, posting
 from streamify_server.events import REST_API
+from streamify_server.shadowing import unshadowed
 from streamify_server.wire.verified import take_offer
 
 from . import driver as _driver
@@ -142,7 +143,8 @@ class Call:
         """Which part of a stream this call is; None where the stream cannot go on."""
         part: Part | None = checkpoints.current.get()
         if part is None and offer.continues and self._answer.streams:
-            from .part import Part
+            with unshadowed():
+                from .part import Part
 
             margins = options.hand_over_margin, options.deadline_margin
             part = Part(event, context, offer.token, *margins, rest_api=self._answer.kind == REST_API)
@@ -172,7 +174,8 @@ class Call:
         if out is not None and out.begun:
             out.fail(error)
         elif self._given_up is None:
-            self._refuse(error)
+            with suppress(OSError):  # the platform does not listen
+                self._refuse(error)
 
     def _refuse(self, error: BaseException) -> bool:
         """Answer with an error frame a caller who offered verified streams; whether there is one."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from _contextvars import ContextVar  # contextvars could be a file of the function's
 
+from streamify_server.shadowing import unshadowed
+
 from .interruption import Interruption
 from .producing import call
 
@@ -64,7 +66,10 @@ class Driver:
         except StopIteration as stop:
             return stop.value
         else:
-            self.task = _loop().LoopTask(coroutine)
+            with unshadowed():
+                from .loop import LoopTask
+
+            self.task = LoopTask(coroutine)
             return self.task.run()
         finally:
             current.reset(token)
@@ -95,17 +100,6 @@ class Driver:
 def _is_inner(value: Any) -> bool:
     """Whether this is the response of a handler that was called in another: awaited off a loop as well."""
     return getattr(type(value), "needs_no_loop", False) is True
-
-
-def _loop() -> Any:
-    """The module with the event loop, which few functions need."""
-    name = "streamify_server.engine.loop"
-    if name not in sys.modules:
-        from streamify_server.runtime import attached
-
-        with attached.standard_library():
-            from . import loop  # noqa: F401
-    return sys.modules[name]
 
 
 def _running_loop() -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from streamify_server.runtime import ticker as _ticker
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .output import Output
 

@@ -6,6 +6,8 @@ import json
 import os
 import time
 
+from streamify_server.shadowing import unshadowed
+
 from .deadline import remaining_seconds
 
 TYPE_CHECKING = False
@@ -68,7 +70,8 @@ class Part:
         """
         if self.token is None:
             return
-        from streamify_server.wire.token import unseal
+        with unshadowed():
+            from streamify_server.wire.token import unseal
 
         found = unseal(self.token, self._binding, _keys(), time.time())
         self._stream, self.number, self.base, self._state = (
@@ -101,7 +104,8 @@ class Part:
 
     def seal(self, state: str, position: int) -> str:
         """Make the token of an invocation that goes on behind this checkpoint."""
-        from streamify_server.wire.token import Token, seal
+        with unshadowed():
+            from streamify_server.wire.token import Token, seal
 
         token = Token(self._stream, self.number + 1, position, time.time(), state)
         return seal(token, self._binding, _keys())
@@ -139,7 +143,8 @@ class Part:
 
 def digest_of(event: Any) -> bytes:
     """What tells one payload from another; of an HTTP request: method, path, query and body."""
-    import hashlib
+    with unshadowed():
+        import hashlib
 
     if isinstance(event, dict) and isinstance(event.get("requestContext"), dict):
         event = _request(event)

@@ -7,7 +7,6 @@ which no change goes unseen, and leave none behind.
 """
 
 import os
-import runpy
 import sys
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
@@ -84,14 +83,20 @@ class _PdbLoader(SourceFileLoader):
 
 
 def main() -> None:
-    """Run the runtime as `python -m streamify_server.runtime` would."""
-    root = os.environ["LAMBDA_TASK_ROOT"]
-    sys.path[0] = root  # in place of this script's folder
-    sys.path_hooks.insert(0, fresh_hook(os.path.realpath(root)))
+    """Import the runtime, and only then let the function's folders be searched, as Lambda does."""
+    path = sys.path[1:]  # without this script's folder
+    ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    functions = set(os.environ["PYTHONPATH"].split(os.pathsep)) - {ours}
+    sys.path[:] = [folder for folder in path if folder not in functions]
+    from streamify_server.runtime import startup
+
+    runtime = startup.prepare()
+    sys.path[:] = path
+    sys.path_hooks.insert(0, fresh_hook(os.path.realpath(os.environ["LAMBDA_TASK_ROOT"])))
     sys.path_importer_cache.clear()
     if os.environ.get("PYTHONBREAKPOINT", "").startswith("streamify_server."):
         sys.meta_path.insert(0, PdbFinder)
-    runpy.run_module("streamify_server.runtime", run_name="__main__", alter_sys=True)
+    startup.serve(runtime, sys.argv[1])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streamify_server.shadowing import unshadowed
+
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
@@ -74,7 +76,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    with unshadowed():
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

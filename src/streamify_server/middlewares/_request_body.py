@@ -8,6 +8,7 @@ from typing import Any
 
 from streamify_server.errors import HttpError
 from streamify_server.events import header_of, method_of
+from streamify_server.shadowing import unshadowed
 
 BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
 
@@ -114,7 +115,8 @@ def _unquoted(value: str) -> str:
 
 
 def _from_base64(body: str | bytes) -> bytes:
-    import base64
+    with unshadowed():
+        import base64
 
     try:
         return base64.b64decode(body, validate=True)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
 from streamify_server import posting
 from streamify_server.errors import NotStreamingError
+from streamify_server.shadowing import unshadowed
 
 TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -55,9 +55,8 @@ def _refuse_misfit() -> None:
 
 
 def _attach() -> str | None:
-    with standard_library():
-        import select  # noqa: F401  # what a sink needs, before a file of the function's is taken for it
-    from . import ric
+    with unshadowed():
+        from . import ric
 
     module = ric.imported()
     if module is None:
@@ -98,30 +97,6 @@ def _then_attach(execute: Callable[[ModuleType], None]) -> Callable[[ModuleType]
         _misfit = _attach()
 
     return exec_module
-
-
-@contextmanager
-def standard_library() -> Iterator[None]:
-    """Import modules of the standard library from the interpreter's own folders only, as long as this lasts.
-
-    The managed runtime has imported its share before the function's folder came in front of the others.
-    """
-    sys.meta_path.insert(0, _StandardLibrary)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(_StandardLibrary)
-
-
-class _StandardLibrary:
-    """Finds modules of the standard library where the interpreter has them."""
-
-    @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
-        if name not in sys.stdlib_module_names:
-            return None
-        prefixes = (sys.base_prefix, sys.base_exec_prefix)
-        return PathFinder.find_spec(name, [folder for folder in sys.path if folder.startswith(prefixes)])
 
 
 def warn(context: Any) -> None:

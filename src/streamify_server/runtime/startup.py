@@ -11,6 +11,8 @@ import os
 import site
 import sys
 
+from streamify_server.shadowing import give_back
+
 from .api import RuntimeApi, RuntimeApiError
 from .ric import Runtime, UnfitClientError
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 ERROR_TYPE = "Runtime.UnfitRuntimeClient"
+
+# Of the standard library, what this runtime imports and AWS's runtime client does not.
+_MORE_THAN_AWS = ("select",)
 
 
 def prepare() -> Runtime:
@@ -61,6 +66,7 @@ def add_function_folders(opt: str) -> None:
     sys.path[:0] = [task, *layered, *beside]
     for folder in (task, *layered):
         site.addsitedir(folder)  # for its .pth files
+    give_back(_MORE_THAN_AWS)
     if runtime := os.environ.get("LAMBDA_RUNTIME_DIR"):
         os.environ.setdefault("PYTHONPATH", runtime)
 
@@ -69,8 +75,13 @@ def main(arguments: list[str]) -> None:
     """Run `arguments[1]`, a handler such as `app.handler`, without changing the search path."""
     if len(arguments) < 2:
         sys.exit("streamify_server.runtime takes the function's handler, such as app.handler")
-    runtime = prepare()
+    serve(prepare(), arguments[1])
+
+
+def serve(runtime: Runtime, handler: str) -> None:
+    """Run a handler that the search path leads to."""
     sys.modules["__main__"].awslambdaricmain = runtime.main  # type: ignore[attr-defined]
     if root := os.environ.get("LAMBDA_TASK_ROOT"):
         site.addsitedir(root)  # for its .pth files
-    runtime.run(arguments[1])
+    give_back(_MORE_THAN_AWS)
+    runtime.run(handler)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 
 from streamify_server.response import Headers, HttpResponse
+from streamify_server.shadowing import unshadowed
 
 from .errors import error_json
 
@@ -118,7 +119,8 @@ class VerifiedSink:
         self, sink: Sink, content_type: str | None, content_encoding: str | None, part: Part | None = None
     ) -> None:
         # With a codec for its checksums, which only a caller who asked needs.
-        from .frames import encode_frame, one_header
+        with unshadowed():
+            from .frames import encode_frame, one_header
 
         self._sink = sink
         self._encode = encode_frame
@@ -128,7 +130,8 @@ class VerifiedSink:
         self._continues = False
         head = {"contentType": content_type, "contentEncoding": content_encoding}
         if part is not None and part.token is not None:
-            from .token import fingerprint
+            with unshadowed():
+                from .token import fingerprint
 
             head["state"] = fingerprint(part.token)
         sink.write(self._control("head", head))
