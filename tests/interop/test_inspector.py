@@ -233,6 +233,23 @@ def test_thousands_of_chunks_are_drawn_with_merged_neighbours(page: Browser, sho
     bars = page.evaluate("document.querySelectorAll('#chunks tr').length")
     assert 500 <= bars <= 1000
     assert page.evaluate("document.querySelector('#text').textContent.length") == 5000
+    numbers = (
+        "[...new Set([...document.querySelectorAll('#chunks tr')].map(row => row.cells[0].textContent))]"
+    )
+    assert page.evaluate(numbers) == ["×8"]
+
+
+def test_a_bar_that_grows_keeps_its_row(page: Browser, shown: Gallery) -> None:
+    begin, head, *rest = invocation(20, time.time(), [(0.001 * number, b"x") for number in range(1500)])
+    shown.tell(iter([begin, head, *rest[:1101]]))
+    page.until("document.querySelector('#metrics')?.textContent.includes('1,101')")
+    page.evaluate("document.querySelector('#chunks').rows[550].focus()")
+    shown.tell(iter(rest[1101:]))
+    page.until("document.querySelector('#metrics')?.textContent.includes('1,500')")
+    rows = "[...document.querySelector('#chunks').rows]"
+    assert page.evaluate(f"{rows}.map(row => row.cells[0].textContent)") == ["×2"] * 750
+    assert page.evaluate(f"{rows}.findIndex(row => row.ariaSelected === 'true')") == 550
+    assert page.evaluate("document.querySelector('#text').textContent.length") == 1500
 
 
 WIDTHS = {390: 844, 1280: 800, 1440: 900}
@@ -269,6 +286,47 @@ def test_nothing_is_clipped_and_nothing_scrolls_sideways(sized: Browser, row: in
     assert sized.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert sized.evaluate(OUTSIDE) == []
     assert sized.evaluate(CLIPPED) == []
+
+
+LONG = "a" * 64
+# What is written or drawn in the first row over something else of it.
+OVERLAPPING = """(() => {
+    const row = document.querySelector('#invocations tr');
+    const named = ['.name strong', '.name .aside', '.of-duration', '.of-size .aside', '.shape'];
+    const boxes = named.map((one) => {
+        const found = row.querySelector(one);
+        if (!one.startsWith('.of-')) return found.getBoundingClientRect();
+        const written = document.createRange();
+        written.selectNodeContents(found);
+        return written.getBoundingClientRect();
+    });
+    const beside = (one, other) => one.right <= other.left || one.bottom <= other.top + 1;
+    const apart = (one, other) => beside(one, other) || beside(other, one);
+    return named.flatMap((one, i) => named.filter((_, j) => i < j && !apart(boxes[i], boxes[j])));
+})()"""
+
+
+def test_long_names_and_many_chunks_stay_in_their_columns(sized: Browser, shown: Gallery) -> None:
+    error = json.dumps({"errorType": LONG, "errorMessage": "m"}).encode()
+    chunks = [(0.3 + 0.0001 * number, b"x") for number in range(10_004)]
+    options: dict[str, Any] = {"error": error, "status": "error", "request": f"GET /{LONG}"}
+    shown.tell(invocation(20, time.time(), chunks, function=LONG, **options))
+    sized.until("document.querySelector('#chart .error-label')?.textContent.includes('aaa')")
+    settle(sized)
+    assert sized.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert sized.evaluate(OUTSIDE) == []
+    assert sized.evaluate(CLIPPED) == []
+    assert sized.evaluate(OVERLAPPING) == []
+
+
+def test_the_words_over_the_line_stand_side_by_side(sized: Browser, shown: Gallery) -> None:
+    failed: dict[str, Any] = {"error": json.dumps({"errorType": LONG}).encode(), "status": "error"}
+    shown.tell(invocation(20, time.time(), [(0.5, b"x"), (0.7, b"y")], function="wordy", **failed))
+    sized.until("document.querySelector('#chart .error-label')?.textContent.includes('aaa')")
+    settle(sized)
+    labels = "['.zone-label', '.error-label'].map(one => document.querySelector(one).getBoundingClientRect())"
+    silence, error = sized.evaluate(f"{labels}.map(box => [box.left, box.right])")
+    assert silence[1] <= error[0]
 
 
 def test_an_error_is_seen_in_the_list_the_chart_and_the_text(sized: Browser) -> None:

@@ -36,10 +36,20 @@ def test_a_reader_is_given_only_what_is_new() -> None:
     assert only(store.changes(cursor))["from"] == 0
     store.observe(last)
     change = only(store.changes(cursor))
-    assert (change["from"], change["bars"]) == (2, [[0.3, 0.3, 1, 1, "c", "data"]])
+    again = [0.2, 0.2, 1, 1, "b", "data"]  # more might have come to it
+    assert (change["from"], change["bars"]) == (1, [again, [0.3, 0.3, 1, 1, "c", "data"]])
     assert store.changes(cursor) == {"kept": [1], "invocations": []}
     store.observe(end)
-    assert only(store.changes(cursor))["bars"] == []
+    assert only(store.changes(cursor))["from"] == 2
+
+
+def test_a_bar_to_which_chunks_come_is_told_again() -> None:
+    events = list(invocation(1, 100.0, [(0.1 * n, b"x") for n in range(7)]))
+    store, cursor = store_of(*events[:8], limits=Limits(bars=4)), Cursor()
+    assert [bar[3] for bar in only(store.changes(cursor))["bars"]] == [2, 2, 2]
+    store.observe(events[8])
+    change = only(store.changes(cursor))
+    assert (change["from"], [bar[3] for bar in change["bars"]]) == (2, [2, 1])
 
 
 def test_a_reader_is_given_all_bars_again_when_they_were_merged() -> None:

@@ -29,10 +29,15 @@ def test_merged_bars_are_of_the_most_telling_kind() -> None:
 def test_text_that_completes_late_belongs_to_the_last_bar() -> None:
     timeline = Timeline()
     timeline.add(1.0, 2, "a")
-    merges = timeline.merges
     timeline.add_text("\\xc3")
     assert timeline.bars[-1].text == "a\\xc3"
-    assert timeline.merges > merges
+
+
+def test_every_bar_holds_as_many_chunks_as_the_others() -> None:
+    timeline = Timeline(max_bars=10)
+    for number in range(1000):
+        timeline.add(float(number), 1)
+    assert [bar.chunks for bar in timeline.bars] == [128] * 7 + [104]
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 1000)), min_size=1, max_size=200))

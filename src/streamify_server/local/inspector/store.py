@@ -36,10 +36,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How much of a waterfall a page has been given."""
+    """How much of a waterfall a page has been given; more may come to the last of its bars."""
 
     revision: int = -1
-    merges: int = 0
+    chunks_per_bar: int = 1
     bars: int = 0
     lines: int = 0
 
@@ -116,7 +116,7 @@ class Waterfall:
     def since(self, seen: Seen) -> tuple[dict[str, Any], Seen]:
         """What is new to a page that has seen so much, as JSON, without the bars and lines they have."""
         bars = self._timeline.bars
-        first = seen.bars if seen.merges == self._timeline.merges else 0
+        first = max(0, seen.bars - 1) if seen.chunks_per_bar == self._timeline.chunks_per_bar else 0
         changes = {
             "number": self.number,
             **self._request(),
@@ -128,7 +128,7 @@ class Waterfall:
             "lines": [[round(at, 6), line] for at, line in self._lines[seen.lines :]],
             "logTruncated": self._log_truncated,
         }
-        return changes, Seen(self.revision, self._timeline.merges, len(bars), len(self._lines))
+        return changes, Seen(self.revision, self._timeline.chunks_per_bar, len(bars), len(self._lines))
 
     def export(self) -> dict[str, Any]:
         """All that is known, with names in place of positions."""

@@ -1,6 +1,6 @@
 """When the bytes of a response left the function, and what that says about it, in a sentence."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from streamify_server.local.events import Mode, Status
@@ -55,13 +55,14 @@ class Gap:
 class Timeline:
     """The chunks of one response.
 
-    The number of bars is bounded: once there are too many, neighbours are merged, so that the picture stays
-    whole and only its resolution is halved. Totals, first and last byte and the longest gap stay exact.
+    The number of bars is bounded: once there are too many, neighbours are merged, and later chunks come so many
+    to a bar too, so that the picture stays whole and only its resolution is halved. Totals, first and last byte
+    and the longest gap stay exact.
     """
 
     def __init__(self, max_bars: int = _MAX_BARS) -> None:
         self.bars: list[Bar] = []
-        self.merges: int = 0
+        self.chunks_per_bar: int = 1
         self.bytes: int = 0
         self.chunks: int = 0
         self.first: float | None = None
@@ -78,21 +79,23 @@ class Timeline:
         self.last = at
         self.bytes += size
         self.chunks += 1
-        if len(self.bars) >= self._max_bars:
-            self._halve()
-        self.bars.append(Bar(at, at, size, 1, text, kind))
+        bar = Bar(at, at, size, 1, text, kind)
+        if self.bars and self.bars[-1].chunks < self.chunks_per_bar:
+            self.bars[-1] = self.bars[-1].merged(bar)
+        else:
+            self.bars.append(bar)
+            if len(self.bars) > self._max_bars:
+                self._halve()
 
     def add_text(self, text: str) -> None:
         """Add what the last chunk turns out to say, now that nothing follows it."""
         if text and self.bars:
-            last = self.bars[-1]
-            self.bars[-1] = Bar(last.at, last.until, last.size, last.chunks, last.text + text, last.kind)
-            self.merges += 1
+            self.bars[-1] = replace(self.bars[-1], text=self.bars[-1].text + text)
 
     def _halve(self) -> None:
         pairs = [self.bars[index : index + 2] for index in range(0, len(self.bars), 2)]
         self.bars = [pair[0].merged(pair[1]) if len(pair) == 2 else pair[0] for pair in pairs]
-        self.merges += 1
+        self.chunks_per_bar *= 2
 
 
 HintKind = Literal["one-piece", "burst", "buffered-caller", "gap", "empty"]

@@ -41,10 +41,7 @@ function silences(invocation, x, base, longGap, span) {
   const zone = (kind, from, to, label) => {
     const width = Math.max(0, x(to) - x(from));
     const parts = [svg("rect", { class: kind, x: x(from), y: MARGIN.top, width, height: base - MARGIN.top })];
-    if (width > 100) {
-      const middle = x(from) + width / 2;
-      parts.push(svg("text", { class: "zone-label", x: middle, y: MARGIN.top + 14, "text-anchor": "middle" }, label));
-    }
+    if (width > 100) parts.push(svg("text", { class: "zone-label", x: x(from) + 6, y: MARGIN.top + 14 }, label));
     return parts;
   };
   const first = invocation.firstByte ?? span;
@@ -86,11 +83,23 @@ function failure(invocation, x, width, base, span) {
   const at = Math.min(x(invocation.duration ?? span), width - MARGIN.right);
   const anchor = at > width / 2 ? "end" : "start";
   const label = { class: "error-label", x: at + (anchor === "end" ? -7 : 7), y: MARGIN.top + 14, "text-anchor": anchor };
-  const type = invocation.error.type.length > 40 ? `${invocation.error.type.slice(0, 40)}…` : invocation.error.type;
   return [
     svg("path", { class: "error-end", d: `M${at.toFixed(1)} ${MARGIN.top}V${base + 4 + LANE}` }),
-    svg("text", label, `✕ ${type}`),
+    svg("text", label, `✕ ${invocation.error.type}`),
   ];
+}
+
+// Cut the words on the error so that they stay in the chart, beside those on a silence.
+function fitWords(node, width) {
+  const words = node.querySelector(".error-label");
+  if (!words) return;
+  const silence = node.querySelector(".zone-label")?.getBBox();
+  const left = silence ? silence.x + silence.width + 8 : MARGIN.left;
+  for (let length = Math.min(words.textContent.length, 60); length > 3; length--) {
+    const { x, width: taken } = words.getBBox();
+    if (x >= left && x + taken <= width) return;
+    words.textContent = `${words.textContent.slice(0, length - 1)}…`;
+  }
 }
 
 // The chart: a staircase where a response streams, a cliff where it comes at once.
@@ -121,6 +130,7 @@ export function drawChart(node, invocation, span, { longGap, highlighted }) {
   const bar = invocation.bars[highlighted];
   if (bar) parts.push(svg("path", { class: "cross", d: `M${x(bar[0]).toFixed(1)} ${MARGIN.top}V${base + 4 + LANE}` }));
   node.replaceChildren(...parts);
+  fitWords(node, width);
 }
 
 // The bar next to a place of the pointer over the chart.

@@ -19,8 +19,7 @@ export class Detail {
     this.span = 1;
     this.longGap = 1;
     this.highlighted = -1;
-    this.shownBars = 0;
-    this.shownFrom = null;
+    this.shownBars = [];
     this.shownLines = 0;
     this.log = byId("log");
     this.chunks = byId("chunks");
@@ -154,16 +153,15 @@ export class Detail {
   }
 
   #bars(another) {
-    const { bars, replaced } = this.invocation;
-    if (another || replaced !== this.shownFrom) {
-      this.chunks.replaceChildren();
-      this.text.replaceChildren();
-      this.shownBars = 0;
-      this.shownFrom = replaced;
+    const { bars } = this.invocation;
+    const same = another ? 0 : alike(this.shownBars, bars);
+    while (this.chunks.rows.length > same) {
+      this.chunks.lastChild.remove();
+      this.text.lastChild.remove();
     }
     const rows = [];
     const spans = [];
-    for (let index = this.shownBars; index < bars.length; index++) {
+    for (let index = same; index < bars.length; index++) {
       rows.push(this.#row(index, index ? bars[index - 1] : null, bars[index]));
       const span = element("span", {}, bars[index][4]);
       span.dataset.bar = index;
@@ -173,9 +171,10 @@ export class Detail {
       }
       spans.push(span);
     }
-    this.shownBars = bars.length;
+    this.shownBars = bars;
     this.chunks.append(...rows);
     keepingEnd(this.text, another, () => this.text.append(...spans));
+    if (this.highlighted >= same) this.highlight(this.highlighted);
     this.chunks.style.setProperty("--span", this.span);
   }
 
@@ -250,6 +249,12 @@ export class Detail {
     const ended = invocation.error ? ` It ended with ${invocation.error.type}.` : "";
     this.chart.setAttribute("aria-label", `${count(chunks)} chunks, ${bytes(size)}: ${when}.${ended}`);
   }
+}
+
+// How many bars two lists begin with that are the same; the last one is told anew while chunks come to it.
+function alike(shown, bars) {
+  const end = shown.findIndex((bar, index) => bar !== bars[index] && String(bar) !== String(bars[index]));
+  return end < 0 ? shown.length : end;
 }
 
 // Add to a box that scrolls, so that who reads its end goes on doing so.

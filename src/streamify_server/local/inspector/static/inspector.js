@@ -90,11 +90,10 @@ function follow(on) {
 
 function take(change, now) {
   const known = invocations.get(change.number);
-  const bars = change.from && known ? known.bars.concat(change.bars) : change.bars;
-  const replaced = change.from && known ? known.replaced : (known?.replaced ?? 0) + 1;
+  const bars = known ? known.bars.slice(0, change.from).concat(change.bars) : change.bars;
   const lines = change.linesFrom && known ? known.lines.concat(change.lines) : change.lines;
   invocations.set(change.number, {
-    ...change, bars, lines, replaced, noticed: performance.now(), elapsed: Math.max(0, now - change.started),
+    ...change, bars, lines, noticed: performance.now(), elapsed: Math.max(0, now - change.started),
   });
   stale.add(change.number);
 }
