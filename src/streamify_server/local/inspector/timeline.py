@@ -55,9 +55,9 @@ class Gap:
 class Timeline:
     """The chunks of one response.
 
-    The number of bars is bounded: once there are too many, neighbours are merged, and later chunks come so many
-    to a bar too, so that the picture stays whole and only its resolution is halved. Totals, first and last byte
-    and the longest gap stay exact.
+    The number of bars is bounded: once there are too many, neighbours are merged, and later chunks come so
+    many to a bar too, so that the picture stays whole and only its resolution is halved. Totals, first and
+    last byte and the longest gap stay exact.
     """
 
     def __init__(self, max_bars: int = _MAX_BARS) -> None:
