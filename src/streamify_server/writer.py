@@ -141,15 +141,21 @@ class StreamWriter:
             StreamClosedError: The response is over or its caller has gone.
         """
         piece = data.encode() if type(data) is str else data
-        if type(piece) is not bytes or not 0 < len(piece) <= CHUNK_LIMIT or self._out is None:
+        out = self._out
+        if type(piece) is not bytes or not 0 < len(piece) <= CHUNK_LIMIT or out is None:
             return self._write_slowly(data)
         if self._running_loop is None or self._running_loop() is not self._loop:
             with self._lock:
                 self._send(piece)
             return _DONE
-        if self._backlog or self._out.sink.full or not self._send_at_once(piece):
+        # As _send_at_once, without its calls: most chunks come this way.
+        if self._backlog or out.sink.full or not self._lock.acquire(False):
             return self._write_on_loop((piece,))
-        return _Room(self, 0) if self._out.sink.full else _DONE
+        try:
+            self._send(piece)
+        finally:
+            self._lock.release()
+        return _Room(self, 0) if out.sink.full else _DONE
 
     def _write_slowly(self, data: Any) -> Awaitable[None]:
         """Write what is empty, big or the first, or of another kind."""

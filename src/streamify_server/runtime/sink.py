@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 _IMMEDIATE_SENDS = 16
 _REFILL_SECONDS = 0.0002
+_FAST_SECONDS = 0.000005  # chunks that come in less than this ...
+_UNTIMED_WRITES = 15  # ... look at the clock once in so many and one
 _FLUSH_SIZE = 64 * 1024  # unsent bytes that are sent whether or not there is an immediate send
 _ROOM = 64 * 1024  # unsent bytes beyond which a producer waits
 _PARTS_AT_ONCE = 512  # of one system call; Linux takes 1,024
-_LARGE = 16 * 1024  # bytes of a chunk that is not worth copying
+# Bytes of one send. A segment of the loopback interface, where the Runtime API is, holds 65,483: a send of a
+# little more becomes two segments, one of them tiny, and takes twice as long.
+_SEND_SIZE = 48 * 1024
+_LARGE = 128 * 1024  # bytes beyond which copying takes longer than sending in parts
 _TICK_SECONDS = 0.0005  # what is unsent is sent after this time
 _BLOCKED_TICK_SECONDS = 0.01
 _LOOK_SECONDS = 0.05  # how often a blocked send looks whether it has been given up
@@ -49,6 +54,7 @@ class ResponseSink:
         "_connection",
         "_error",
         "_lock",
+        "_looked",
         "_over",
         "_parts",
         "_path",
@@ -56,8 +62,10 @@ class ResponseSink:
         "_poll",
         "_progress",
         "_refilled",
+        "_run",
         "_tokens",
         "_unsent",
+        "_untimed",
         "_waiting",
         "_watched",
         "full",
@@ -73,7 +81,9 @@ class ResponseSink:
         self._parts: list[bytes | memoryview] = []  # what is unsent
         self._unsent = 0  # bytes of it
         self._tokens = _IMMEDIATE_SENDS
-        self._refilled = monotonic()
+        self._refilled = self._looked = monotonic()
+        self._run = 0  # writes since then that did not look at the clock ...
+        self._untimed = 0  # ... and how many more of them there will be
         self._progress = 0.0  # when something was sent last, by a send that had to wait
         self._patience: float | None = None  # seconds that a send may wait without progress
         self._watched = False
@@ -105,6 +115,8 @@ class ResponseSink:
                 self._send()
             elif self._unsent >= _FLUSH_SIZE:
                 self._send()
+            elif self._untimed and self._watched:
+                self._untimed -= 1
             else:
                 self._defer()
 
@@ -201,19 +213,25 @@ class ResponseSink:
         if self._poll.poll(0):
             self._refused()
         parts = self._parts
-        if len(parts) > 1 and self._unsent < 2 * _FLUSH_SIZE:
-            parts[:] = [b"".join(parts)]  # cheaper than many parts
         try:
-            sent = (
-                self._connection.send(parts[0])
-                if len(parts) == 1
-                else self._connection.sendmsg(parts[:_PARTS_AT_ONCE])
-            )
+            if self._unsent >= _LARGE:
+                self._sent(self._connection.sendmsg(parts[:_PARTS_AT_ONCE]))
+                return
+            if len(parts) > 1:
+                parts[:] = [b"".join(parts)]  # cheaper than many parts
+            while parts:
+                data = parts[0]
+                asked = len(data)
+                if asked > _SEND_SIZE:
+                    data, asked = memoryview(data)[:_SEND_SIZE], _SEND_SIZE
+                sent = self._connection.send(data)
+                self._sent(sent)
+                if sent < asked:
+                    return
         except BlockingIOError:
-            sent = 0
+            self._sent(0)
         except OSError as error:
             self._broken(error)
-        self._sent(sent)
 
     def _send_large(self, data: bytes) -> None:
         """Send a chunk without copying it."""
@@ -243,6 +261,9 @@ class ResponseSink:
     def _defer(self) -> None:
         """Leave a chunk unsent, unless it is time for one more immediate send."""
         now = monotonic()
+        fast = now - self._looked < _FAST_SECONDS * (self._run + 1)
+        self._looked, self._run = now, _UNTIMED_WRITES if fast else 0
+        self._untimed = self._run
         waited = now - self._refilled
         if waited >= _REFILL_SECONDS:
             self._refilled = now

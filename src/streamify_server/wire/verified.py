@@ -120,12 +120,11 @@ class VerifiedSink:
     ) -> None:
         # With a codec for its checksums, which only a caller who asked needs.
         with unshadowed():
-            from .frames import encode_frame, one_header
+            from .frames import encode_frame, frame_writer
 
         self._sink = sink
         self._encode = encode_frame
-        self._frame = one_header(":event-type", "data")
-        self._bytes = self._chunks = 0
+        self.write, self._count = frame_writer(":event-type", "data", sink.write)
         self.part = part
         self._continues = False
         head = {"contentType": content_type, "contentEncoding": content_encoding}
@@ -135,12 +134,6 @@ class VerifiedSink:
 
             head["state"] = fingerprint(part.token)
         sink.write(self._control("head", head))
-
-    def write(self, data: bytes) -> None:
-        """Send one frame of data."""
-        self._sink.write(self._frame(data))
-        self._bytes += len(data)
-        self._chunks += 1
 
     @property
     def full(self) -> bool:
@@ -153,7 +146,8 @@ class VerifiedSink:
 
     def end(self) -> None:
         """Say that the body is whole."""
-        end: dict[str, Any] = {"bytes": self._bytes, "chunks": self._chunks}
+        size, chunks = self._count()
+        end: dict[str, Any] = {"bytes": size, "chunks": chunks}
         if self._continues:
             end["continues"] = True
         self._sink.write(self._control("end", end))
@@ -165,19 +159,19 @@ class VerifiedSink:
     def position(self) -> int:
         """How many bytes of the body have been sent, all parts together."""
         assert self.part is not None
-        return self.part.base + self._bytes
+        return self.part.base + self._count()[0]
 
     @property
     def hands_over(self) -> bool:
         """Whether the next checkpoint behind new bytes is the place to hand over."""
         assert self.part is not None
-        sent = self._bytes + self._chunks * _FRAME_SIZE
-        return sent >= RESPONSE_LIMIT - SIZE_MARGIN or self.part.time_is_short
+        size, chunks = self._count()
+        return size + chunks * _FRAME_SIZE >= RESPONSE_LIMIT - SIZE_MARGIN or self.part.time_is_short
 
     @property
     def is_new(self) -> bool:
         """Whether this part has sent bytes of the body."""
-        return self._bytes > 0
+        return self._count()[0] > 0
 
     def checkpoint(self, state: str) -> None:
         """Say that the stream can go on from here."""
