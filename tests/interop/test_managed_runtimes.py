@@ -21,7 +21,7 @@ pytestmark = pytest.mark.interop
 
 INSTALLED = Path(__file__).parents[2] / "build" / "managed"
 PYTHONS = find_interpreters(("3.11", "3.12", "3.13"))
-RUNTIME_CLIENTS = ("3.0.0", "3.1.1", "4.0.0", "4.2.2")
+RUNTIME_CLIENTS = ("3.0.0", "3.0.2", "3.1.1", "4.0.0", "4.2.2")
 WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}
 WAYS = {"package": {}, "wrapper": WRAPPER}
 APP = """
@@ -284,7 +284,7 @@ def test_opentelemetrys_wrapper_runs_inside_ours_or_in_its_place(
         },
     )
     streams(api)
-    assert aws.log.count('"SpanKind.SERVER"') == 4  # the fifth invocation may still be going on
+    assert aws.log.count('"SpanKind.SERVER"') in (4, 5)  # the fifth invocation may still be going on
     assert "ValueError: after the first byte" in aws.log
 
 

@@ -62,13 +62,13 @@ def _of_python(
     configuration: Mapping[str, Any], variables: Mapping[str, str], package: Answer[Package] | None
 ) -> Finding:
     wrapper = variables.get("AWS_LAMBDA_EXEC_WRAPPER")
-    if wrapper == WRAPPER:
-        return _by_wrapper(configuration)
     if wrapper == "/opt/bootstrap":
         return _by_web_adapter(variables)
     if variables.get("STREAMIFY_RUNTIME") == "off":
-        seen = "STREAMIFY_RUNTIME=off, and no wrapper: handlers answer in one piece."
+        seen = "STREAMIFY_RUNTIME=off: handlers answer in one piece."
         return Finding("FAIL", "streaming", seen, "Remove the variable.")
+    if wrapper == WRAPPER:
+        return _by_wrapper(configuration)
     if package is None or isinstance(package, Unread):
         seen = "A managed Python runtime does not stream by itself, and the package was not seen."
         return Finding("unknown", "streaming", seen, "Look for streamify_server in the package or a layer.")

@@ -37,8 +37,6 @@ SHARED = "snapshot_restore_py"
 # What serves development machines and never a function.
 NOT_IN_A_FUNCTION = {
     "__pycache__",
-    "cli.py",
-    "demo.py",
     "deploy",
     "dev",
     "local",

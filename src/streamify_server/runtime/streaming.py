@@ -27,7 +27,8 @@ class StreamingClient:
         self._make_poster = poster
         self._poster: ResponsePoster | None = None
         # The emulator of the SAM CLI cannot stream; it would hand preludes out as part of the body.
-        self._streams = not os.environ.get("AWS_SAM_LOCAL")
+        off = os.environ.get("STREAMIFY_RUNTIME") == "off"  # under the wrapper; attached.py installs nothing
+        self._streams = not (off or os.environ.get("AWS_SAM_LOCAL"))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)

@@ -120,6 +120,20 @@ def test_a_function_streams_from_the_layer(opt: Path, task: Path) -> None:
         assert post.chunks == [b"one ", b"two"]
 
 
+def test_switched_off_a_function_answers_in_one_piece_without_a_word(opt: Path, task: Path) -> None:
+    off = {"STREAMIFY_RUNTIME": "off"}
+    with (
+        RuntimeApi() as api,
+        started(api, opt, task, STREAMING, capture=True, environment=off) as process,
+    ):
+        post = api.invoke({"second": "two"}).result()
+        process.kill()
+        assert process.stdout
+        assert process.stdout.read() == ""
+    assert post.header("lambda-runtime-function-response-mode") is None
+    assert post.body == b"one two"
+
+
 def test_all_that_runs_comes_from_the_layer(opt: Path, task: Path) -> None:
     with RuntimeApi() as api, started(api, opt, task, WHERE):
         found = json.loads(api.invoke({}).result().body)
