@@ -1,5 +1,6 @@
-"""Runs the code of the README and of docs/ (support/documents.py: how a page is run)."""
+"""Runs the code of the README and of docs/ (see support/documents.py), and sets hypothesis up."""
 
+from hypothesis import settings
 from sybil import Sybil
 from sybil.parsers.markdown import SkipParser
 
@@ -11,3 +12,6 @@ pytest_collect_file = Sybil(
     setup=open_page,
     teardown=close_page,
 ).pytest()
+
+settings.register_profile("suite", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("suite")

@@ -122,14 +122,14 @@ def test_a_content_type_that_is_none_is_refused_at_once(wrong: str) -> None:
         streaming_handler(content_type=wrong)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text() | st.binary()))
 def test_all_that_is_yielded_arrives_in_order_and_no_chunk_is_empty(chunks: list[str | bytes]) -> None:
     expected = [chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks]
     assert sent(iter(chunks)).chunks == [chunk for chunk in expected if chunk]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(st.sampled_from("aä☃😀"), min_size=1), st.integers(1, 20_000))
 def test_a_long_text_is_cut_between_characters(text: str, times: int) -> None:
     whole = text * times

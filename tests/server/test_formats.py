@@ -46,7 +46,7 @@ def test_events_from_sync_and_async_iterables_are_the_same(keepalive: float | No
         assert [result.chunks[0], result.chunks[2]] == [expected[0], expected[2]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(), min_size=1))
 def test_data_survives_whatever_it_is(texts: list[str]) -> None:
     """But for line ends, which the format knows one kind of (WHATWG HTML, 9.2.6)."""
@@ -153,7 +153,7 @@ def test_json_lines_take_a_default_and_refuse_nan() -> None:
     assert isinstance(sent(ndjson([float("nan")])).error, ValueError)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r")), min_size=2, max_size=3)

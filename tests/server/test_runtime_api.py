@@ -31,7 +31,7 @@ def serve_one(listener: socket.socket) -> tuple[list[bytes], dict[bytes, bytes]]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=400), max_size=4), st.text(max_size=20), st.binary(max_size=9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_any_chunks_and_any_error_arrive_as_they_were_written(
     chunks: list[bytes], message: str, last: bytes
 ) -> None:

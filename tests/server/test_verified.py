@@ -171,7 +171,7 @@ def test_an_empty_body_needs_no_line_feed_in_frames() -> None:
     assert decoded(result)[1:] == [End(0, 0)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.binary(min_size=1, max_size=50)))
 def test_chunk_boundaries_survive(chunks: list[bytes]) -> None:
     events = decoded(outcome(streaming_handler(lambda event, context: list(chunks)), {}, offering()))

@@ -122,10 +122,8 @@ class http_cors:
             # opaque one.
             return "*" if not credentials else incoming if incoming != "null" else None
         if self._origins:
-            listed = incoming is not None and (
-                incoming.lower() == self._origin or incoming.lower() in self._origins
-            )
-            return incoming if listed else None
+            origin = (incoming or "").lower()
+            return origin if origin and (origin == self._origin or origin in self._origins) else None
         return self._origin
 
     def _depends_on_origin(self, credentials: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from streamify_server.middleware import Request
 
 _LONGEST_NUMBER = 200  # characters; DynamoDB's have at most 38 digits
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,4})?", re.ASCII)
 _DEPTH = 8  # events within messages of events
 _RECORDS = ("Records", "records", "messages", "tasks", "events")
 _OF_KEYS = {"configRuleId": "aws:config", "awslogs": "aws:cloudwatch", "CodePipeline.job": "aws:codepipeline"}
@@ -48,7 +50,10 @@ class event_normalizer:
 
     def before(self, request: Request) -> None:
         """Decode the event."""
-        request.event = self._normalized(request.event, _DEPTH)
+        try:
+            request.event = self._normalized(request.event, _DEPTH)
+        except RecursionError as error:
+            raise HttpError(422, "The event is nested too deeply") from error
 
     def _normalized(self, event: Any, depth: int) -> Any:
         if not isinstance(event, Mapping) or not depth:
@@ -163,29 +168,26 @@ def _attribute(typed: Any) -> Any:
     kind: Any
     value: Any
     kind, value = next(iter(typed.items()), ("", None)) if isinstance(typed, Mapping) else ("", None)
-    if kind in ("S", "B"):
-        return value
-    if kind == "N":
-        return _number(value)
+    if kind in ("S", "B", "N") and isinstance(value, str):
+        return _number(value) if kind == "N" else value
     if kind == "M":
         return _image(value)
     if kind == "L" and isinstance(value, list):
         return [_attribute(item) for item in value]
-    if kind in ("SS", "BS", "NS") and isinstance(value, list):
-        return {_number(item) if kind == "NS" else item for item in value}
+    if kind in ("SS", "BS", "NS") and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return set(map(_number, value)) if kind == "NS" else set(value)
     if kind in ("BOOL", "NULL"):
         return bool(value) if kind == "BOOL" else None
-    raise HttpError(422, f"DynamoDB has no attributes of the type {kind!r}")
+    raise HttpError(422, f"DynamoDB has no attributes of the type {str(kind)[:10]!r} with such a value")
 
 
-def _number(text: Any) -> Any:
-    from decimal import Decimal, InvalidOperation
+def _number(text: str) -> Any:
+    from decimal import Decimal
 
-    try:
-        number = Decimal(text if len(text) <= _LONGEST_NUMBER else "too long")
-        return int(number) if number == number.to_integral_value() and number.adjusted() < 38 else number
-    except (InvalidOperation, TypeError) as error:
-        raise HttpError(422, "A number of DynamoDB is not one") from error
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        raise HttpError(422, "A number of DynamoDB is not one")
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() and number.adjusted() < 38 else number
 
 
 _CHANGES: dict[str, dict[tuple[str, ...], Callable[[Any], Any]]] = {

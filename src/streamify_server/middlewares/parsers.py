@@ -71,7 +71,10 @@ class http_json_body_parser:
             raise HttpError(422, "The request has no body")
         value = parsed(text_of(body, "utf-8"), self._max_depth)
         if self._reviver is not None:
-            value = _revived(self._reviver, "", value)
+            try:
+                value = _revived(self._reviver, "", value)
+            except RecursionError as error:
+                raise HttpError(422, "The body is nested too deeply") from error
         request.event = with_body(request.event, value)
 
 

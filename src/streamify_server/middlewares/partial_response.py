@@ -66,10 +66,13 @@ class http_partial_response:
             mask = parse(fields)
         except ValueError as error:
             raise HttpError(400, f"The query parameter {self._key} is wrong: {error}") from None
-        picked = apply(mask, value)
-        if isinstance(response.body, str | bytes):
-            text = json.dumps(picked, ensure_ascii=False)
-            picked = text if isinstance(response.body, str) else text.encode()
+        try:
+            picked = apply(mask, value)
+            if isinstance(response.body, str | bytes):
+                text = _text_of(picked)
+                picked = text if isinstance(response.body, str) else text.encode()
+        except RecursionError:
+            return  # lists in lists in lists
         response.body = picked
         response.headers.pop("Content-Length", None)
         response.headers.pop("ETag", None)
@@ -85,6 +88,15 @@ def _json_of(body: Any) -> Any:
     elif isinstance(body, list) and not all(isinstance(item, dict) for item in body):
         return None  # a list of chunks
     return body if isinstance(body, dict | list) else None
+
+
+def _text_of(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which was an escape before
+        return json.dumps(value)
+    return text
 
 
 def parse(fields: str) -> Mask:

@@ -84,6 +84,13 @@ def test_what_is_no_json_is_refused(body: str | bytes) -> None:
     assert status_of(http_json_body_parser(), event(body)) == 422
 
 
+def test_a_body_that_is_nested_too_deeply_for_its_reviver_is_refused() -> None:
+    parser = http_json_body_parser(reviver=lambda key, value: value, max_depth=10_000)
+    with pytest.raises(HttpError) as refused:
+        through(parser, event("[" * 700 + "]" * 700))
+    assert refused.value.status_code == 422
+
+
 def test_a_reviver_sees_every_member_innermost_first() -> None:
     seen = []
 

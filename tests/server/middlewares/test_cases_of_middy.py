@@ -56,6 +56,12 @@ def options(**headers: str) -> dict[str, Any]:
         ({"origins": [A, B]}, {"Origin": B}, {"access-control-allow-origin": B, "vary": "Origin"}),
         ({"origins": [A]}, {"Origin": A}, {"access-control-allow-origin": A, "vary": "Origin"}),
         ({"origins": [A, B]}, {"Origin": "https://c.example"}, {"vary": "Origin"}),
+        ({"origins": [A, B]}, {"Origin": A.upper()}, {"access-control-allow-origin": A, "vary": "Origin"}),
+        (
+            {"origins": ["https://*.example"]},
+            {"Origin": A.upper()},
+            {"access-control-allow-origin": A, "vary": "Origin"},
+        ),
         (
             {"origins": ["https://*.*.example"]},
             {"Origin": "https://x.y.example"},

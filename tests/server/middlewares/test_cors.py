@@ -26,7 +26,7 @@ ORIGIN, CREDENTIALS = "access-control-allow-origin", "access-control-allow-crede
         ({"origin": APP}, "https://other.net", APP),
         ({"origin": "https://APP.example.com"}, APP, APP),
         ({"origins": [APP]}, APP, APP),
-        ({"origins": [APP]}, "HTTPS://App.Example.com", "HTTPS://App.Example.com"),
+        ({"origins": [APP]}, "HTTPS://App.Example.com", APP),
         ({"origins": [APP]}, "https://other.net", None),
         ({"origins": [APP]}, "http://app.example.com", None),
         ({"origins": [APP]}, APP + ":8443", None),

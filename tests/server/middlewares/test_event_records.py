@@ -176,6 +176,13 @@ def test_values_of_dynamodb_are_plain_and_exact() -> None:
     }
 
 
+def nested_map(depth: int) -> Any:
+    value: Any = {"S": "x"}
+    for _ in range(depth):
+        value = {"M": {"a": value}}
+    return value
+
+
 @pytest.mark.parametrize(
     ("event", "status"),
     [
@@ -183,6 +190,13 @@ def test_values_of_dynamodb_are_plain_and_exact() -> None:
         (records("aws:dynamodb", dynamodb={"Keys": {"a": "text"}}), 422),
         (records("aws:dynamodb", dynamodb={"Keys": {"a": {}}}), 422),
         (records("aws:dynamodb", dynamodb={"Keys": {"a": {"N": "one"}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": {"N": "Infinity"}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": {"N": "1_0"}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": {"N": [0, [1], "F"]}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": {"SS": [{}]}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": {"NS": [["1"]]}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": {"S": 1}}}), 422),
+        (records("aws:dynamodb", dynamodb={"Keys": {"a": nested_map(900)}}), 422),
         (records("aws:dynamodb", dynamodb={"Keys": {"a": {"L": 3}}}), 422),
         (records("aws:dynamodb", dynamodb={"Keys": {"a": {"NS": None}}}), 422),
         (records("aws:kinesis", kinesis={"data": "%%%"}), 422),
@@ -210,6 +224,7 @@ def test_events_within_events_end_somewhere() -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(st.sampled_from(["Records", "body", "dynamodb", "Keys", "a"]), inner)
+            | st.dictionaries(st.sampled_from(["S", "N", "M", "L", "SS", "NS", "B"]), inner, max_size=1)
         ),
         max_leaves=20,
     ),
@@ -220,3 +235,5 @@ def test_any_event_is_decoded_or_refused(value: Any, source: str) -> None:
     event = {"Records": [value, {"eventSource": source}], "eventSource": source, "awslogs": value}
     with contextlib.suppress(HttpError):
         through(event_normalizer(), event)
+    with contextlib.suppress(HttpError):
+        through(event_normalizer(), records("aws:dynamodb", dynamodb={"Keys": {"a": value}}))

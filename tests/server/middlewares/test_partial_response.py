@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamify_server.middlewares import partial_response as _field_mask
+from support.answers import answer_with, http
 
 BOOK = {
     "id": 7,
@@ -76,3 +77,17 @@ def test_any_text_is_a_mask_or_refused(fields: str) -> None:
     except ValueError:
         return
     _field_mask.apply(mask, {"a": {"b": [{"a": 1}, 2]}, "b": 3})
+
+
+@pytest.mark.parametrize("depth", [600, 900])
+def test_a_body_that_is_nested_too_deeply_is_left_alone(depth: int) -> None:
+    body = "[" * depth + "]" * depth
+    asked = {"httpMethod": "GET", "queryStringParameters": {"fields": "a"}}
+    assert answer_with(_field_mask.http_partial_response(), lambda: http(body), asked).body == body.encode()
+
+
+def test_half_a_surrogate_pair_stays_an_escape() -> None:
+    asked = {"httpMethod": "GET", "queryStringParameters": {"fields": "a"}}
+    body = '{"a": "\\ud800é", "b": 1}'
+    answer = answer_with(_field_mask.http_partial_response(), lambda: http(body), asked)
+    assert answer.body == b'{"a": "\\ud800\\u00e9"}'

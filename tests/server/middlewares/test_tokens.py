@@ -21,6 +21,7 @@ from streamify_server.middlewares import http_cors, http_error_handler, http_jwt
 from streamify_server.middlewares._jwks import KeySet, UnavailableError
 from support.answers import answer_with, context, get
 
+HOUR = 3600
 SECRET = "a secret of at least sixty-four bytes, which is what HS512 wants for its keys"
 OTHER_SECRET = SECRET[::-1]
 RSA_KEY = rsa.generate_private_key(65537, 2048)
@@ -41,7 +42,7 @@ def jwk(key: Any, key_id: str | None = "k1", **more: Any) -> dict[str, Any]:
 
 
 def token(key: Any = SECRET, algorithm: str = "HS256", key_id: str | None = None, **claims: Any) -> str:
-    payload = {"sub": "ada", "exp": time.time() + 60, **claims}
+    payload = {"sub": "ada", "exp": time.time() + HOUR, **claims}
     payload = {name: value for name, value in payload.items() if value is not None}
     return jwt.encode(payload, key, algorithm, headers={"kid": key_id} if key_id else None)
 
@@ -105,8 +106,8 @@ HOSTILE: dict[str, Any] = {
     "another key": bearer(token(OTHER_SECRET)),
     "another algorithm": bearer(token(algorithm="HS512")),
     "expired": bearer(token(exp=time.time() - 10)),
-    "not yet valid": bearer(token(nbf=time.time() + 60)),
-    "issued in the future": bearer(token(iat=time.time() + 60)),
+    "not yet valid": bearer(token(nbf=time.time() + HOUR)),
+    "issued in the future": bearer(token(iat=time.time() + HOUR)),
     "no expiry": bearer(token(exp=None)),
     "endless expiry": bearer(token(exp=float("inf"))),
     "an expiry that is none": bearer(forged({"alg": "HS256"}, '{"exp": "soon"}')),
@@ -176,13 +177,13 @@ def test_a_public_key_is_never_taken_for_a_secret() -> None:
         ({"issuer": "https://idp"}, {"iss": "https://evil"}, False),
         ({"issuer": "https://idp"}, {}, False),
         ({}, {"iss": "anybody"}, True),
-        ({"leeway": 60}, {"exp": time.time() - 5}, True),
+        ({"leeway": HOUR}, {"exp": time.time() - 5}, True),
         ({"leeway": 60.5}, {"nbf": time.time() + 5}, True),
         ({}, {"exp": None}, False),
         ({"require_exp": False}, {"exp": None}, True),
-        ({"max_token_age": 60}, {"iat": time.time() - 30}, True),
+        ({"max_token_age": 2 * HOUR}, {"iat": time.time() - HOUR}, True),
         ({"max_token_age": 60}, {"iat": time.time() - 90}, False),
-        ({"max_token_age": 60, "leeway": 60}, {"iat": time.time() - 90}, True),
+        ({"max_token_age": 60, "leeway": HOUR}, {"iat": time.time() - 90}, True),
         ({"max_token_age": 60}, {}, False),
     ],
 )
