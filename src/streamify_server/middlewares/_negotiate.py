@@ -34,7 +34,7 @@ def preferences(field: str) -> list[Preference]:
     if len(field) > HEADER_LIMIT:
         raise HttpError(400, f"An Accept header is longer than {HEADER_LIMIT} characters")
     found = []
-    for place, element in enumerate(field.split(",")):
+    for place, element in enumerate(_split(field, ",")):
         name, weight = _weighed(element)
         if name and weight is not None:
             found.append(Preference(name, weight, place))
@@ -44,7 +44,7 @@ def preferences(field: str) -> list[Preference]:
 def media_types(field: str | None, available: Sequence[str] | None) -> list[str]:
     """Media types without their parameters, best first. Without the header anything goes."""
     found = _sorted("*/*" if field is None else field, available, _media_match)
-    return found if available is not None else [one.partition(";")[0] for one in found if "/" in one]
+    return found if available is not None else [one for one in found if "/" in one]
 
 
 def charsets(field: str | None, available: Sequence[str] | None) -> list[str]:
@@ -90,7 +90,8 @@ def _sorted(field: str, available: Sequence[str] | None, match: Matcher) -> list
 def _best(wanted: Sequence[Preference], available: Sequence[str] | None, match: Matcher) -> list[str]:
     if available is None:
         liked = [preference for preference in wanted if preference.weight > 0]
-        return [p.written for p in sorted(liked, key=lambda p: (-p.weight, p.place))]
+        ranked_ranges = sorted(liked, key=lambda p: (-p.weight, p.place))
+        return [preference.written.partition(";")[0] for preference in ranked_ranges]
     ranked = []
     for position, offer in enumerate(available):
         best = _most_exact(wanted, offer, match)
@@ -105,8 +106,21 @@ def _most_exact(wanted: Sequence[Preference], offer: str, match: Matcher) -> tup
     return max(matches, key=lambda found: (found[0], found[1].weight, found[1].place), default=None)
 
 
+def _split(text: str, separator: str) -> list[str]:
+    """The parts between separators that are not within quotation marks."""
+    parts: list[str] = []
+    quoted = False
+    for part in text.split(separator):
+        if quoted:
+            parts[-1] += separator + part
+        else:
+            parts.append(part)
+        quoted ^= part.count('"') % 2 == 1
+    return parts
+
+
 def _weighed(element: str) -> tuple[str, float | None]:
-    name, *parameters = (part.strip() for part in element.split(";"))
+    name, *parameters = (part.strip() for part in _split(element, ";"))
     kept = [name]
     for parameter in parameters:
         key, _, value = parameter.partition("=")
@@ -126,6 +140,7 @@ def _weight(value: str) -> float | None:
 
 
 def _plain_match(range: str, offer: str) -> int | None:
+    range = range.partition(";")[0]  # parameters mean nothing here
     if range == offer.lower():
         return 1
     return 0 if range == "*" else None

@@ -23,6 +23,9 @@ from streamify_server.middlewares import _negotiate
         ("", ["text/csv"], []),
         ("text/csv;q=x, ;;, text/html;q=2", ["text/csv", "text/html"], []),
         ("text/csv;q=nan", ["text/csv"], []),
+        ('a/b;p="x,y";q=0, text/csv', ["a/b", "text/csv"], ["text/csv"]),
+        ('a/b;p="x;q=0,y";q=0.5, text/csv', None, ["text/csv", "a/b"]),
+        ('text/csv, a/b;p="', None, ["text/csv", "a/b"]),
     ],
 )
 def test_media_types(field: str | None, available: list[str] | None, found: list[str] | None) -> None:
@@ -44,6 +47,8 @@ def test_media_types(field: str | None, available: list[str] | None, found: list
         ("identity, gzip;q=0.5", ["gzip", "identity"], ["identity", "gzip"]),
         ("gzip;q=0", ["gzip", "identity"], ["identity"]),
         ("zstd;q=1.0, *;q=0.1", ["gzip", "zstd"], ["zstd", "gzip"]),
+        ("gzip;x=1;q=0.5, br", ["gzip", "br"], ["br", "gzip"]),
+        ("gzip;x=1", None, ["gzip", "identity"]),
     ],
 )
 def test_encodings(field: str | None, available: list[str] | None, found: list[str]) -> None:
