@@ -87,10 +87,38 @@ def fetched(url: str) -> Any:
     """The JSON behind a URL; redirects are not followed.
 
     Raises:
-        OSError: The server cannot be reached, or answers with another status than 200.
+        OSError: The server cannot be reached, answers with another status than 200, or is too slow.
         ValueError: The answer is too long, or not JSON.
     """
     import json
+    from queue import Empty, SimpleQueue
+
+    found: SimpleQueue[bytes | Exception] = SimpleQueue()
+
+    def fetch() -> None:
+        try:
+            found.put(_body(url))
+        except Exception as error:
+            found.put(error)
+
+    # Sockets limit each read, and a server that sends a byte now and then has any number of these.
+    threading.Thread(target=fetch, name="streamify-jwks", daemon=True).start()
+    try:
+        body = found.get(timeout=_TIMEOUT)
+    except Empty:
+        raise _too_slow() from None
+    if isinstance(body, Exception):
+        raise body
+    if len(body) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} bytes")
+    return json.loads(body)
+
+
+def _too_slow() -> TimeoutError:
+    return TimeoutError(f"it did not answer within {_TIMEOUT:g} s")
+
+
+def _body(url: str) -> bytes:
     from urllib.error import HTTPError
     from urllib.request import HTTPRedirectHandler, build_opener
 
@@ -98,12 +126,15 @@ def fetched(url: str) -> Any:
         def redirect_request(self, *args: Any, **kwargs: Any) -> None:
             return None
 
+    until = time.monotonic() + _TIMEOUT
+    body = b""
     try:
         with build_opener(Refusing).open(url, timeout=_TIMEOUT) as answer:
-            body = answer.read(_LONGEST + 1)
+            while len(body) <= _LONGEST and (piece := answer.read1(_LONGEST)):
+                body += piece
+                if time.monotonic() >= until:
+                    raise _too_slow()
     except HTTPError as error:
         error.close()
         raise OSError(f"HTTP status {error.code}") from None
-    if len(body) > _LONGEST:
-        raise ValueError(f"it has more than {_LONGEST} bytes")
-    return json.loads(body)
+    return body

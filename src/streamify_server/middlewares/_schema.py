@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 from ._options import missing_extra
 
@@ -35,6 +36,7 @@ _GONE = {
 _MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
 _NO_SCHEMAS = ("const", "enum", "default", "examples", "required", "dependentRequired", "$vocabulary")
 _ANYTHING: dict[str, Any] = {}
+_ABSENT = object()
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,99})?([eE][+-]?[0-9]{1,2})?")
 _WORDS = {"true": True, "false": False}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -166,6 +168,12 @@ class Preparation:
     def __init__(self, schema: Mapping[str, Any], *, coerce: bool, defaults: bool) -> None:
         self._root = schema
         self._known_parts: dict[int, list[Mapping[str, Any]]] = {id(_ANYTHING): []}
+        self._named = {
+            prefix + str(one[name]): one
+            for _, one in _subschemas("", schema)
+            for prefix, name in (("#", "$anchor"), ("", "$id"))
+            if name in one
+        }
         self._coerce = coerce
         self._defaults = defaults
 
@@ -197,9 +205,11 @@ class Preparation:
         prepared = {key: self._prepared(member, properties.get(key, others)) for key, member in value.items()}
         if self._defaults:
             for key, member in properties.items():
-                for part in self._parts(member):
-                    if "default" in part:
-                        prepared.setdefault(key, deepcopy(part["default"]))
+                default = next(
+                    (part["default"] for part in self._parts(member) if "default" in part), _ABSENT
+                )
+                if key not in prepared and default is not _ABSENT:
+                    prepared[key] = self._prepared(deepcopy(default), member)
         return prepared
 
     def _items(self, value: list[Any], schema: Mapping[str, Any]) -> list[Any]:
@@ -229,8 +239,10 @@ class Preparation:
         return found
 
     def _referred(self, reference: str) -> Any:
+        if reference in self._named:
+            return self._named[reference]
         found: Any = self._root
-        kind, *steps = reference.split("/")
+        kind, *steps = unquote(reference).split("/")
         if kind != "#":
             return None
         for step in steps:

@@ -2,11 +2,12 @@
 
 import builtins
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamify_server import HttpError, streaming_handler
-from streamify_server.middlewares import http_cors, http_error_handler, http_jwt
+from streamify_server.middlewares import _jwks, http_cors, http_error_handler, http_jwt
 from streamify_server.middlewares._jwks import KeySet, UnavailableError
 from support.answers import answer_with, context, get
 
@@ -464,6 +465,31 @@ def test_while_the_keys_cannot_be_fetched_the_answer_is_503_and_the_issuer_is_le
     auth = http_jwt(jwks_url=issuer.url, algorithm="RS256")
     assert [status_of(auth, bearer(token(RSA_KEY, "RS256", "k1"))) for _ in range(3)] == [503] * 3
     assert issuer.asked == 1
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_jwks, "_TIMEOUT", 0.2)
+    given_up = Event()
+
+    def drip() -> None:
+        peer, _ = listener.accept()
+        with peer, suppress(OSError):
+            peer.sendall(head)
+            while not given_up.wait(0.01):
+                peer.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=drip)
+        thread.start()
+        try:
+            with pytest.raises(TimeoutError, match=r"within 0\.2 s"):
+                _jwks.fetched(f"http://127.0.0.1:{listener.getsockname()[1]}/keys")
+        finally:
+            given_up.set()
+            thread.join()
 
 
 class Clock:

@@ -247,6 +247,28 @@ def test_types_are_coerced_and_defaults_filled_in_where_asked_for() -> None:
     assert refused(SIZES, event).status_code == 400
 
 
+@pytest.mark.parametrize("reference", ["#/$defs/a%25b", "#page", "page"])
+def test_references_of_every_kind_are_followed(reference: str) -> None:
+    page = {
+        "properties": {
+            "size": {"type": "integer", "default": 10},
+            "more": {"default": {}, "$ref": "#/$defs/more"},
+        }
+    }
+    schema: Any = {
+        "properties": {"page": {"$ref": reference}},
+        "$defs": {
+            "a%b": page,
+            "b": {"$anchor": "page", **page},
+            "c": {"$id": "page", **page, "$defs": {"more": {}}},
+            "more": {"properties": {"on": {"default": True}}},
+        },
+    }
+    prepared = through(validator(event_schema=schema, coerce=True, defaults=True), {"page": {"size": "5"}})
+    assert prepared["page"]["size"] == 5
+    assert prepared["page"]["more"] == {"on": True}  # a default is filled in as well
+
+
 def test_defaults_are_a_copy_for_each_event() -> None:
     schema: Any = {"properties": {"tags": {"default": []}}}
     check = validator(event_schema=schema, defaults=True)
