@@ -3,9 +3,12 @@
 import asyncio
 import contextvars
 import functools
+import gc
 import io
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +18,7 @@ from streamify_server import Headers, HttpResponse, Request, streaming_handler
 from streamify_server.posting import posting_through
 from streamify_server.testing import Context, Result, invoke
 from support.answers import outcome
-from support.posters import Leaving
+from support.posters import Leaving, Poster
 
 
 class Recording:
@@ -667,6 +670,52 @@ def test_the_body_is_closed_when_nobody_takes_the_rest() -> None:
         with posting_through(Leaving()), pytest.raises(ConnectionResetError):
             streaming_handler(function)({}, Context())
     assert closed == ["sync", "async"]
+
+
+@pytest.mark.parametrize("left", ["by the caller", "by the handler", "by an error"])
+def test_async_generators_inside_a_producer_are_closed_with_it(left: str) -> None:
+    """Python leaves them to the event loop, which may turn again in the next invocation only."""
+    closed: list[str] = []
+
+    async def upstream() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "a"
+        finally:
+            await asyncio.sleep(0)
+            closed.append("upstream")
+
+    @streaming_handler
+    async def handler(event: Any, context: Any) -> AsyncIterator[str]:
+        async for chunk in upstream():
+            yield chunk
+            if left == "by the handler":
+                break
+            if left == "by an error":
+                raise ValueError("in the handler")
+
+    poster = Leaving() if left == "by the caller" else Poster()
+    with posting_through(poster), suppress(ConnectionResetError, ValueError):
+        handler({}, Context())
+    assert closed == ["upstream"]
+
+
+def test_a_call_leaves_no_task_to_the_garbage_collector() -> None:
+    tasks: list[Any] = []
+
+    @streaming_handler
+    async def handler(event: Any, context: Any) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(weakref.ref(task))
+        return "x"
+
+    gc.disable()
+    try:
+        handler({}, None)
+        assert tasks[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_system_exit_passes_through_everything() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamify_server.engine.chains import reached, untraced
 from streamify_server.engine.chunks import CHUNK_LIMIT
 from streamify_server.engine.interruption import Stopped
+from streamify_server.engine.loop import generators_closed
 from streamify_server.errors import CallerGoneError
 from streamify_server.response import HttpResponse
 
@@ -126,7 +127,8 @@ class Exchange:
             self._failure = None  # and with it the frames that still hold generators
         if not self._complete and not self._swept:
             self._swept = True
-            await _generators_closed()
+            gc.collect()  # tracebacks and task groups hold generators in circles
+            await generators_closed()
 
     async def _cancelled(self) -> None:
         self._task.cancel()
@@ -230,17 +232,6 @@ class Exchange:
         for change in waiting:
             if not change.done():
                 change.set_result(None)
-
-
-async def _generators_closed() -> None:
-    """Wait for async generators that were dropped: asyncio closes each in a task of its own."""
-    gc.collect()  # tracebacks and task groups hold them in circles
-    await asyncio.sleep(0)  # those tasks are made in the loop's next turn
-    closing = [
-        task for task in asyncio.all_tasks() if type(task.get_coro()).__name__ == "async_generator_athrow"
-    ]
-    if closing:
-        await asyncio.wait(closing)
 
 
 def _unfinished() -> RuntimeError:

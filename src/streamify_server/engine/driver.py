@@ -58,7 +58,6 @@ class Driver:
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end."""
-        self.task = None
         self._around = _running_loop()
         token = current.set(self)
         try:
@@ -72,6 +71,7 @@ class Driver:
             self.task = LoopTask(coroutine)
             return self.task.run()
         finally:
+            self.task = None  # its context holds this driver
             current.reset(token)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -91,9 +91,14 @@ class Driver:
             value = await value
         return await value if _is_inner(value) else value
 
+    @property
+    def on_loop(self) -> bool:
+        """Whether this code runs on an event loop that was not there before."""
+        return _running_loop() is not self._around
+
     async def enter_loop(self) -> None:
         """From here on, run in a task on an event loop."""
-        if self.task is None and _running_loop() is self._around:
+        if self.task is None and not self.on_loop:
             await _EnterLoop()
 
 

@@ -263,6 +263,14 @@ class Lifecycle:
             closers += [close for close in closers_unopened(other) if close not in closers]
         for close in closers:
             error = await self._quietly(error, close)
+        if self.driver.on_loop:
+            # Generators inside the producer: asyncio closes them with its next turn, perhaps of another call.
+            from .loop import generators_closed
+
+            try:
+                await generators_closed()
+            except BaseException as another:
+                error = self._and(error, another)
         return error
 
     async def _discard(self, error: BaseException) -> None:
@@ -278,10 +286,15 @@ class Lifecycle:
         try:
             await self.driver.call(function, *args)
         except BaseException as another:
-            found = self.reported(another)
-            if error is None or (isinstance(found, _ENDS_PROCESS) and not isinstance(error, _ENDS_PROCESS)):
-                return found
-            joined(error, found)
+            return self._and(error, another)
+        return error
+
+    def _and(self, error: BaseException | None, another: BaseException) -> BaseException:
+        """The error that counts of two, the first unless the second ends the process."""
+        found = self.reported(another)
+        if error is None or (isinstance(found, _ENDS_PROCESS) and not isinstance(error, _ENDS_PROCESS)):
+            return found
+        joined(error, found)
         return error
 
 

@@ -117,6 +117,16 @@ async def _wind_down() -> None:
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
+async def generators_closed() -> None:
+    """Wait for async generators that were dropped: asyncio closes each in a task of its own."""
+    await asyncio.sleep(0)  # those tasks are made in the loop's next turn
+    closing = [
+        task for task in asyncio.all_tasks() if type(task.get_coro()).__name__ == "async_generator_athrow"
+    ]
+    if closing:
+        await asyncio.wait(closing)
+
+
 class _Request:
     """A call to be made outside the loop."""
 
