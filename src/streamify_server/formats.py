@@ -35,8 +35,8 @@ def sse(
         default: For data that JSON does not know, as in `json.dumps`.
 
     Raises:
-        ValueError: `keepalive` is not positive; in mid-stream: an event has an unknown key, or a line break
-            where none can be.
+        ValueError: `keepalive` is not positive; in mid-stream: an event has an unknown key, a line break
+            where none can be, or a number that JSON does not know, such as NaN.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -53,7 +53,7 @@ def sse(
     """
     if keepalive is not None and not keepalive > 0:
         raise ValueError(f"keepalive takes a number of seconds above 0, or None, not {keepalive!r}.")
-    encode = json.JSONEncoder(default=_default(default), ensure_ascii=False).encode
+    encode = json.JSONEncoder(default=_default(default), ensure_ascii=False, allow_nan=False).encode
     mapped = _MappedAsync if isinstance(events, AsyncIterable) else _Mapped
     body = mapped(lambda event: _sse_event(event, encode), events)
     return TypedBody(body, "text/event-stream", keepalive=keepalive, filler=_KEEPALIVE)

@@ -57,7 +57,18 @@ def test_data_survives_whatever_it_is(texts: list[str]) -> None:
     assert events == normal
 
 
-@pytest.mark.parametrize("event", [{"event": "a\nb"}, {"id": "a\r"}, {"id": "\0"}, {"name": "x"}, {}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "a\nb"},
+        {"id": "a\r"},
+        {"id": "\0"},
+        {"name": "x"},
+        {},
+        float("nan"),
+        {"data": [float("inf")]},
+    ],
+)
 def test_an_event_that_cannot_be_said_is_an_error(event: Any) -> None:
     assert isinstance(sent(sse([event])).error, ValueError)
 

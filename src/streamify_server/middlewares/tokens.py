@@ -190,8 +190,8 @@ class http_jwt:
             return key, rules.algorithms
         key_id = self._jwt.get_unverified_header(token).get("kid")
         found = rules.keys.get(key_id)
-        if found is None:
-            raise LookupError(f"The issuer has no key {key_id!r}")
+        if found is None or found.get("use", "sig") != "sig":
+            raise LookupError(f"The issuer has no key {key_id!r} for signatures")
         algorithm = found.get("alg") or (rules.algorithms[0] if len(rules.algorithms) == 1 else None)
         if algorithm not in rules.algorithms:
             raise LookupError(f"The issuer's key is for the algorithm {algorithm!r}")

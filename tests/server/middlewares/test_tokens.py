@@ -402,6 +402,7 @@ def test_the_keys_of_an_issuer_are_fetched_once_and_kept(issuer: Issuer) -> None
         ([jwk(RSA_KEY)], (RSA_KEY, "RS256", "unknown"), "RS256"),
         ([jwk(RSA_KEY), jwk(EC_KEY, "k2")], (RSA_KEY, "RS256", None), "RS256"),
         ([jwk(RSA_KEY, alg="RS512")], (RSA_KEY, "RS256", "k1"), "RS256"),
+        ([jwk(RSA_KEY, use="enc")], (RSA_KEY, "RS256", "k1"), "RS256"),
         ([jwk(RSA_KEY)], (RSA_KEY, "RS256", "k1"), ["RS256", "RS512"]),
         ([jwk(RSA_KEY, alg="RS256")], (RSA_KEY, "RS512", "k1"), ["RS256", "RS512"]),
         ([{"kid": "k1", "kty": "RSA", "n": "nonsense"}], (RSA_KEY, "RS256", "k1"), "RS256"),
