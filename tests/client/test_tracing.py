@@ -147,8 +147,8 @@ def test_a_failed_stream_is_an_error_with_its_reason(told: Telemetry, way: str) 
     assert span.status.description == caught.value.message
     assert said["error.type"] == "TruncatedStreamError"
     assert (said["streamify.outcome"], said["streamify.bytes_received"]) == ("failed", 4)
-    exception = span.events[0].attributes
-    assert span.events[0].name == "exception"
+    assert [event.name for event in span.events] == ["streamify.first_byte", "exception"]
+    exception = span.events[1].attributes
     assert exception is not None
     assert exception["exception.type"] == "streamify_client.errors.TruncatedStreamError"
     duration = told.histograms["streamify.client.duration"].data.data_points[0]
@@ -173,6 +173,17 @@ def test_a_status_of_an_error_is_one(told: Telemetry, raises: bool) -> None:
     assert told.span.status.status_code is StatusCode.ERROR
     assert (said["error.type"], said["http.response.status_code"]) == ("404", 404)
     assert said["streamify.outcome"] == ("failed" if raises else "whole")
+
+
+def test_a_refusal_says_its_status(told: Telemetry) -> None:
+    with (
+        WireServer(lambda peer: peer.refuse("404 Not Found", "ResourceNotFoundException", "?")) as server,
+        stream_client(server.url) as client,
+        suppress(StreamifyError),
+    ):
+        client.stream("fn").read()
+    said = attributes(told)
+    assert (said["error.type"], said["http.response.status_code"]) == ("FunctionNotFoundError", 404)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -285,6 +285,7 @@ def test_opentelemetrys_wrapper_runs_inside_ours_or_in_its_place(
     )
     streams(api)
     assert aws.log.count('"SpanKind.SERVER"') in (4, 5)  # the fifth invocation may still be going on
+    assert aws.log.count('"streamify.bytes_sent"') == 4
     assert "ValueError: after the first byte" in aws.log
 
 

@@ -228,7 +228,7 @@ def test_a_body_that_fails_is_an_error_of_the_span(told: Telemetry) -> None:
         "failed",
         4,
     )
-    assert [event.name for event in span.events] == ["exception", "streamify.first_byte"]
+    assert [event.name for event in span.events] == ["streamify.first_byte", "exception"]
 
 
 def test_an_error_that_is_answered_is_one_from_500_on(told: Telemetry) -> None:

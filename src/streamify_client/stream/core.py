@@ -507,7 +507,7 @@ class StreamCore:
             outcome, error = "cancelled" if self.cancellation.requested else "closed", None
         else:
             outcome = "whole" if self.state is State.ENDED else "failed"
-        span.end(result, outcome, error, head.status_code if head else None)
+        span.end(result, outcome, error, head.status_code if head else getattr(error, "status_code", None))
 
     def _check_verified(self) -> None:
         assert self._decoder is not None

@@ -102,7 +102,7 @@ class StreamSpan:
             result: What is known about it.
             outcome: How it ended: "whole", "closed" and "cancelled" by the caller before that, or "failed".
             error: Why it failed.
-            status_code: What the head of the response said.
+            status_code: What the head of the response said, or that of the refusal.
         """
         from opentelemetry.trace import Status, StatusCode
 
@@ -115,10 +115,10 @@ class StreamSpan:
             called["error.type"] = failure
             span.set_status(Status(StatusCode.ERROR, None if error is None else error.message))
         ended = self._began + _nanoseconds(result.duration)
-        if error is not None:
-            span.record_exception(error, timestamp=ended)
         if (first := result.time_to_first_byte) is not None:
             span.add_event("streamify.first_byte", timestamp=self._began + _nanoseconds(first))
+        if error is not None:
+            span.record_exception(error, timestamp=ended)
         span.set_attributes(called | _figures(result, outcome, status_code))
         span.end(ended)
         _record(result, called | {"streamify.outcome": outcome})

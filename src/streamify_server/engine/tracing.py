@@ -120,8 +120,6 @@ class CallSpan:
         if failure is not None:
             figures["error.type"] = failure
             span.set_status(Status(StatusCode.ERROR, str(error) if error is not None else None))
-        if error is not None and self._is_ours:
-            span.record_exception(error)
         duration, first_byte = (now - self._began) / 1e9, None
         if (end := request.stream_end) is not None:
             duration, first_byte = end.duration, end.time_to_first_byte
@@ -133,6 +131,8 @@ class CallSpan:
             }
         if first_byte is not None:
             span.add_event("streamify.first_byte", timestamp=self._began + int(first_byte * 1e9))
+        if error is not None and self._is_ours:
+            span.record_exception(error)
         span.set_attributes(_known(figures))
         if self._is_ours:
             span.end(now)
