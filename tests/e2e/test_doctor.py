@@ -5,13 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import boto3
 import pytest
+from click.testing import CliRunner
 
 from streamify_client import HttpStatusError, StreamClient, doctor
+from streamify_client.commands.group import streamify
 from streamify_server.local import LocalLambda
+from support.layer import build_layer
+from support.proxies import proxied
 
 FUNCTIONS = Path(__file__).parent / "functions"
 GOOD: dict[str, Any] = {"timeout": 30, "memory_size": 512, "code": FUNCTIONS}
@@ -42,7 +48,8 @@ def test_nothing_is_invoked_unasked(aws: LocalLambda) -> None:
     aws.function_url("ours", invoke_mode="RESPONSE_STREAM")
     report = doctor.examine("ours", **aws.client_kwargs)
     assert aws.invocations("ours") == []
-    assert not report.failed or levels(report)["streaming"] == "FAIL"
+    assert not report.failed
+    assert levels(report)["streaming"] == "ok"
     assert any("--invoke" in sentence for sentence in report.not_checked)
 
 
@@ -80,6 +87,140 @@ def test_what_may_not_be_read_is_unknown_and_not_a_failure(action: str) -> None:
 def test_a_function_that_is_not_there_fails(aws: LocalLambda) -> None:
     report = doctor.examine("nothing", **aws.client_kwargs)
     assert only(report, "function").level == "FAIL"
+
+
+def test_a_signed_url_is_called_with_a_signature(aws: LocalLambda) -> None:
+    aws.function_url("ours", invoke_mode="RESPONSE_STREAM", auth_type="AWS_IAM")
+    report = doctor.examine("ours", invoke=True, **aws.client_kwargs)
+    assert only(report, "invoke.url.streamed").level == "ok"
+    assert not report.failed
+
+
+def test_a_package_is_downloaded_with_the_same_trust_as_boto3s() -> None:
+    with LocalLambda(tls=True) as aws:
+        aws.add_function("ours", handler="examined.handler", **GOOD)
+        assert levels(doctor.examine("ours", **aws.client_kwargs))["package"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "name", ["123456789012:function:ours", "function:ours", "ours:$LATEST", "123456789012:ours"]
+)
+def test_a_function_may_be_named_in_part(aws: LocalLambda, name: str) -> None:
+    report = doctor.examine(name, **aws.client_kwargs)
+    assert {each.level for each in report.findings} == {"ok"}
+
+
+def test_a_layers_wrapper_is_seen(aws: LocalLambda, tmp_path: Path) -> None:
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/streamify-wrapper"}
+    layer = build_layer(tmp_path / "streamify.zip")
+    aws.add_function("layered", handler="examined.handler", environment=wrapper, layers=[layer], **GOOD)
+    report = doctor.examine("layered", **aws.client_kwargs)
+    assert only(report, "layers").seen.endswith(":layer:streamify:1.")
+    assert only(report, "streaming").level == "ok"
+
+
+@contextmanager
+def rest_api(mode: Literal["BUFFERED", "STREAM"], **options: Any) -> Iterator[tuple[LocalLambda, str]]:
+    """A LocalLambda with a REST API, and the URL that it would have on AWS."""
+    with LocalLambda(**options) as aws:
+        aws.add_function("ours", handler="examined.handler", **GOOD)
+        aws.rest_api("ours", response_transfer_mode=mode)
+        with closing(boto3.client("apigateway", **aws.client_kwargs)) as client:
+            identity = "a1" if options else client.get_rest_apis()["items"][0]["id"]
+        yield aws, f"https://{identity}.execute-api.us-east-1.amazonaws.com/local/x"
+
+
+def test_a_rest_api_that_streams_has_no_bad_line() -> None:
+    with rest_api("STREAM") as (aws, url):
+        report = doctor.examine(url, **aws.client_kwargs)
+    assert levels(report, "api") == {
+        "api.integration": "ok", "api.transfer-mode": "ok", "api.authorizer": "warn", "api.permission": "ok"
+    }  # fmt: skip
+    assert levels(report)["function"] == "ok"
+    assert any("deployed" in sentence for sentence in report.not_checked)
+
+
+def test_a_rest_api_that_buffers_fails_and_says_what_to_set() -> None:
+    with rest_api("BUFFERED") as (aws, url):
+        report = doctor.examine(url, **aws.client_kwargs)
+    assert "response-streaming-invocations" in only(report, "api.integration").cure
+    assert "Set responseTransferMode to STREAM" in only(report, "api.transfer-mode").cure
+
+
+def test_a_rest_api_that_may_not_be_read_is_unknown() -> None:
+    with rest_api("STREAM", denied=["apigateway:GET"]) as (aws, url):
+        found = only(doctor.examine(url, **aws.client_kwargs), "api.integration")
+    assert (found.level, "needs apigateway:GET" in found.seen) == ("unknown", True)
+
+
+def test_a_proxy_that_drops_the_client_context_is_seen(aws: LocalLambda) -> None:
+    with proxied(aws.endpoint_url, drops="x-amz-client-context") as endpoint:
+        report = doctor.examine("ours", invoke=True, **{**aws.client_kwargs, "endpoint_url": endpoint})
+    finding = only(report, "invoke.context")
+    assert (finding.level, "what drops the client context" in finding.cure) == ("FAIL", True)
+
+
+def test_a_proxy_that_drops_the_header_of_a_url_is_seen(aws: LocalLambda) -> None:
+    behind = aws.function_url("ours", invoke_mode="RESPONSE_STREAM")
+    with proxied(behind, drops="streamify-probe") as url:
+        report = doctor.examine(url, function="ours", invoke=True, **aws.client_kwargs)
+    assert only(report, "invoke.context").level == "ok"
+    finding = only(report, "invoke.url.context")
+    assert (finding.level, "what drops the header" in finding.cure) == ("FAIL", True)
+
+
+def test_a_proxy_that_collects_is_seen(aws: LocalLambda) -> None:
+    with proxied(aws.endpoint_url, collects=True) as endpoint:
+        report = doctor.examine("ours", invoke=True, **{**aws.client_kwargs, "endpoint_url": endpoint})
+    assert only(report, "invoke.streamed").level == "FAIL"
+    assert "buffers" in only(report, "invoke.streamed").cure
+
+
+def test_all_that_is_broken_at_once_is_told_and_nothing_invoked(tmp_path: Path) -> None:
+    for name, content in {
+        "app.py": "import streamify_server",
+        "logging.py": "",
+        "lib/old.cpython-39.pyc": "",
+        "awslambdaric-2.0.7.dist-info/METADATA": "",
+        "run.sh": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    variables = {
+        "PYTHONPATH": "/elsewhere",
+        "STREAMIFY_RESPOND": "buffered",
+        "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/run.sh",
+    }
+    with LocalLambda(denied=["lambda:GetRuntimeManagementConfig"]) as aws:
+        aws.add_function("fn", handler="app.handler", code=tmp_path, environment=variables, concurrency=0)
+        aws.function_url("fn", granted=["lambda:InvokeFunctionUrl"])
+        status, shown, _ = command(aws, "fn", "--json")
+        assert aws.invocations("fn") == []
+    found = {each["check"]: each for each in json.loads(shown)["findings"]}
+    assert status == 1
+    assert {name: each["level"] for name, each in found.items() if each["level"] != "ok"} == {
+        "timeout": "warn",
+        "memory": "warn",
+        "pythonpath": "warn",
+        "wrapper": "warn",
+        "streaming": "FAIL",
+        "package.executable": "FAIL",
+        "package.awslambdaric": "FAIL",
+        "package.shadowing": "warn",
+        "package.bytecode": "warn",
+        "concurrency": "FAIL",
+        "updates": "unknown",
+        "url.invoke-mode": "FAIL",
+        "url.auth": "warn",
+        "url.permissions": "FAIL",
+    }
+    assert all(each["cure"] for each in found.values() if each["level"] in ("warn", "FAIL"))
+
+
+def test_what_an_invocation_meets_is_told_with_a_cure(aws: LocalLambda) -> None:
+    aws.add_function("full", handler="examined.handler", concurrency=0, **GOOD)
+    finding = only(doctor.examine("full", invoke=True, **aws.client_kwargs), "invoke")
+    assert (finding.level, "reserve more concurrency" in finding.cure) == ("FAIL", True)
 
 
 def test_a_function_of_ours_answers_a_probe_and_its_handler_never_runs(aws: LocalLambda) -> None:
@@ -173,6 +314,18 @@ def test_without_region_or_credentials_there_is_one_line() -> None:
     assert (status, "No region is set" in shown) == (1, True)
     status, shown, _ = command(None, "ours", "--region", "us-east-1")
     assert (status, "No credentials were found" in shown) == (1, True)
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_leaves_colours_out(
+    aws: LocalLambda, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], coloured: bool
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    arguments = ["doctor", "ours", "--endpoint-url", aws.endpoint_url, "--region", "us-east-1"]
+    done = CliRunner().invoke(streamify, arguments, color=True, env=environment)
+    assert done.exit_code == 0
+    assert ("\x1b" in done.output) is coloured
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The commands behind `streamify`, on click; each is loaded when it is called."""
 
 import importlib
+import os
 
 import click
 
@@ -31,3 +32,5 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="streamify")
 def streamify() -> None:
     """Read streamed responses of AWS Lambda functions, and run streaming functions on this machine."""
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        click.get_current_context().color = False

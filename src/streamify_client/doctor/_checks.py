@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-m
 from collections.abc import Callable, Iterator, Mapping
 
 from ._facts import Facts, Identity, Integration, Unread
-from ._policy import allows
+from ._policy import allows, allows_api, denies
 from ._report import Finding
 from ._streaming import streaming
 
@@ -21,9 +21,9 @@ _INVOKE_PATH = "response-streaming-invocations"
 def check(facts: Facts) -> tuple[Finding, ...]:
     """Return the findings on these facts, in a fixed order."""
     if isinstance(facts.region, Unread):
-        return (Finding("FAIL", "region", _sentence(facts.region)),)
+        return (_hopeless("region", facts.region),)
     if isinstance(facts.identity, Unread) and facts.identity.fatal:
-        return (Finding("FAIL", "credentials", _sentence(facts.identity)),)
+        return (_hopeless("credentials", facts.identity),)
     return tuple(finding for part in _PARTS for finding in part(facts))
 
 
@@ -48,12 +48,13 @@ def _api(facts: Facts) -> Iterator[Finding]:
         else:
             yield _unknown("api.integration", "The API's integration", found)
         return
-    yield _api_target(found)
+    yield _api_target(found, facts.target.function)
     yield _transfer_mode(found)
     yield _authorizer(found)
+    yield from _api_permission(facts, found)
 
 
-def _api_target(found: Integration) -> Finding:
+def _api_target(found: Integration, function: str | None) -> Finding:
     where = f"{found.method} {found.path}"
     if found.kind != "AWS_PROXY":
         seen = f"{where} has an integration of type {found.kind or 'none'}."
@@ -64,12 +65,18 @@ def _api_target(found: Integration) -> Finding:
         seen = f"{where} invokes {found.uri or 'nothing'}, which buffers: a stream becomes a 500."
         cure = f"Set its URI to ...{_STREAMING_PATH}FUNCTION_ARN/{_INVOKE_PATH}, and deploy the API."
         return Finding("FAIL", "api.integration", seen, cure)
+    if function and found.function and bare_name(function) != bare_name(found.function):
+        seen = f"{where} invokes {found.function}, and not {function}."
+        return Finding("FAIL", "api.integration", seen, "Name the function that it invokes, or set its URI.")
     return Finding("ok", "api.integration", f"{where} invokes the function with response streaming.")
 
 
 def _transfer_mode(found: Integration) -> Finding:
     if found.transfer_mode == "STREAM":
         return Finding("ok", "api.transfer-mode", "responseTransferMode is STREAM.")
+    if found.transfer_mode is None:
+        seen = "The installed boto3 does not know responseTransferMode."
+        return Finding("unknown", "api.transfer-mode", seen, "Upgrade boto3.")
     seen = f"responseTransferMode is {found.transfer_mode}: the response arrives in one piece, or as a 500."
     return Finding(
         "FAIL", "api.transfer-mode", seen, "Set responseTransferMode to STREAM, and deploy the API."
@@ -77,13 +84,41 @@ def _transfer_mode(found: Integration) -> Finding:
 
 
 def _authorizer(found: Integration) -> Finding:
-    if found.authorization == "NONE" and not found.api_key_required:
+    if not found.guarded:
         seen = "Anybody may call this method: it has no authorizer and needs no API key."
         return Finding(
             "warn", "api.authorizer", seen, "Add an authorizer and throttling, unless this is meant."
         )
     kind = found.authorization if found.authorization != "NONE" else "an API key"
     return Finding("ok", "api.authorizer", f"Callers need authorization: {kind}.")
+
+
+def _api_permission(facts: Facts, found: Integration) -> Iterator[Finding]:
+    api, policy = facts.target.api_id or "", facts.policy
+    if policy is None or found.role or found.kind != "AWS_PROXY":
+        return
+    if isinstance(policy, Unread):
+        yield _unknown("api.permission", "The resource policy", policy)
+    elif any(allows_api(statement, api) for statement in policy):
+        yield Finding("ok", "api.permission", "The resource policy lets the API invoke the function.")
+    else:
+        arn = f"arn:aws:execute-api:{facts.region}:{_account(facts)}:{api}/*"
+        seen = f"The resource policy does not let API {api} invoke the function: it answers 500."
+        cure = (
+            f"aws lambda add-permission --function-name {_name(facts)} --statement-id {api} "
+            f"--action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn '{arn}'"
+        )
+        yield Finding("FAIL", "api.permission", seen, cure)
+
+
+def _account(facts: Facts) -> str:
+    return facts.identity.account if isinstance(facts.identity, Identity) else "ACCOUNT"
+
+
+def bare_name(function: str) -> str:
+    """The name of a function, without ARN and qualifier."""
+    name = function.partition("function:")[2] or function
+    return name.partition(":")[0]
 
 
 def _function(facts: Facts) -> Iterator[Finding]:
@@ -96,12 +131,18 @@ def _function(facts: Facts) -> Iterator[Finding]:
         if found.absent:
             seen = f"There is no function {facts.target.function} in {facts.region}: {found.reason}."
             yield Finding("FAIL", "function", seen, "Check the name, the region and the account.")
+        elif found.fatal:
+            yield _hopeless("function", found)
         else:
             yield _unknown("function", "The function's configuration", found)
         return
     yield _state(found)
     yield from _runtime(found)
     yield from _limits(found)
+    if error := found.get("Environment", {}).get("Error"):
+        why = f"{error.get('ErrorCode')}: {error.get('Message')}".rstrip(".")
+        seen = f"Its environment variables could not be read: {why}."
+        yield Finding("unknown", "variables", seen, "Allow kms:Decrypt with the function's key.")
 
 
 def _state(found: Mapping[str, object]) -> Finding:
@@ -138,8 +179,8 @@ def _limits(found: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def _streams(facts: Facts) -> Iterator[Finding]:
-    if facts.configuration is not None and not isinstance(facts.configuration, Unread):
-        yield from streaming(facts.configuration, facts.variables, facts.package)
+    if facts.known:
+        yield from streaming(facts.known, facts.variables, facts.package)
 
 
 def _concurrency(facts: Facts) -> Iterator[Finding]:
@@ -214,7 +255,11 @@ def _permissions(facts: Facts, url: Mapping[str, object]) -> Iterator[Finding]:
     missing = [
         each for each in needed if not any(allows(statement, each, public) for statement in found or ())
     ]
-    if not missing:
+    denied = [each for each in needed if any(denies(statement, each) for statement in found or ())]
+    if denied:
+        seen = f"The resource policy denies {' and '.join(denied)} to everyone: the URL answers 403."
+        yield Finding("FAIL", "url.permissions", seen, "Remove that statement: aws lambda remove-permission.")
+    elif not missing:
         yield Finding(
             "ok", "url.permissions", "The resource policy allows both permissions that a URL needs."
         )
@@ -242,25 +287,20 @@ _GRANTS = {
 
 
 def _is_python(facts: Facts) -> bool:
-    found = facts.configuration
-    if found is None or isinstance(found, Unread):
-        return False
-    return str(found.get("Runtime", "")).startswith("python")
+    return str(facts.known.get("Runtime", "")).startswith("python")
 
 
 def _name(facts: Facts) -> str:
-    assert facts.configuration is not None
-    if isinstance(facts.configuration, Unread):
-        return facts.target.function or "FUNCTION"
-    return str(facts.configuration.get("FunctionName"))
+    return str(facts.known.get("FunctionName") or facts.target.function or "FUNCTION")
 
 
 def _unknown(check: str, what: str, unread: Unread) -> Finding:
-    return Finding("unknown", check, f"{what} could not be read: {unread.reason}.")
+    return Finding("unknown", check, f"{what} could not be read: {unread.reason.rstrip('.')}.")
 
 
-def _sentence(unread: Unread) -> str:
-    return f"{unread.reason[:1].upper()}{unread.reason[1:]}."
+def _hopeless(check: str, unread: Unread) -> Finding:
+    seen = f"{unread.reason[:1].upper()}{unread.reason[1:].rstrip('.')}."
+    return Finding("FAIL", check, seen, unread.cure)
 
 
 _PARTS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (

@@ -64,6 +64,8 @@ def _not_checked(facts: Facts, *, invoke: bool, download: bool) -> tuple[str, ..
         )
     if not download:
         left.append("The package was not downloaded.")
+    if facts.target.api_id:
+        left.append("Whether the API's stage was deployed since its integration was set is not known.")
     if facts.target.kind == "url":
         left.append("What stands in front of this URL (CloudFront, a proxy) was not looked at.")
     left.append("Identity policies, service control policies, VPC routes and quotas were not read.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from ._package import Package
 
@@ -16,12 +16,18 @@ class Unread:
     Attributes:
         reason: Why, as the end of a sentence: ``"needs lambda:GetPolicy"``.
         absent: The service answered that there is no such thing.
-        fatal: No other question to this service will be answered either (no credentials, no network).
+        cure: What to do about it, where no other question to this service will be answered either (no
+            credentials, no network).
     """
 
     reason: str
     absent: bool = False
-    fatal: bool = False
+    cure: str = ""
+
+    @property
+    def fatal(self) -> bool:
+        """Whether no other question to this service will be answered either."""
+        return bool(self.cure)
 
 
 Answer: TypeAlias = T | Unread
@@ -38,15 +44,39 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """The integration of a REST API's method with a function."""
+    """The integration of a REST API's method with a function.
+
+    Attributes:
+        method: Such as "ANY".
+        path: The resource's path, such as "/{proxy+}".
+        kind: "AWS_PROXY" and the like.
+        uri: What it invokes.
+        transfer_mode: "STREAM" or "BUFFERED"; None: the installed boto3 is too old to tell.
+        authorization: "NONE", "AWS_IAM" and the like.
+        api_key_required: Whether callers need an API key.
+        role: Whether it invokes with a role of its own, and not by the function's resource policy.
+    """
 
     method: str
     path: str
     kind: str
     uri: str
-    transfer_mode: str
+    transfer_mode: str | None
     authorization: str
     api_key_required: bool = False
+    role: bool = False
+
+    @property
+    def function(self) -> str | None:
+        """The ARN of the function that it invokes, if its URI names one."""
+        _, functions, rest = self.uri.partition("/functions/")
+        arn = rest.partition("/")[0]
+        return arn if functions and arn and "${" not in arn else None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether callers need more than the URL."""
+        return self.authorization != "NONE" or self.api_key_required
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +116,13 @@ class Facts:
     integration: Answer[Integration] | None = None
 
     @property
+    def known(self) -> Mapping[str, Any]:
+        """The function's configuration, as far as it could be read."""
+        unknown = self.configuration is None or isinstance(self.configuration, Unread)
+        return {} if unknown else cast(Mapping[str, Any], self.configuration)
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """The function's environment, as far as it can be read."""
-        if self.configuration is None or isinstance(self.configuration, Unread):
-            return {}
-        found: Mapping[str, str] = self.configuration.get("Environment", {}).get("Variables", {})
+        found: Mapping[str, str] = self.known.get("Environment", {}).get("Variables", {})
         return found

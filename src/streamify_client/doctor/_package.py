@@ -11,6 +11,7 @@ _DIST_INFO = re.compile(r"([A-Za-z0-9_.]+)-([^/]+)\.dist-info/METADATA")
 _BYTECODE = re.compile(r"\.cpython-(\d)(\d+)(?:\.opt-\d)?\.pyc$")
 _SOURCE_LIMIT = 1024 * 1024  # bytes of a handler's module that are read
 _EXECUTABLE = 0o111
+_MODULE = r"{}(/__init__)?\.([^/]*\.)?(py|pyc|so)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,12 @@ class Package:
         files: The number of files.
         versions: Distribution name, with ``_`` for ``-`` and in lower case, to version.
         shadowing: Files at the top that have the name of a module of the standard library.
-        modes: File name at the top to whether it is executable.
+        modes: File name to whether it is executable.
         bytecode: Python versions, such as "3.12", that have compiled files in it.
         has_streamify: Whether streamify_server is in it.
-        handler_source: Whether the handler's module is in it, and names streamify_server; None: not there.
+        handler_uses_streamify: Whether the handler's module names streamify_server; None: its source is not
+            there.
+        has_handler: Whether the handler's module is in it, as source or compiled.
     """
 
     files: int
@@ -34,6 +37,7 @@ class Package:
     bytecode: tuple[str, ...]
     has_streamify: bool
     handler_uses_streamify: bool | None
+    has_handler: bool
 
 
 def read_package(file: BinaryIO, handler: str) -> Package:
@@ -48,12 +52,9 @@ def read_package(file: BinaryIO, handler: str) -> Package:
     """
     with zipfile.ZipFile(file) as archive:
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        modes = {
-            info.filename: bool(info.external_attr >> 16 & _EXECUTABLE)
-            for info in archive.infolist()
-            if "/" not in info.filename
-        }
-        source = _source(archive, handler)
+        modes = {info.filename: bool(info.external_attr >> 16 & _EXECUTABLE) for info in archive.infolist()}
+        module = handler.rpartition(".")[0].replace(".", "/").strip("/")
+        source = _source(archive, module)
     return Package(
         files=len(names),
         versions=_versions(names),
@@ -64,6 +65,7 @@ def read_package(file: BinaryIO, handler: str) -> Package:
         ),
         has_streamify="streamify_server/__init__.py" in names,
         handler_uses_streamify=None if source is None else b"streamify_server" in source,
+        has_handler=any(map(re.compile(_MODULE.format(re.escape(module))).fullmatch, names)),
     )
 
 
@@ -81,8 +83,7 @@ def _shadowing(names: Iterable[str]) -> Iterable[str]:
             yield top if not rest else f"{top}/"
 
 
-def _source(archive: zipfile.ZipFile, handler: str) -> bytes | None:
-    module = handler.rpartition(".")[0].replace(".", "/").strip("/")
+def _source(archive: zipfile.ZipFile, module: str) -> bytes | None:
     for name in (f"{module}.py", f"{module}/__init__.py"):
         try:
             with archive.open(name) as file:

@@ -7,15 +7,25 @@ three lines of JSON 300 ms apart, "error-before" fails before the first byte, "e
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamify_client.client import StreamClient
-from streamify_client.errors import FunctionError, StreamError, StreamifyError
+from streamify_client.errors import (
+    ConnectError,
+    FunctionError,
+    HttpStatusError,
+    InvocationError,
+    StreamError,
+    StreamifyError,
+    StreamTimeoutError,
+    ThrottledError,
+)
 from streamify_client.request.payload import Payload
 
-from ._facts import Facts, Unread
+from ._facts import Facts, Integration, Unread
 from ._report import Finding
 
 PROBE = "streamify-probe"
@@ -63,20 +73,24 @@ class _Way:
     check: str
     target: str
     probe_argument: str  # the argument of `StreamClient.stream` that carries a probe
+    auth: str | None = None  # whether requests to a URL are signed, where its host does not say
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"auth": self.auth} if self.auth else {}
 
     def ask(self, mode: str) -> dict[str, Any]:
         if self.probe_argument == "headers":
-            return {"headers": {PROBE: mode}}
+            return {"headers": {PROBE: mode}, **self.arguments}
         return {"client_context": {"custom": {PROBE: mode}}}
 
 
 def probe(facts: Facts, payload: Payload, session: Any, options: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Invoke the examined function by every way that is known, and return what was seen."""
-    ours = is_ours(facts)
-    if not ours and payload is None:
+    probes = payload is None
+    if probes and not is_ours(facts):
         seen = "The function was not invoked: it is not known to use streamify, so its handler would run."
         return (Finding("unknown", "invoke", seen, "Give its handler an event: --payload."),)
-    own = None if payload is not None else True
     limit = _timeout(facts) + _PATIENCE
     with StreamClient(
         session=session, **{**options, "region_name": facts.region}, total_timeout=limit
@@ -84,8 +98,8 @@ def probe(facts: Facts, payload: Payload, session: Any, options: Mapping[str, An
         return tuple(
             finding
             for way in _ways(facts)
-            for finding in (_of_probe(client, way) if own else _of_handler(client, way, payload))
-        )
+            for finding in (_of_probe(client, way) if probes else _of_handler(client, way, payload))
+        ) + tuple(_not_called(facts))
 
 
 def is_ours(facts: Facts) -> bool:
@@ -98,15 +112,30 @@ def _ways(facts: Facts) -> Iterator[_Way]:
     target = facts.target
     if target.function is not None:
         yield _Way("By name", "invoke", target.function, "client_context")
-    if target.kind != "function":
-        yield _Way("Through the URL", "invoke.url", target.text, "headers")
-    elif facts.urls and not isinstance(facts.urls, Unread):
-        yield _Way("Through the URL", "invoke.url", str(facts.urls[0].get("FunctionUrl")), "headers")
+    urls: Sequence[Mapping[str, Any]] = () if isinstance(facts.urls, Unread) else facts.urls or ()
+    signed = {_host(str(each.get("FunctionUrl"))) for each in urls if each.get("AuthType") == "AWS_IAM"}
+    url = str(urls[0].get("FunctionUrl")) if urls and target.kind == "function" else target.text
+    if (target.kind != "function" or urls) and not _is_guarded_api(facts):
+        auth = "iam" if _host(url) in signed else None
+        yield _Way("Through the URL", "invoke.url", url, "headers", auth)
+
+
+def _not_called(facts: Facts) -> Iterator[Finding]:
+    if _is_guarded_api(facts):
+        seen = "Through the URL: not called, since the API's callers need authorization."
+        yield Finding("unknown", "invoke.url", seen, "Call it with what it wants, and see how pieces arrive.")
+
+
+def _is_guarded_api(facts: Facts) -> bool:
+    return isinstance(facts.integration, Integration) and facts.integration.guarded
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.lower()
 
 
 def _timeout(facts: Facts) -> float:
-    found = facts.configuration
-    return 900.0 if found is None or isinstance(found, Unread) else float(found.get("Timeout", 3))
+    return float(facts.known.get("Timeout", 900))
 
 
 def _of_probe(client: StreamClient, way: _Way) -> Iterator[Finding]:
@@ -137,7 +166,7 @@ def _of_probe(client: StreamClient, way: _Way) -> Iterator[Finding]:
 
 
 def _of_handler(client: StreamClient, way: _Way, payload: Payload) -> Iterator[Finding]:
-    arrival = _arrival(client, way.target, payload)
+    arrival = _arrival(client, way.target, payload, **way.arguments)
     if arrival.error is not None:
         yield _failed(way, arrival.error)
     if not arrival.times:
@@ -153,7 +182,21 @@ def _of_handler(client: StreamClient, way: _Way, payload: Payload) -> Iterator[F
 
 
 def _failed(way: _Way, error: StreamifyError) -> Finding:
-    return Finding("FAIL", way.check, f"{way.label}: {type(error).__name__}: {error}")
+    cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), "")
+    if isinstance(error, HttpStatusError) and error.status_code == 403:
+        cure = "The caller may not call it: see url.auth and url.permissions, and sign where it wants that."
+    return Finding("FAIL", way.check, f"{way.label}: {type(error).__name__}: {error}", cure)
+
+
+_CURES: dict[type[StreamifyError], str] = {
+    ThrottledError: "Invoke it when fewer streams run, or reserve more concurrency.",
+    InvocationError: "Allow lambda:InvokeFunction to this caller, if the error says that it may not.",
+    FunctionError: "Read the function's log: aws logs tail /aws/lambda/FUNCTION.",
+    HttpStatusError: "Read the function's log; a 502 or 500 comes from an answer that is no HTTP response.",
+    StreamTimeoutError: "Look for what waits: the function's log tells how far it came.",
+    ConnectError: "Check the URL, the network and proxies on the way.",
+    StreamError: "Read the function's log: the function, or something on the way, ended too early.",
+}
 
 
 def _pieces(way: _Way, arrival: Arrival) -> Finding:

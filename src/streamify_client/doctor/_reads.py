@@ -1,9 +1,13 @@
 """Asks AWS's APIs about one target. Only reads; nothing is invoked and nothing is changed."""
 
 import json
+import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from streamify_client._extras import require
@@ -17,6 +21,10 @@ T = TypeVar("T")
 PACKAGE_LIMIT = 300 * 1024 * 1024  # bytes; Lambda's own limit for an unpacked package is 250 MB
 _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedException", "UnauthorizedOperation")
 _ABSENT = ("ResourceNotFoundException", "NotFoundException")
+# An ARN, a partial one or a name, and a qualifier.
+_NAMED = re.compile(r"((?:.*function:|\d{12}:)?[^:]+)(?::[^:]+)?")
+_CHECK_NETWORK = "Check the network, proxies on the way, the region and the endpoint."
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId")
 
 
@@ -63,7 +71,8 @@ class Reads:
         if isinstance(identity, Unread) and identity.fatal:
             return facts
         integration = self._integration(target) if target.api_id else None
-        function = target.function or _function_of(integration)
+        known = integration if isinstance(integration, Integration) else None
+        function = target.function or (known.function if known else None)
         if function is None:
             return Facts(target, region=region, identity=identity, integration=integration)
         configuration = self._configuration(function)
@@ -85,7 +94,7 @@ class Reads:
     def _region(self) -> Answer[str]:
         region = self._options["region_name"] or self._session.region_name
         if not region:
-            return Unread("no region is set: pass --region, or set AWS_DEFAULT_REGION", fatal=True)
+            return Unread("no region is set", cure="Pass --region, or set AWS_DEFAULT_REGION.")
         self._options["region_name"] = region
         return str(region)
 
@@ -138,26 +147,37 @@ class Reads:
         location = str(answer.get("Code", {}).get("Location", ""))
         if not location.lower().startswith(("http://", "https://")):
             return Unread("the service gave no URL to download the package from")
-        return _download(location, handler)
+        return _download(location, handler, self._options.get("verify"))
 
     def _integration(self, target: Target) -> Answer[Integration]:
-        arguments = {"restApiId": target.api_id, "embed": ["methods"], "limit": 500}
-        answer = self._ask("apigateway", "get_resources", "apigateway:GET", **arguments)
-        if isinstance(answer, Unread):
-            return answer
-        return _matching(answer.get("items", []), target.path)
+        arguments: dict[str, Any] = {"restApiId": target.api_id, "embed": ["methods"], "limit": 500}
+        found: list[Mapping[str, Any]] = []
+        while True:
+            answer = self._ask("apigateway", "get_resources", "apigateway:GET", **arguments)
+            if isinstance(answer, Unread):
+                return answer
+            found += answer.get("items", [])
+            if not answer.get("position"):
+                break
+            arguments["position"] = answer["position"]
+        integration = _matching(found, target.path)
+        if isinstance(integration, Integration) and not self._knows("Integration", "responseTransferMode"):
+            return replace(integration, transfer_mode=None)
+        return integration
+
+    def _knows(self, shape: str, member: str) -> bool:
+        """Whether the installed boto3 tells of a member; what it does not know it leaves out."""
+        with closing(self._session.client("apigateway", config=self._config, **self._options)) as client:
+            return member in client.meta.service_model.shape_for(shape).members
 
     def _lambda(self, method: str, permission: str, **arguments: Any) -> Answer[Mapping[str, Any]]:
         return self._ask("lambda", method, f"lambda:{permission}", **arguments)
 
     def _ask(self, service: str, method: str, permission: str, **arguments: Any) -> Answer[Mapping[str, Any]]:
         def ask() -> Mapping[str, Any]:
-            client = self._session.client(service, config=self._config, **self._options)
-            try:
+            with closing(self._session.client(service, config=self._config, **self._options)) as client:
                 answer: Mapping[str, Any] = getattr(client, method)(**arguments)
                 return answer
-            finally:
-                client.close()
 
         return _answered(ask, permission)
 
@@ -170,13 +190,13 @@ def _answered(ask: Callable[[], T], permission: str) -> Answer[T]:
     except exceptions.ClientError as error:
         return _refused(error.response, permission)
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
-        return Unread("no credentials were found: configure them as for the AWS CLI", fatal=True)
+        return Unread("no credentials were found", cure="Configure them as for the AWS CLI.")
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        return Unread(f"the service cannot be reached ({error})", fatal=True)
+        return Unread(f"the service cannot be reached ({error})", cure=_CHECK_NETWORK)
     except AttributeError:
         return Unread(f"the installed boto3 does not know {permission}: upgrade boto3")
     except (exceptions.BotoCoreError, ValueError) as error:
-        return Unread(f"boto3 cannot ask: {error}")
+        return Unread(f"boto3 cannot ask ({error})", cure="Check the arguments and the AWS configuration.")
 
 
 def _refused(response: Mapping[str, Any], permission: str) -> Unread:
@@ -187,44 +207,42 @@ def _refused(response: Mapping[str, Any], permission: str) -> Unread:
     if code in _DENIED:
         return Unread(f"needs {permission}")
     if code in _EXPIRED:
-        return Unread(f"the credentials are not accepted ({code}: {message})", fatal=True)
+        refused = f"the credentials are not accepted ({code}: {message})"
+        return Unread(refused, cure="Renew them: aws sso login, or new keys.")
     return Unread(f"{permission} was answered with {code}: {message}")
 
 
-def _download(location: str, handler: str) -> Answer[Package]:
+def _download(location: str, handler: str, verify: bool | str | None) -> Answer[Package]:
+    """Download the package as boto3 would: through the same proxies, trusting the same certificates."""
     import urllib3
+    from botocore.awsrequest import AWSRequest
+    from botocore.exceptions import HTTPClientError
+    from botocore.httpsession import URLLib3Session
+    from botocore.utils import get_environ_proxies
 
-    pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=30))
+    options: Any = {"verify": True if verify is None else verify, "timeout": (5, 30)}
+    session = URLLib3Session(proxies=get_environ_proxies(location), **options)
     try:
         with tempfile.TemporaryFile() as file:
-            answer = pool.request("GET", location, preload_content=False)
-            if answer.status != 200:
-                return Unread(f"the download of the package was answered with HTTP status {answer.status}")
-            for piece in answer.stream(256 * 1024):
+            answer = session.send(AWSRequest("GET", location, stream_output=True).prepare())
+            if answer.status_code != 200:
+                return Unread(f"the download was answered with HTTP status {answer.status_code}")
+            for piece in answer.raw.stream(256 * 1024):
                 if file.tell() + len(piece) > PACKAGE_LIMIT:
                     return Unread(f"the package is larger than {PACKAGE_LIMIT // 1024**2} MiB")
                 file.write(piece)
             file.seek(0)
             return read_package(file, handler)
-    except (urllib3.exceptions.HTTPError, zipfile.BadZipFile) as error:
-        return Unread(f"the package cannot be read ({error})")
+    except (HTTPClientError, urllib3.exceptions.HTTPError, *_BROKEN_ZIP) as error:
+        return Unread(f"it cannot be read ({error})")
     finally:
-        pool.clear()
+        session.close()
 
 
 def _bare(function: str) -> str:
     """The function without its qualifier: some questions are about the function alone."""
-    if function.startswith("arn:"):
-        return ":".join(function.split(":")[:7])
-    return function.partition(":")[0]
-
-
-def _function_of(integration: Answer[Integration] | None) -> str | None:
-    if integration is None or isinstance(integration, Unread):
-        return None
-    _, functions, rest = integration.uri.partition("/functions/")
-    arn = rest.partition("/")[0]
-    return arn if functions and arn and "${" not in arn else None
+    named = _NAMED.fullmatch(function)
+    return named[1] if named else function
 
 
 def _matching(resources: Sequence[Mapping[str, Any]], path: str) -> Answer[Integration]:
@@ -243,6 +261,7 @@ def _matching(resources: Sequence[Mapping[str, Any]], path: str) -> Answer[Integ
         transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
         authorization=method.get("authorizationType", "NONE"),
         api_key_required=method.get("apiKeyRequired", False),
+        role=bool(integration.get("credentials")),
     )
 
 

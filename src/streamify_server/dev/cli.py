@@ -1,6 +1,5 @@
 """The commands of the server half: `streamify demo` and `streamify dev`."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ def demo() -> None:
     """Stream a text and a data set through a local Lambda."""
     from .demo import run_demo
 
-    _honour_no_color()
     run_demo()
 
 
@@ -144,7 +142,7 @@ def dev(functions: tuple[str, ...], **options: Any) -> None:
     from .terminal import DevError, Terminal
 
     served = _functions(functions, options)
-    plain = _honour_no_color()
+    plain = click.get_current_context().color is False  # which click does not know in other threads
     terminal = Terminal(click.echo, lambda text, colour: text if plain else click.style(text, fg=colour))
     try:
         run_dev(DevOptions(functions=served, **options), terminal)
@@ -164,11 +162,3 @@ def _functions(arguments: tuple[str, ...], options: dict[str, Any]) -> "tuple[De
         raise click.ClickException(str(missing)) from None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="HANDLER") from None
-
-
-def _honour_no_color() -> bool:
-    """Whether to print without colours, as https://no-color.org asks."""
-    plain = bool(os.environ.get("NO_COLOR"))
-    if plain:
-        click.get_current_context().color = False
-    return plain

@@ -52,6 +52,8 @@ STATUS = {
     "UnknownOperationException": 404,
     "UnsupportedMediaTypeException": 415,
 }
+# Of API Gateway, whose reads are answered too.
+_ELSEWHERE = {"NotFoundException": 404}
 # The model spells the member with a capital for these.
 _CAPITAL_MESSAGE = frozenset(STATUS) - {
     "CodeArtifactUserDeletedException",
@@ -79,7 +81,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.status: int = code if isinstance(code, int) else STATUS[code]
+        self.status: int = code if isinstance(code, int) else {**STATUS, **_ELSEWHERE}[code]
         self.reason = reason
         self.retry_after = retry_after
 

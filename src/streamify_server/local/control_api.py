@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from . import control_plane, packages
+from . import control_plane, packages, rest_apis
 from .ask import Ask
 from .functions import Function
+from .reads import GATEWAY_READS, LAMBDA_READS
 from .service import LambdaService
 
 Route = Callable[[Ask], Awaitable[None]]
-_FUNCTION = "/functions/([^/]+)"
-_PACKAGE = "/streamify" + _FUNCTION + "/code.zip"
+_PACKAGE = "/streamify/functions/([^/]+)/code.zip"
 _QUERY_LIMIT = 65536
 
 
@@ -23,47 +23,37 @@ class ControlApi:
     def __init__(self, service: LambdaService, find: Callable[[Ask], tuple[Function, str]]) -> None:
         self._service = service
         self._find = find
-        # Methods and paths are those of the botocore model; tests hold them against it.
-        actions: list[tuple[str, str, Route]] = [
-            ("ListFunctions", "/2015-03-31/functions/?()", self._list_functions),
-            ("GetFunction", "/2015-03-31" + _FUNCTION, self._get_function),
-            (
-                "GetFunctionConfiguration",
-                "/2015-03-31" + _FUNCTION + "/configuration",
-                self._told(control_plane.configuration),
-            ),
-            (
-                "GetFunctionConcurrency",
-                "/2019-09-30" + _FUNCTION + "/concurrency",
-                self._told(control_plane.concurrency),
-            ),
-            (
-                "ListVersionsByFunction",
-                "/2015-03-31" + _FUNCTION + "/versions",
-                self._told(control_plane.versions),
-            ),
-            ("ListAliases", "/2015-03-31" + _FUNCTION + "/aliases", self._told(control_plane.aliases)),
-            ("GetAlias", "/2015-03-31" + _FUNCTION + "/aliases/([^/]+)", self._get_alias),
-            ("GetFunctionUrlConfig", "/2021-10-31" + _FUNCTION + "/url", self._get_url),
-            ("ListFunctionUrlConfigs", "/2021-10-31" + _FUNCTION + "/urls", self._list_urls),
-            ("ListTags", "/2017-03-31/tags/([^/]+)", self._told(control_plane.tags)),
-            ("GetPolicy", "/2015-03-31" + _FUNCTION + "/policy", self._get_policy),
-            (
-                "GetRuntimeManagementConfig",
-                "/2021-07-20" + _FUNCTION + "/runtime-management-config",
-                self._told(control_plane.runtime_management),
-            ),
-        ]
+        told: dict[str, Callable[[Function], dict[str, Any]]] = {
+            "GetFunctionConfiguration": control_plane.configuration,
+            "GetFunctionConcurrency": control_plane.concurrency,
+            "ListVersionsByFunction": control_plane.versions,
+            "ListAliases": control_plane.aliases,
+            "ListTags": control_plane.tags,
+            "GetRuntimeManagementConfig": control_plane.runtime_management,
+        }
+        routes: dict[str, Route] = {
+            **{name: self._told(tell) for name, tell in told.items()},
+            "ListFunctions": self._list_functions,
+            "GetFunction": self._get_function,
+            "GetAlias": self._get_alias,
+            "GetFunctionUrlConfig": self._get_url,
+            "ListFunctionUrlConfigs": self._list_urls,
+            "GetPolicy": self._get_policy,
+            "GetRestApis": self._get_rest_apis,
+            "GetResources": self._get_resources,
+        }
+        reads = [(f"lambda:{name}", path, routes[name]) for name, path in LAMBDA_READS.items()]
+        reads += [("apigateway:GET", path, routes[name]) for name, path in GATEWAY_READS.items()]
         self.routes: list[tuple[str, str, Route]] = [
-            *(("GET", path, self._permitted(action, route)) for action, path, route in actions),
+            *(("GET", path, self._permitted(action, route)) for action, path, route in reads),
             ("GET", _PACKAGE, self._get_package),
             ("POST", "/()", self._query),
         ]
 
     def _permitted(self, action: str, route: Route) -> Route:
         async def permitted(ask: Ask) -> None:
-            if f"lambda:{action}" in self._service.denied:
-                raise control_plane.access_denied(self._service.account, f"lambda:{action}")
+            if action in self._service.denied:
+                raise control_plane.access_denied(self._service.account, action)
             await route(ask)
 
         return permitted
@@ -101,16 +91,26 @@ class ControlApi:
 
     def _urls(self, ask: Ask) -> list[dict[str, Any]]:
         function = self._find(ask)[0]
-        opened = self._service.function_urls(function.name)
-        return [control_plane.url_config(function, url, front, created) for url, front, created in opened]
+        opened = self._service.fronts_of(function)
+        return [control_plane.url_config(function, each) for each in opened if each.front.api == "url"]
 
     async def _get_policy(self, ask: Ask) -> None:
         function = self._find(ask)[0]
-        fronts = [front for _, front, _ in self._service.function_urls(function.name)]
-        policy = control_plane.policy(function, fronts)
+        policy = control_plane.policy(function, self._service.fronts_of(function))
         if policy is None:
             raise control_plane.no_such_resource()
         await _respond_json(ask, policy)
+
+    async def _get_rest_apis(self, ask: Ask) -> None:
+        apis = [each for each in self._service.fronts if each.front.api == "rest"]
+        await _respond_json(ask, {"item": [rest_apis.rest_api(each) for each in apis]})
+
+    async def _get_resources(self, ask: Ask) -> None:
+        apis = [each for each in self._service.fronts if each.front.api == "rest" and each.id == ask.name]
+        if not apis:
+            raise rest_apis.no_such_api(ask.name)
+        function = self._service.functions[apis[0].front.function]
+        await _respond_json(ask, {"item": rest_apis.resources(apis[0], function.arn)})
 
     async def _query(self, ask: Ask) -> None:
         """AWS's query protocol: of STS, what tools ask before anything else."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from .api_errors import ApiError
 from .cors import Cors
-from .fronts import Front
+from .fronts import URL_PERMISSIONS, OpenFront
 from .functions import Function
 
 _PAGE = 50
@@ -39,6 +39,11 @@ def configuration(function: Function) -> dict[str, Any]:
     }
     if function.environment:
         shown["Environment"] = {"Variables": dict(function.environment)}
+    if function.layers:
+        region, account = function.arn.split(":")[3:5]
+        shown["Layers"] = [
+            {"Arn": f"arn:aws:lambda:{region}:{account}:layer:{name}:1"} for name in function.layers
+        ]
     return shown
 
 
@@ -97,15 +102,16 @@ def runtime_management(function: Function) -> dict[str, Any]:
     return {"UpdateRuntimeOn": "Auto", "FunctionArn": function.arn}
 
 
-def url_config(function: Function, url: str, front: Front, created: str) -> dict[str, Any]:
+def url_config(function: Function, opened: OpenFront) -> dict[str, Any]:
     """A FunctionUrlConfig."""
+    front = opened.front
     shown: dict[str, Any] = {
-        "FunctionUrl": url,
+        "FunctionUrl": opened.url,
         "FunctionArn": function.arn,
         "AuthType": "AWS_IAM" if front.signed else "NONE",
         "InvokeMode": "RESPONSE_STREAM" if front.streaming else "BUFFERED",
-        "CreationTime": created,
-        "LastModifiedTime": created,
+        "CreationTime": opened.opened,
+        "LastModifiedTime": opened.opened,
     }
     if front.cors:
         shown["Cors"] = _cors(front.cors)
@@ -124,31 +130,53 @@ def _cors(cors: Cors) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value not in (None, [])}
 
 
-def policy(function: Function, fronts: Sequence[Front]) -> dict[str, Any] | None:
-    """The answer to GetPolicy: what AWS grants to everybody for a URL with AuthType NONE; None: nothing."""
-    granted = {each for front in fronts if not front.signed for each in front.granted}
-    if not granted:
+def policy(function: Function, fronts: Sequence[OpenFront]) -> dict[str, Any] | None:
+    """The answer to GetPolicy: what AWS grants for a URL with AuthType NONE, and for a REST API."""
+    urls = [each.front for each in fronts if each.front.api == "url" and not each.front.signed]
+    granted = {permission for front in urls for permission in front.granted}
+    statements = [_for_urls(action, function) for action in URL_PERMISSIONS if action in granted]
+    statements += [_for_api(each, function) for each in fronts if each.front.api == "rest"]
+    if not statements:
         return None
-    everybody = {"Effect": "Allow", "Principal": "*", "Resource": function.arn}
-    statements = [
-        {
-            **everybody,
-            "Sid": "FunctionURLAllowPublicAccess",
-            "Action": "lambda:InvokeFunctionUrl",
-            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}},
-        },
-        {
-            **everybody,
-            "Sid": "FunctionURLInvokeAllowPublicAccess",
-            "Action": "lambda:InvokeFunction",
-            "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
-        },
-    ]
-    allowed = [statement for statement in statements if statement["Action"] in granted]
-    document = {"Version": "2012-10-17", "Id": "default", "Statement": allowed}
     return {
-        "Policy": json.dumps(document),
+        "Policy": json.dumps({"Version": "2012-10-17", "Id": "default", "Statement": statements}),
         "RevisionId": hashlib.sha256(function.arn.encode()).hexdigest()[:32],
+    }
+
+
+# What AWS calls the statement of each permission, and on which condition it grants it.
+_PUBLIC: dict[str, tuple[str, dict[str, Any]]] = {
+    "lambda:InvokeFunctionUrl": (
+        "FunctionURLAllowPublicAccess",
+        {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}},
+    ),
+    "lambda:InvokeFunction": (
+        "FunctionURLInvokeAllowPublicAccess",
+        {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
+    ),
+}
+
+
+def _for_urls(action: str, function: Function) -> dict[str, Any]:
+    return {
+        "Sid": _PUBLIC[action][0],
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": action,
+        "Resource": function.arn,
+        "Condition": _PUBLIC[action][1],
+    }
+
+
+def _for_api(opened: OpenFront, function: Function) -> dict[str, Any]:
+    region, account = function.arn.split(":")[3:5]
+    return {
+        "Sid": f"api-{opened.id}",
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": function.arn,
+        "Condition": {"ArnLike": {"AWS:SourceArn": f"arn:aws:execute-api:{region}:{account}:{opened.id}/*"}},
     }
 
 

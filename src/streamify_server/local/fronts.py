@@ -51,3 +51,13 @@ class Front:
     def prelude_limit(self) -> int:
         # API Gateway wants the metadata in the first 16 KB.
         return 16 * 1024 if self.api == "rest" else 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFront:
+    """A front that callers can reach, and since when; `id` is what AWS would call it."""
+
+    front: Front
+    id: str
+    url: str
+    opened: str

@@ -57,6 +57,7 @@ class Function:
     description: str = ""
     last_modified: str = ""
     opt: Path | None = None  # the folder that stands for /opt
+    layers: tuple[str, ...] = ()  # the names of what was unpacked there
     wrapped: bool = False  # an exec wrapper starts the runtime
 
     @property

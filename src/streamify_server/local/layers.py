@@ -1,6 +1,7 @@
 """Layers and exec wrappers: what Lambda unpacks into /opt, and what it starts in place of the runtime."""
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -10,6 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+
+
+def layer_name(layer: str | Path) -> str:
+    """What a layer is called in its ARN: the name of its archive."""
+    return re.sub(r"[^a-zA-Z0-9-_]+", "-", Path(layer).stem) or "layer"
 
 
 def unpack_layers(layers: Sequence[str | Path]) -> Path:

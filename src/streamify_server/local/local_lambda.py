@@ -17,9 +17,10 @@ from .events import Event, FaultInjected, History, InvocationRecord, LogWritten,
 from .faults import Fault
 from .fronts import URL_PERMISSIONS
 from .functions import DUMMY_CREDENTIALS, Function, make_function
-from .layers import unpack_layers
+from .layers import layer_name, unpack_layers
 from .loop_thread import LoopThread
 from .names import function_arn
+from .reads import ACTIONS
 from .tls import LocalAuthority
 from .unread import held_ports, unread_ports
 
@@ -54,7 +55,8 @@ class LocalLambda:
         host: The address that the Lambda API, Function URLs and the inspector listen on; "0.0.0.0" lets
             containers and other machines in. Any of them can then invoke the functions, which run with your
             rights; `Host` headers may be addresses, names without a dot and names in `.internal`.
-        denied: Actions, such as "lambda:GetPolicy", whose reads are refused with AccessDeniedException.
+        denied: Actions, such as "lambda:GetPolicy" or "apigateway:GET", whose reads are refused with
+            AccessDeniedException.
         log: Called with each log line of every function, from the emulator's thread; `print` will do.
 
     >>> with LocalLambda() as aws:
@@ -176,6 +178,7 @@ class LocalLambda:
             aliases=aliases,
             description=description,
             opt=self._unpacked(layers),
+            layers=tuple(map(layer_name, layers)),
         )
         self._functions[name] = function
         if self._servers:
@@ -523,8 +526,8 @@ def all_made() -> "list[LocalLambda]":
 
 def _denied(actions: Sequence[str]) -> Iterator[str]:
     for action in [actions] if isinstance(actions, str) else actions:
-        if not action.startswith("lambda:"):
-            raise ValueError(f"denied takes actions such as 'lambda:GetPolicy', not {action!r}.")
+        if action not in ACTIONS:
+            raise ValueError(f"denied takes {', '.join(ACTIONS)}, not {action!r}.")
         yield action
 
 

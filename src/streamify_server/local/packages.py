@@ -8,14 +8,34 @@ from pathlib import Path
 _LEFT_OUT = {"__pycache__", ".git", ".venv", "venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 
+# The package that functions here have from LocalLambda, and on Lambda from their package or a layer.
+_OWN = Path(__file__).parent.parent
+
+
 def packed(code: Path) -> bytes:
-    """The files of a folder in a zip archive, without caches and virtual environments."""
+    """The files of a folder in a zip archive, without caches and virtual environments.
+
+    Where the code uses streamify_server and does not bring it, the archive has the one that it runs with.
+    """
+    files = _files(code, code)
+    if _OWN.name not in {name.parts[0] for name in files} and any(map(_uses_own, files.values())):
+        files |= _files(_OWN, _OWN.parent)
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
-        for folder, names, files in os.walk(code):
-            names[:] = sorted(name for name in names if name not in _LEFT_OUT)
-            for name in sorted(files):
-                path = Path(folder, name)
-                if path.is_file():
-                    opened.write(path, path.relative_to(code))
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as opened:
+        for name, path in files.items():
+            opened.write(path, name)
     return archive.getvalue()
+
+
+def _files(top: Path, root: Path) -> dict[Path, Path]:
+    """The files of a folder by their names from a root on."""
+    found = {}
+    for folder, names, files in os.walk(top):
+        names[:] = sorted(name for name in names if name not in _LEFT_OUT)
+        paths = (Path(folder, name) for name in sorted(files))
+        found.update({path.relative_to(root): path for path in paths if path.is_file()})
+    return found
+
+
+def _uses_own(path: Path) -> bool:
+    return path.suffix == ".py" and _OWN.name.encode() in path.read_bytes()

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .fronts import Front
+from .fronts import Front, OpenFront
 from .functions import timestamp
 from .http1 import Handler
 from .http_events import Endpoint
@@ -101,5 +101,5 @@ class Servers:
         handler.endpoint = replace(endpoint, port=listener.port)
         self._fronts.append(listener)
         url = f"{listener.scheme}://{listener.address}/"
-        service.urls.append((url, front, timestamp()))
+        service.fronts.append(OpenFront(front, identity, url, timestamp()))
         return url

@@ -21,7 +21,7 @@ from .events import (
 )
 from .extensions import external_extensions
 from .faults import Fault, FaultQueue
-from .fronts import Front
+from .fronts import OpenFront
 from .functions import Function, process_environment
 from .invocation import Call, Invocation
 from .listener import Listener, out_of_descriptors
@@ -62,7 +62,7 @@ class LambdaService:
         self.functions: dict[str, Function] = {}
         self.history: History = History()
         self.faults: FaultQueue = FaultQueue()
-        self.urls: list[tuple[str, Front, str]] = []
+        self.fronts: list[OpenFront] = []
         self._ca_bundle = ca_bundle
         self._pacing = pacing
         self._concurrency = concurrency
@@ -192,9 +192,9 @@ class LambdaService:
             FaultInjected(function.name, request_id, time.time(), fault, effect)
         )
 
-    def function_urls(self, name: str) -> list[tuple[str, Front, str]]:
-        """The Function URLs of a function, each with its configuration and when it was opened."""
-        return [each for each in self.urls if (each[1].function, each[1].api) == (name, "url")]
+    def fronts_of(self, function: Function) -> list[OpenFront]:
+        """The Function URLs and REST APIs of a function."""
+        return [each for each in self.fronts if each.front.function == function.name]
 
     def _produced(self, call: Call, batch: list[bytes]) -> None:
         """Pieces of a response have left a function: an event for each, if anybody asked for events."""

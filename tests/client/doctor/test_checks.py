@@ -30,7 +30,9 @@ PACKAGE = Package(
     bytecode=(),
     has_streamify=True,
     handler_uses_streamify=True,
+    has_handler=True,
 )
+LAYERS = [{"Arn": "arn:aws:lambda:eu-west-1:123456789012:layer:agent:1"}]
 URL = {
     "FunctionUrl": "https://abc.lambda-url.eu-west-1.on.aws/",
     "AuthType": "AWS_IAM",
@@ -50,6 +52,12 @@ PUBLIC = [
         "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
     },
 ]
+FOR_API = {
+    "Effect": "Allow",
+    "Principal": {"Service": "apigateway.amazonaws.com"},
+    "Action": "lambda:InvokeFunction",
+    "Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:execute-api:eu-west-1:123456789012:a1/*/*/*"}},
+}
 HEALTHY = Facts(
     Target("report", "function", function="report"),
     region="eu-west-1",
@@ -82,6 +90,17 @@ def with_variables(**variables: str) -> Facts:
     return configured(Environment={"Variables": variables})
 
 
+def with_wrapper(wrapper: str, **changes: Any) -> Facts:
+    return configured(Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": wrapper}}, **changes)
+
+
+def provided(executable: bool | None, **changes: Any) -> Facts:
+    """A runtime of one's own whose bootstrap is there, and executable or not; None: it is not there."""
+    modes = {} if executable is None else {"bootstrap": executable}
+    package = replace(PACKAGE, modes=modes, handler_uses_streamify=None, has_handler=False)
+    return replace(configured(Runtime="provided.al2023", **changes), package=package)
+
+
 def packaged(**changes: Any) -> Facts:
     return replace(HEALTHY, package=replace(PACKAGE, **changes))
 
@@ -94,7 +113,8 @@ def of_api(**changes: Any) -> Facts:
     target = Target(
         "https://a1.execute-api.eu-west-1.amazonaws.com/prod/x", "api-gateway", api_id="a1", path="/x"
     )
-    return replace(HEALTHY, target=target, integration=replace(INTEGRATION, **changes))
+    found = replace(INTEGRATION, **changes)
+    return replace(HEALTHY, target=target, integration=found, policy=[*PUBLIC, FOR_API])
 
 
 def only(facts: Facts, name: str) -> Finding:
@@ -120,14 +140,34 @@ def test_a_healthy_function_has_only_good_lines() -> None:
         (with_variables(STREAMIFY_RESPOND="buffered"), "FAIL", "streaming", "one piece"),
         (with_variables(STREAMIFY_RUNTIME="off"), "FAIL", "streaming", "STREAMIFY_RUNTIME"),
         (with_variables(PYTHONPATH="/var/task/lib"), "warn", "pythonpath", "/var/task/lib"),
-        (with_variables(AWS_LAMBDA_EXEC_WRAPPER="/opt/mine"), "warn", "wrapper", "/opt/mine"),
-        (with_variables(AWS_LAMBDA_EXEC_WRAPPER="/opt/datadog_wrapper"), "ok", "wrapper", "Datadog"),
-        (with_variables(AWS_LAMBDA_EXEC_WRAPPER="/opt/streamify-wrapper"), "FAIL", "streaming", "no layer"),
+        (with_variables(STREAMIFY_RESPOND="maybe"), "FAIL", "variables", "'maybe'"),
+        (with_variables(STREAMIFY_RUNTIME="on"), "FAIL", "variables", "'on'"),
         (
-            with_variables(AWS_LAMBDA_EXEC_WRAPPER="/opt/bootstrap"),
+            configured(Environment={"Error": {"ErrorCode": "AccessDeniedException", "Message": "No key."}}),
+            "unknown",
+            "variables",
+            "AccessDeniedException: No key.",
+        ),
+        (with_wrapper("/opt/mine", Layers=LAYERS), "warn", "wrapper", "/opt/mine"),
+        (with_wrapper("/opt/datadog_wrapper", Layers=LAYERS), "ok", "wrapper", "Datadog"),
+        (with_wrapper("/opt/datadog_wrapper"), "FAIL", "wrapper", "no layer"),
+        (with_wrapper("/opt/datadog_wrapper", PackageType="Image", Runtime=None), "ok", "wrapper", "Datadog"),
+        (with_wrapper("/opt/streamify-wrapper"), "FAIL", "streaming", "no layer"),
+        (with_wrapper("/opt/streamify-wrapper", Layers=LAYERS), "ok", "streaming", "wrapper"),
+        (with_wrapper("/opt/bootstrap", Layers=LAYERS), "FAIL", "streaming", "AWS_LWA_INVOKE_MODE"),
+        (with_wrapper("/var/task/run.sh"), "FAIL", "package.executable", "run.sh is not in the package"),
+        (provided(True), "ok", "package", "nothing in the way"),
+        (provided(False), "FAIL", "package.executable", "bootstrap is not executable"),
+        (provided(None), "FAIL", "package.executable", "bootstrap is not in the package"),
+        (provided(None, Layers=LAYERS), "ok", "package", "nothing in the way"),
+        (configured(Runtime="python3.10"), "FAIL", "streaming", "too old"),
+        (packaged(handler_uses_streamify=False), "warn", "streaming", "does not name streamify_server"),
+        (packaged(handler_uses_streamify=None), "unknown", "streaming", "cannot be seen"),
+        (
+            packaged(handler_uses_streamify=None, has_handler=False),
             "FAIL",
-            "streaming",
-            "AWS_LWA_INVOKE_MODE",
+            "package.handler",
+            "app.handler is not in the package",
         ),
         (
             packaged(has_streamify=False, handler_uses_streamify=False),
@@ -136,6 +176,7 @@ def test_a_healthy_function_has_only_good_lines() -> None:
             "not in the package",
         ),
         (packaged(versions={"awslambdaric": "2.0.7"}), "FAIL", "package.awslambdaric", "2.0.7"),
+        (packaged(versions={"awslambdaric": "5.0.0"}), "warn", "package.awslambdaric", "newer"),
         (packaged(shadowing=("logging.py",)), "warn", "package.shadowing", "logging.py"),
         (packaged(bytecode=("3.11",)), "warn", "package.bytecode", "3.11"),
         (
@@ -155,7 +196,28 @@ def test_a_healthy_function_has_only_good_lines() -> None:
             "url.permissions",
             "lambda:InvokeFunction",
         ),
+        (
+            replace(of_url(AuthType="NONE"), policy=[*PUBLIC, {**PUBLIC[0], "Effect": "Deny"}]),
+            "FAIL",
+            "url.permissions",
+            "denies lambda:InvokeFunctionUrl",
+        ),
         (replace(HEALTHY, policy=()), "unknown", "url.permissions", "the caller's own policy"),
+        (
+            replace(HEALTHY, configuration=Unread("the service cannot be reached", cure="Go."), urls=None),
+            "FAIL",
+            "function",
+            "cannot be reached",
+        ),
+        (replace(of_api(), policy=PUBLIC), "FAIL", "api.permission", "it answers 500"),
+        (replace(of_api(role=True), policy=()), "ok", "api.integration", "response streaming"),
+        (
+            replace(of_api(), target=replace(of_api().target, function="another")),
+            "FAIL",
+            "api.integration",
+            "and not another",
+        ),
+        (of_api(transfer_mode=None), "unknown", "api.transfer-mode", "does not know"),
         (of_api(kind="MOCK"), "FAIL", "api.integration", "MOCK"),
         (of_api(kind="HTTP_PROXY"), "warn", "api.integration", "HTTP_PROXY"),
         (
@@ -210,13 +272,17 @@ def test_a_question_that_may_not_be_asked_is_unknown_and_names_its_permission() 
 @pytest.mark.parametrize(
     ("facts", "name"),
     [
-        (replace(HEALTHY, region=Unread("no region is set", fatal=True)), "region"),
-        (replace(HEALTHY, identity=Unread("no credentials were found", fatal=True)), "credentials"),
+        (replace(HEALTHY, region=Unread("no region is set", cure="Pass --region.")), "region"),
+        (
+            replace(HEALTHY, identity=Unread("no credentials were found", cure="Have some.")),
+            "credentials",
+        ),
     ],
 )
 def test_without_region_or_credentials_there_is_one_line(facts: Facts, name: str) -> None:
     (finding,) = check(facts)
     assert (finding.level, finding.check) == ("FAIL", name)
+    assert finding.cure
 
 
 def test_a_url_of_another_function_fails() -> None:

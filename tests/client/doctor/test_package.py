@@ -45,9 +45,25 @@ def test_files_that_hide_the_standard_library(name: str, expected: tuple[str, ..
     assert read({name: b""}).shadowing == expected
 
 
-def test_executable_files_at_the_top() -> None:
+def test_executable_files() -> None:
     package = read({"bootstrap": b"", "run.sh": b"", "bin/tool": b""}, executable=("run.sh", "bin/tool"))
-    assert package.modes == {"bootstrap": False, "run.sh": True}
+    assert package.modes == {"bootstrap": False, "run.sh": True, "bin/tool": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("app.py", True),
+        ("app.pyc", True),
+        ("app/__init__.py", True),
+        ("app.cpython-313-x86_64-linux-gnu.so", True),
+        ("application.py", False),
+        ("lib/app.py", False),
+        ("app.txt", False),
+    ],
+)
+def test_whether_the_handlers_module_is_there(name: str, expected: bool) -> None:
+    assert read({name: b""}).has_handler is expected
 
 
 def test_bytecode_names_its_versions() -> None:

@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from botocore.stub import Stubber
 
+from streamify_client.doctor._checks import check
 from streamify_client.doctor._facts import Facts, Integration, Unread
-from streamify_client.doctor._reads import Reads
+from streamify_client.doctor._reads import Reads, _bare, _download
 from streamify_client.doctor._target import parse_target
 from support.wire_server import Peer, WireServer
 
@@ -103,6 +104,60 @@ def test_the_function_behind_a_rest_api_is_asked_about_too() -> None:
     assert facts.configuration == Unread("gone", absent=True)
 
 
+def test_all_pages_of_an_apis_resources_are_read() -> None:
+    def pages(stubber: Stubber, service: str) -> None:
+        if service == "apigateway" and (page := next(left, None)):
+            stubber.add_response("get_resources", page)
+
+    wanted = method("/other", type="AWS_PROXY", uri=STREAMING_URI, responseTransferMode="STREAM")
+    first: dict[str, Any] = {"items": [method("/items", type="MOCK")], "position": "next"}
+    left = iter([first, {"items": [wanted]}])
+    facts = read(Session(identity, pages), f"{API}/other")
+    assert isinstance(facts.integration, Integration)
+    assert facts.integration.path == "/other"
+
+
+def test_a_boto3_that_does_not_know_the_transfer_mode_is_not_taken_for_buffered() -> None:
+    class Old(Session):
+        def client(self, service: str, **options: Any) -> Any:
+            client = super().client(service, **options)
+            if service == "apigateway":
+                model = client.meta.service_model
+                shape = model.shape_for("Integration")
+                shape.members.pop("responseTransferMode", None)
+                model.shape_for = lambda name: shape
+            return client
+
+    item = method("/{proxy+}", type="AWS_PROXY", uri=STREAMING_URI)
+    facts = read(Old(identity, resources(item)), f"{API}/x")
+    assert isinstance(facts.integration, Integration)
+    assert facts.integration.transfer_mode is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("fn", "fn"),
+        ("fn:prod", "fn"),
+        ("function:fn", "function:fn"),
+        ("123456789012:function:fn:$LATEST", "123456789012:function:fn"),
+        ("123456789012:fn", "123456789012:fn"),
+        (
+            "arn:aws:lambda:eu-west-1:123456789012:function:fn:1",
+            "arn:aws:lambda:eu-west-1:123456789012:function:fn",
+        ),
+    ],
+)
+def test_a_function_without_its_qualifier(given: str, expected: str) -> None:
+    assert _bare(given) == expected
+
+
+def test_an_endpoint_that_is_no_url_is_one_sentence() -> None:
+    facts = read(boto3.Session(**KEYS), "report", endpoint_url="nonsense")
+    (finding,) = check(facts)
+    assert (finding.level, finding.seen) == ("FAIL", "Boto3 cannot ask (Invalid endpoint: nonsense).")
+
+
 def test_a_path_without_a_method_is_absent() -> None:
     facts = read(Session(identity, resources(method("/items", type="MOCK"))), f"{API}/other")
     assert isinstance(facts.integration, Unread)
@@ -116,7 +171,10 @@ def test_a_path_without_a_method_is_absent() -> None:
         ("ResourceNotFoundException", Unread("said", absent=True)),
         (
             "ExpiredTokenException",
-            Unread("the credentials are not accepted (ExpiredTokenException: said)", fatal=True),
+            Unread(
+                "the credentials are not accepted (ExpiredTokenException: said)",
+                cure="Renew them: aws sso login, or new keys.",
+            ),
         ),
         (
             "ServiceException",
@@ -169,9 +227,7 @@ def test_a_package_that_is_not_a_zip_file_is_unknown() -> None:
     def behave(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope")
 
-    from streamify_client.doctor._reads import _download
-
     with WireServer(behave) as server:
-        found = _download(server.url, "app.handler")
+        found = _download(server.url, "app.handler", None)
     assert isinstance(found, Unread)
     assert "cannot be read" in found.reason
