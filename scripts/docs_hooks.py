@@ -1,5 +1,6 @@
-"""Makes the reference and the changelog of the site, and text of links to files that it does not have."""
+"""Makes the site's reference, recipes and changelog, and text of links to files that it does not have."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -23,6 +24,7 @@ REFERENCE = {
     "streamify_server.posting": "Stream through [another transport](../server.md#another-transport).",
     "streamify_server.local": "A Lambda [on your machine](../local-lambda.md).",
 }
+RECIPE = re.compile(r"\]\(\.\./examples/recipes/(\w+)\.(?:py|html)\)")
 OUTSIDE = re.compile(r"\[([^\]\n]*)\]\(\.\./([^)\s#]+)[^)\s]*\)")
 
 
@@ -31,6 +33,8 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     for name, about in REFERENCE.items():
         page = f"reference/{name}.md"
         files.append(File.generated(config, page, content=reference(name, about)))
+    for path in sorted((ROOT / "examples" / "recipes").glob("*.py")):
+        files.append(File.generated(config, f"recipes/{path.stem}.md", content=recipe(path)))
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=changelog.replace("](docs/", "](")))
 
@@ -39,6 +43,18 @@ def reference(name: str, about: str) -> str:
     """The source of a page with every public name of a module, for mkdocstrings."""
     entries = [f"::: {name}.{each}" for each in public_names(importlib.import_module(name))]
     return "\n\n".join([f"# {name}", about, *entries])
+
+
+def recipe(path: Path) -> str:
+    """The source of a page with a recipe: its docstring as text, and its code."""
+    source = path.read_text(encoding="utf-8")
+    module = ast.parse(source)
+    title, _, about = (ast.get_docstring(module) or "").partition("\n")
+    code = "\n".join(source.splitlines()[module.body[0].end_lineno :]).strip()
+    blocks = [f"# {title.rstrip('.')}", about.strip("\n"), f"```python\n# {path.name}\n{code}\n```"]
+    if (page := path.with_suffix(".html")).exists():
+        blocks.append(f"```html\n{page.read_text(encoding='utf-8').strip()}\n```")
+    return "\n\n".join(blocks)
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -57,7 +73,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Replace links to files that the site does not have by the files' paths."""
     if page.file.src_uri.startswith("reference/"):
         return markdown
-    return OUTSIDE.sub(_named, markdown)
+    return OUTSIDE.sub(_named, RECIPE.sub(r"](recipes/\1.md)", markdown))
 
 
 def _named(link: re.Match[str]) -> str:

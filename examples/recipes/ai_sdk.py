@@ -1,14 +1,17 @@
 """The Vercel AI SDK's UI message stream, for `useChat`.
 
-Its protocol: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol
+    streamify dev examples/recipes/ai_sdk.handler
+    useChat({ transport: new DefaultChatTransport({ api: url }) })
 
-streamify dev ai_sdk.handler
-useChat({ transport: new DefaultChatTransport({ api: url }) })
+Its protocol: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Put your own model behind `answer`. An error
+in mid-stream is a part of its own, which `useChat` shows as `error`.
+An answer without a `finish` part was cut off.
 """
 
+import asyncio
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from streamify_server import HttpResponse, sse, streaming_handler
@@ -18,25 +21,28 @@ from streamify_server.middlewares import http_cors, http_error_handler, http_jso
 @streaming_handler(middlewares=[http_cors(), http_error_handler(), http_json_body_parser()])
 def handler(event: dict[str, Any], context: Any) -> HttpResponse:
     text = "".join(part.get("text", "") for part in event["body"]["messages"][-1]["parts"])
-    return HttpResponse(200, {"x-vercel-ai-ui-message-stream": "v1"}, sse(parts(text)))
+    # Two seconds before the function's timeout the reader can still be told.
+    seconds = context.get_remaining_time_in_millis() / 1000 - 2
+    return HttpResponse(200, {"x-vercel-ai-ui-message-stream": "v1"}, sse(parts(text, seconds)))
 
 
-def parts(text: str) -> Iterator[str]:
+async def parts(text: str, seconds: float) -> AsyncIterator[str]:
     part_id = uuid.uuid4().hex
     yield part("start", messageId=uuid.uuid4().hex)
     yield part("text-start", id=part_id)
     try:
-        for word in answer(text):
-            yield part("text-delta", id=part_id, delta=word)
+        async with asyncio.timeout(seconds):
+            async for word in answer(text):
+                yield part("text-delta", id=part_id, delta=word)
     except Exception as failure:
-        yield part("error", errorText=str(failure))
+        yield part("error", errorText=str(failure) or "The model took too long.")
         raise  # a verified reader and the log learn of it too
     yield part("text-end", id=part_id)
     yield part("finish")
     yield "[DONE]"
 
 
-def answer(text: str) -> Iterator[str]:
+async def answer(text: str) -> AsyncIterator[str]:
     """The model: it says back what it was told, word by word."""
     for word in text.split():
         if word == "fail":

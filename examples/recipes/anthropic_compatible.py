@@ -1,17 +1,18 @@
 """An endpoint that speaks Anthropic's messages API, for any client that does, on FastAPI.
 
-    streamify dev anthropic_compatible.handler
+    streamify dev examples/recipes/anthropic_compatible.handler
     Anthropic(base_url=url, api_key="any").messages.stream(model="echo", max_tokens=99, messages=...)
 
 Put your own model behind `answer`. An error in mid-stream is told as the API tells it: the reader raises.
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
@@ -42,7 +43,7 @@ async def answer(messages: list[Message]) -> AsyncIterator[str]:
 
 
 @app.post("/v1/messages")
-async def messages(request: MessagesRequest) -> Response:
+async def messages(request: MessagesRequest, http: Request) -> Response:
     if request.model != "echo":
         return JSONResponse(error("not_found_error", f"model: {request.model}"), 404)
     message: dict[str, Any] = {
@@ -56,27 +57,37 @@ async def messages(request: MessagesRequest) -> Response:
         "usage": {"input_tokens": 0, "output_tokens": 0},
     }
     if request.stream:
-        return StreamingResponse(events(request, message), media_type="text/event-stream")
+        return StreamingResponse(events(request, message, seconds_left(http)), media_type="text/event-stream")
     text = "".join([word async for word in answer(request.messages)])
     content = [{"type": "text", "text": text}]
     return JSONResponse({**message, "content": content, "stop_reason": "end_turn"})
 
 
-async def events(request: MessagesRequest, message: dict[str, Any]) -> AsyncIterator[str]:
+async def events(
+    request: MessagesRequest, message: dict[str, Any], seconds: float | None
+) -> AsyncIterator[str]:
     yield event("message_start", message=message)
     yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
     words = 0
     try:
-        async for word in answer(request.messages):
-            words += 1
-            yield event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
+        async with asyncio.timeout(seconds):
+            async for word in answer(request.messages):
+                words += 1
+                yield event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
     except Exception as failure:
-        yield f"event: error\ndata: {json.dumps(error('api_error', str(failure)))}\n\n"
+        told = error("api_error", str(failure) or "The model took too long.")
+        yield f"event: error\ndata: {json.dumps(told)}\n\n"
         raise  # a verified reader and the log learn of it too
     yield event("content_block_stop", index=0)
     stop = {"stop_reason": "end_turn", "stop_sequence": None}
     yield event("message_delta", delta=stop, usage={"output_tokens": words})
     yield event("message_stop")
+
+
+def seconds_left(http: Request) -> float | None:
+    """How long the model may take: two seconds before the function's timeout the reader can still be told."""
+    context = http.scope.get("aws.context")
+    return None if context is None else context.get_remaining_time_in_millis() / 1000 - 2
 
 
 def event(kind: str, **fields: Any) -> str:

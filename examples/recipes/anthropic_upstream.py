@@ -7,6 +7,7 @@ too many requests) is an HTTP status, because the model is asked before the head
 upstream stream is closed whatever ends this one: its last event, a caller that is refused, the deadline.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,22 +34,34 @@ async def handler(event: dict[str, Any], context: Any) -> HttpResponse:
         raise HttpError(429, "The model has too much to do; try again.") from refused
     except anthropic.APIError as refused:
         raise HttpError(502, "The model cannot be asked now.", expose=True) from refused
-    return HttpResponse(200, {"cache-control": "no-store"}, sse(Told(upstream)))
+    return HttpResponse(200, {"cache-control": "no-store"}, sse(Told(upstream, seconds_left(context))))
+
+
+def seconds_left(context: Any) -> float:
+    """How long the model may take: two seconds before the function's timeout the reader can still be told."""
+    left: float = context.get_remaining_time_in_millis() / 1000
+    return left - 2
 
 
 class Told:
     """The upstream's events as ours. Closing it closes the upstream, even if nothing was read."""
 
-    def __init__(self, upstream: anthropic.AsyncStream[Any]) -> None:
+    def __init__(self, upstream: anthropic.AsyncStream[Any], seconds: float) -> None:
         self.upstream = upstream
+        self.seconds = seconds
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        done = False
         try:
-            async for event in self.upstream:
-                if event.type == "content_block_delta" and event.delta.type == "text_delta":
-                    yield {"event": "delta", "data": {"text": event.delta.text}}
-                elif event.type == "message_delta":
-                    yield {"event": "done", "data": {"reason": event.delta.stop_reason}}
+            async with asyncio.timeout(self.seconds):
+                async for event in self.upstream:
+                    if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                        yield {"event": "delta", "data": {"text": event.delta.text}}
+                    elif event.type == "message_delta":
+                        done = True
+                        yield {"event": "done", "data": {"reason": event.delta.stop_reason}}
+            if not done:
+                raise EOFError("The answer ended without a stop_reason.")  # the SDK does not mind
         except Exception:
             yield {"event": "error", "data": {"message": "The model stopped in the middle of its answer."}}
             raise  # a verified reader and the log learn what it was

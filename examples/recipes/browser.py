@@ -1,17 +1,18 @@
 """A page that reads streams in both ways that browsers have: EventSource and fetch.
 
-    streamify dev browser.handler
+    streamify dev examples/recipes/browser.handler
 
-A browser cannot verify a stream. So the last event says that all came, and an error is an event of its own:
-what ends without either was cut off.
+A browser cannot verify a stream. So the last event, or the last line, says that all came, and an error is one
+of its own: what ends without either was cut off. Put your own model behind `answer`.
 """
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from streamify_server import HttpResponse, sse, streaming_handler
+from streamify_server import HttpResponse, ndjson, sse, streaming_handler
 from streamify_server.middlewares import http_error_handler, http_router
 
 PAGE = Path(__file__).with_name("browser.html")
@@ -22,28 +23,42 @@ def page(event: dict[str, Any], context: Any) -> HttpResponse:
 
 
 def events(event: dict[str, Any], context: Any) -> HttpResponse:
+    """Server-sent events, for EventSource: each delta, and at the end done or failed."""
     prompt = (event.get("queryStringParameters") or {}).get("prompt", "")
-    return HttpResponse(200, {"cache-control": "no-store"}, sse(told(prompt)))
+
+    async def told() -> AsyncIterator[dict[str, Any]]:
+        async for said in spoken(prompt, context):
+            (name,) = said
+            yield {"event": name, "data": said[name]}
+
+    return HttpResponse(200, {"cache-control": "no-store"}, sse(told()))
 
 
-def told(prompt: str) -> Iterator[dict[str, Any]]:
+def lines(event: dict[str, Any], context: Any) -> HttpResponse:
+    """The same as JSON Lines, for fetch."""
+    return HttpResponse(200, {}, ndjson(spoken(json.loads(event["body"])["prompt"], context)))
+
+
+async def spoken(prompt: str, context: Any) -> AsyncIterator[dict[str, str]]:
+    # Two seconds before the function's timeout the reader can still be told.
+    seconds = context.get_remaining_time_in_millis() / 1000 - 2
     try:
-        for word in answer(prompt):
-            yield {"event": "delta", "data": {"text": word}}
-        yield {"event": "done", "data": {}}
+        async with asyncio.timeout(seconds):
+            async for word in answer(prompt):
+                yield {"delta": word}
+        yield {"done": "All of the answer has come."}
     except Exception:
-        yield {"event": "failed", "data": {"message": "The answer stopped in the middle."}}
-        raise
+        yield {"failed": "The answer stopped in the middle."}
+        raise  # a verified reader and the log learn what it was
 
 
-def text(event: dict[str, Any], context: Any) -> HttpResponse:
-    return HttpResponse(200, {"content-type": "text/plain"}, answer(json.loads(event["body"])["prompt"]))
-
-
-def answer(prompt: str) -> Iterator[str]:
+async def answer(prompt: str) -> AsyncIterator[str]:
+    """The model: it says back what it was told, word by word."""
     for word in prompt.split():
+        if word == "fail":
+            raise RuntimeError("the model gave up")
         yield f"{word} "
 
 
-routes = [("GET", "/", page), ("GET", "/events", events), ("POST", "/text", text)]
+routes = [("GET", "/", page), ("GET", "/events", events), ("POST", "/lines", lines)]
 handler = streaming_handler(middlewares=[http_error_handler()])(http_router(routes))

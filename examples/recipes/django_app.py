@@ -1,6 +1,8 @@
-"""A Django project in one file, streamed: `handler = streaming_asgi(get_asgi_application())`.
+"""A Django project in one file, streamed.
 
-streamify dev django_app.handler
+    streamify dev examples/recipes/django_app.handler
+
+In a project of your own, the last line belongs into asgi.py.
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """An export of a table as CSV, and its readers: pandas, DuckDB, a Parquet file.
 
-python export.py            # with AWS credentials, and the function "export" deployed
+    python export.py        # with AWS credentials, and the function "export" deployed
+
+A stream that is cut off is an error for every reader, and leaves no file.
 """
 
 from collections.abc import Iterator

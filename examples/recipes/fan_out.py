@@ -19,12 +19,20 @@ def handler(event: dict[str, Any], context: Any) -> Iterator[str]:
 
 
 def longest_pages(client: "StreamClient", pages: list[str]) -> list[tuple[int, int]]:
-    """Page number and number of words, longest first; a page that fails stops nothing but itself."""
-    found = []
+    """Page number and number of words, longest first. A page that fails does not stop the others.
+
+    Raises:
+        ExceptionGroup: Of all that failed, once the other pages have been read.
+    """
+    found, failed = [], []
     for item in client.map("fan_out", [{"page": page} for page in pages], concurrency=8):
-        if item.error is None:
+        if item.error is not None:
+            failed.append(item.error)
+        else:
             lines = item.value.splitlines()[1:]
             found.append((item.index, sum(int(line.rpartition(",")[2]) for line in lines)))
+    if failed:
+        raise ExceptionGroup(f"{len(failed)} of {len(pages)} pages failed", failed)
     return sorted(found, key=lambda each: -each[1])
 
 

@@ -1,24 +1,28 @@
 """An MCP server with FastMCP on a Function URL, stateless.
 
-    streamify dev fastmcp_server.handler
+    streamify dev examples/recipes/fastmcp_server.handler
 
-Set MCP_ALLOWED_HOSTS to the host of the Function URL, as for mcp_server.py.
+Set MCP_ALLOWED_HOSTS to the host of the Function URL, as for mcp_server.py. A tool ends within TOOL_SECONDS,
+which must be less than the function's timeout: a client whose answer never comes waits for ever.
 """
 
+import asyncio
 import os
 
 from fastmcp import Context, FastMCP
 
 from streamify_server.asgi import streaming_asgi
 
+TOOL_SECONDS = float(os.environ.get("TOOL_SECONDS", "20"))
 server: FastMCP = FastMCP("counter")
 
 
-@server.tool
-async def count(to: int, context: Context) -> str:
-    """Count, and tell the progress of it."""
+@server.tool(timeout=TOOL_SECONDS)
+async def count(to: int, context: Context, pause: float = 0) -> str:
+    """Count, with a pause in seconds after each number, and tell the progress of it."""
     for number in range(1, to + 1):
         await context.report_progress(number, to)
+        await asyncio.sleep(pause)
     return f"counted to {to}"
 
 

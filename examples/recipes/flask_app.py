@@ -1,6 +1,8 @@
-"""A Flask application, streamed: WSGI through a2wsgi.
+"""A Flask application, streamed.
 
-streamify dev flask_app.handler
+    streamify dev examples/recipes/flask_app.handler
+
+`streaming_wsgi` takes any WSGI application; it builds their environment with a2wsgi.
 """
 
 from collections.abc import Iterator

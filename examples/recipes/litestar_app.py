@@ -1,6 +1,8 @@
 """A Litestar application, streamed.
 
-streamify dev litestar_app.handler
+    streamify dev examples/recipes/litestar_app.handler
+
+Each piece of a Stream and each event leaves the function at once.
 """
 
 from collections.abc import AsyncIterator

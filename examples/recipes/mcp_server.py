@@ -1,12 +1,16 @@
 """An MCP server on a Function URL: stateless streamable HTTP, so that any process can answer any request.
 
-    streamify dev mcp_server.handler
+    streamify dev examples/recipes/mcp_server.handler
     async with Client(url + "mcp") as client: await client.call_tool("count", {"to": 3})
 
 The server checks the Host header against rebinding attacks. A Function URL has a host of its own, which must
 be allowed: set MCP_ALLOWED_HOSTS to it ("abc.lambda-url.us-east-1.on.aws"; several with commas).
+
+A tool ends within TOOL_SECONDS, which must be less than the function's timeout: a client whose answer never
+comes may wait for ever.
 """
 
+import asyncio
 import os
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -14,14 +18,17 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from streamify_server.asgi import streaming_asgi
 
+TOOL_SECONDS = float(os.environ.get("TOOL_SECONDS", "20"))
 server = MCPServer("counter")
 
 
 @server.tool()
-async def count(to: int, context: Context) -> str:
-    """Count, and tell the progress of it."""
-    for number in range(1, to + 1):
-        await context.report_progress(number, to)
+async def count(to: int, context: Context, pause: float = 0) -> str:
+    """Count, with a pause in seconds after each number, and tell the progress of it."""
+    async with asyncio.timeout(TOOL_SECONDS):
+        for number in range(1, to + 1):
+            await context.report_progress(number, to)
+            await asyncio.sleep(pause)
     return f"counted to {to}"
 
 

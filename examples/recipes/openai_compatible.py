@@ -1,19 +1,20 @@
 """An endpoint that speaks OpenAI's chat completions API, for any client that does, on FastAPI.
 
-    streamify dev openai_compatible.handler
+    streamify dev examples/recipes/openai_compatible.handler
     client = OpenAI(base_url=url + "v1", api_key="any")
     client.chat.completions.create(model="echo", messages=..., stream=True)
 
 Put your own model behind `answer`. An error in mid-stream is told as the API tells it: the reader raises.
 """
 
+import asyncio
 import json
 import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
@@ -43,32 +44,39 @@ async def answer(messages: list[Message]) -> AsyncIterator[str]:
 
 
 @app.post("/v1/chat/completions")
-async def complete(request: ChatRequest) -> Response:
+async def complete(request: ChatRequest, http: Request) -> Response:
     if request.model != "echo":
         return JSONResponse(error(f"The model {request.model!r} does not exist.", "model_not_found"), 404)
     reply = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": request.model}
     if request.stream:
-        return StreamingResponse(events(request, reply), media_type="text/event-stream")
+        return StreamingResponse(events(request, reply, seconds_left(http)), media_type="text/event-stream")
     text = "".join([word async for word in answer(request.messages)])
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return JSONResponse({**reply, "object": "chat.completion", "choices": [choice]})
 
 
-async def events(request: ChatRequest, reply: dict[str, Any]) -> AsyncIterator[str]:
+async def events(request: ChatRequest, reply: dict[str, Any], seconds: float | None) -> AsyncIterator[str]:
     def event(delta: dict[str, str], finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return data({**reply, "object": "chat.completion.chunk", "choices": [choice]})
 
     yield event({"role": "assistant", "content": ""})
     try:
-        async for word in answer(request.messages):
-            yield event({"content": word})
+        async with asyncio.timeout(seconds):
+            async for word in answer(request.messages):
+                yield event({"content": word})
     except Exception as failure:
-        yield data(error(str(failure), "server_error"))
+        yield data(error(str(failure) or "The model took too long.", "server_error"))
         raise  # a verified reader and the log learn of it too
     yield event({}, "stop")
     yield "data: [DONE]\n\n"
+
+
+def seconds_left(http: Request) -> float | None:
+    """How long the model may take: two seconds before the function's timeout the reader can still be told."""
+    context = http.scope.get("aws.context")
+    return None if context is None else context.get_remaining_time_in_millis() / 1000 - 2
 
 
 def data(value: Any) -> str:

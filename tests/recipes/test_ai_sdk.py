@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import Serve
 
 PEERS = Path(__file__).parent / "peers"
@@ -31,7 +33,16 @@ def test_the_sdk_sees_the_text_grow(serve: Serve) -> None:
     assert said["failure"] is None
 
 
-def test_an_error_in_mid_stream_reaches_the_sdk(serve: Serve) -> None:
-    said = read(serve("ai_sdk"), "begun fail")
-    assert said["texts"][-1] == "begun "
-    assert "the model gave up" in said["failure"]
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        ("refuse", "401: no key"),
+        ("fail", "the model gave up"),
+        ("stall", "The model took too long."),
+        ("die", "The answer was cut off."),
+    ],
+)
+def test_a_model_that_fails_is_an_error_for_the_sdk(serve: Serve, does: str, told: str) -> None:
+    said = read(serve("another_model", timeout=5, RECIPE="ai_sdk", MODEL_DOES=does), "hi")
+    assert said["texts"][-1] == ("" if does == "refuse" else "begun ")
+    assert said["failure"] == told

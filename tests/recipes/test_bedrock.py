@@ -1,18 +1,20 @@
 """Bedrock behind a handler, with real boto3 on a loopback Bedrock."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 
 from streamify_client import FunctionError, HttpStatusError, StreamClient
 from streamify_server.local import LocalLambda
-from support.bedrock_server import answers, fails_after, throttles
-from support.wire_server import WireServer
+from support.bedrock_server import answers, ends_after, fails_after, refuses, stalls_after
+from support.wire_server import Peer, WireServer
 
 from .conftest import RECIPES
 
-Bedrock = Callable[[WireServer], StreamClient]
+Behave = Callable[[Peer], None]
 
 
 def environment(server: WireServer) -> dict[str, str]:
@@ -25,14 +27,14 @@ def environment(server: WireServer) -> dict[str, str]:
     }
 
 
-def add(aws: LocalLambda, handler: str, server: WireServer) -> None:
+def add(aws: LocalLambda, handler: str, server: WireServer, silence: float = 20) -> None:
     aws.add_function(
         "bedrock",
         handler=f"bedrock.{handler}",
         code=RECIPES,
         timeout=30,
         memory_size=512,
-        environment=environment(server),
+        environment={**environment(server), "SILENCE": str(silence)},
     )
 
 
@@ -82,10 +84,65 @@ def test_an_error_in_mid_stream_is_an_event_and_raises(aws: LocalLambda, client:
     assert told == ["delta", "error"]
 
 
-def test_a_throttle_is_a_status(aws: LocalLambda, client: StreamClient) -> None:
-    with WireServer(throttles) as server:
+@pytest.mark.parametrize("upset", [ends_after("begun"), stalls_after("begun")], ids=["ends", "stalls"])
+@pytest.mark.parametrize("verified", ["auto", "off"])
+def test_an_answer_without_its_end_is_never_a_quiet_end(
+    aws: LocalLambda, client: StreamClient, upset: Behave, verified: Literal["auto", "off"]
+) -> None:
+    told: list[str | None] = []
+    with WireServer(upset) as server:
+        add(aws, "events", server, silence=0.5)
+        url = aws.function_url("bedrock", invoke_mode="RESPONSE_STREAM")
+        raises = pytest.raises(FunctionError) if verified == "auto" else contextlib.nullcontext()
+        stream = client.stream(url, query={"prompt": "hi"}, verified=verified)
+        with stream, raises:
+            told.extend(event.event for event in stream.iter_sse())
+    assert told == ["delta", "error"]
+
+
+@pytest.mark.parametrize(
+    ("upset", "says"),
+    [
+        (ends_after("begun"), "ended without messageStop"),
+        (stalls_after("begun"), "Read timed out"),
+        (refuses("429 Too Many Requests", "ThrottlingException"), "ThrottlingException"),
+        (refuses("403 Forbidden", "AccessDeniedException"), "AccessDeniedException"),
+    ],
+    ids=["ends", "stalls", "throttles", "refuses"],
+)
+def test_text_without_its_end_is_an_error(
+    aws: LocalLambda, client: StreamClient, upset: Behave, says: str
+) -> None:
+    with WireServer(upset) as server:
+        add(aws, "text", server, silence=0.5)
+        with pytest.raises(FunctionError, match=says):
+            client.stream("bedrock", {"prompt": "hi"}).read()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "seen"),
+    [
+        ("429 Too Many Requests", "ThrottlingException", 429),
+        ("403 Forbidden", "AccessDeniedException", 502),
+    ],
+)
+def test_a_refusal_is_a_status(
+    aws: LocalLambda, client: StreamClient, status: str, kind: str, seen: int
+) -> None:
+    with WireServer(refuses(status, kind)) as server:
         add(aws, "events", server)
         url = aws.function_url("bedrock", invoke_mode="RESPONSE_STREAM")
         with pytest.raises(HttpStatusError) as refused:
             client.stream(url, query={"prompt": "hi"}).open()
-    assert refused.value.status_code == 429
+    assert refused.value.status_code == seen
+
+
+def test_an_answer_is_given_up_before_the_functions_time_is(aws: LocalLambda, client: StreamClient) -> None:
+    told: list[str | None] = []
+    with WireServer(answers(*["word "] * 3)) as server:
+        add(aws, "events", server, silence=30)  # one more silence would not fit
+        url = aws.function_url("bedrock", invoke_mode="RESPONSE_STREAM")
+        stream = client.stream(url, query={"prompt": "hi"})
+        with stream, pytest.raises(FunctionError, match="time is up"):
+            told.extend(event.event for event in stream.iter_sse())
+    assert told[-1] == "error"

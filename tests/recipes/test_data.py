@@ -1,27 +1,14 @@
 """An export into data frames, SQL and Parquet; a fan-out with map and with Dask."""
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from streamify_client import StreamClient, TruncatedStreamError
 from streamify_server.local import Fault, LocalLambda
 
-from .conftest import RECIPES
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+from .conftest import RECIPES, load
 
 
 @pytest.fixture
@@ -49,6 +36,15 @@ def test_a_parquet_file_is_written_chunk_by_chunk(client: StreamClient, tmp_path
     assert [each.name for each in tmp_path.iterdir()] == ["export.parquet"]
 
 
+@pytest.mark.parametrize("read", ["hottest", "averages"])
+def test_a_stream_that_is_cut_is_an_error_for_every_reader(
+    aws: LocalLambda, client: StreamClient, read: str
+) -> None:
+    aws.inject("export", Fault(cut_after=100_000))
+    with pytest.raises(TruncatedStreamError):
+        getattr(load("export"), read)(client, 25_000)
+
+
 def test_a_stream_that_is_cut_leaves_no_parquet_file(
     aws: LocalLambda, client: StreamClient, tmp_path: Path
 ) -> None:
@@ -60,6 +56,22 @@ def test_a_stream_that_is_cut_leaves_no_parquet_file(
 
 def test_map_reads_many_pages_at_once(client: StreamClient) -> None:
     assert load("fan_out").longest_pages(client, ["a b", "c d e", "f"]) == [(1, 3), (0, 2), (2, 1)]
+
+
+def test_pages_that_fail_are_told_when_the_others_have_been_read(
+    aws: LocalLambda, client: StreamClient
+) -> None:
+    aws.inject("fan_out", Fault(cut_after_chunks=1), times=1)
+    with pytest.raises(ExceptionGroup, match="1 of 3 pages failed") as failed:
+        load("fan_out").longest_pages(client, ["a b", "c d e", "f"])
+    assert isinstance(failed.value.exceptions[0], TruncatedStreamError)
+    assert len(aws.invocations("fan_out")) == 3
+
+
+def test_a_page_that_fails_is_dasks_error(aws: LocalLambda, client: StreamClient) -> None:
+    aws.inject("fan_out", Fault(cut_after_chunks=1))
+    with pytest.raises(TruncatedStreamError):
+        load("fan_out").word_counts(["a b a", "b c"], aws.client_kwargs)
 
 
 def test_dask_reads_a_page_a_partition(aws: LocalLambda, client: StreamClient) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamify_client import HttpStatusError, StreamClient
+from streamify_client import HttpStatusError, StreamClient, TruncatedStreamError
+from streamify_server.local import Fault, LocalLambda
 
 from .conftest import Serve
 
@@ -15,6 +16,16 @@ def test_a_frameworks_streaming_response_arrives_whole_and_in_its_pieces(serve: 
         assert (stream.status_code, stream.content_type) == (200, stream.headers["content-type"])
         assert str(stream.content_type).startswith("text/csv")
     assert stream.result.verified
+
+
+@pytest.mark.parametrize("name", ["django_app", "litestar_app", "flask_app"])
+def test_a_response_that_is_cut_off_is_an_error(aws: LocalLambda, serve: Serve, name: str) -> None:
+    url = serve(name)
+    aws.inject(name, Fault(cut_after_chunks=2, cut="clean"))
+    rows: list[str] = []
+    with StreamClient() as client, pytest.raises(TruncatedStreamError):
+        rows.extend(client.stream(f"{url}squares", query={"rows": 4}))
+    assert rows == ["0,0\n", "1,1\n"]
 
 
 @pytest.mark.parametrize("name", ["django_app", "litestar_app", "flask_app"])

@@ -28,6 +28,14 @@ async def test_a_failing_tool_is_an_error_of_the_tool(serve: Serve) -> None:
     assert result.is_error
 
 
+@pytest.mark.parametrize("name", ["mcp_server", "fastmcp_server"])
+async def test_a_tool_that_stalls_is_an_error_of_the_tool(serve: Serve, name: str) -> None:
+    url = serve(name, MCP_ALLOWED_HOSTS="127.0.0.1:*", TOOL_SECONDS="0.5")
+    async with Client(f"{url}mcp") as client:
+        result = await client.call_tool("count", {"to": 2, "pause": 3600})
+    assert result.is_error
+
+
 def test_a_host_that_is_not_allowed_is_refused(serve: Serve) -> None:
     url = serve("mcp_server", MCP_ALLOWED_HOSTS="abc.lambda-url.us-east-1.on.aws")
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}

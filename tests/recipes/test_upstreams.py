@@ -4,9 +4,11 @@ The upstreams are the recipes that speak the same APIs, so both ends are real; a
 in for one where an upstream refuses, breaks or stalls.
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 
@@ -24,15 +26,25 @@ def client() -> Iterator[StreamClient]:
         yield client
 
 
-def openai_chain(serve: Serve, base: str, timeout: float = 30) -> str:
+def openai_chain(serve: Serve, base: str, timeout: float = 30, refused: bool = False) -> str:
     return serve(
-        "openai_upstream", timeout=timeout, OPENAI_BASE_URL=f"{base}v1", OPENAI_API_KEY="any", MODEL="echo"
+        "refused" if refused else "openai_upstream",
+        timeout=timeout,
+        OPENAI_BASE_URL=f"{base}v1",
+        OPENAI_API_KEY="any",
+        MODEL="echo",
+        RECIPE="openai_upstream",
     )
 
 
-def anthropic_chain(serve: Serve, base: str, timeout: float = 30) -> str:
+def anthropic_chain(serve: Serve, base: str, timeout: float = 30, refused: bool = False) -> str:
     return serve(
-        "anthropic_upstream", timeout=timeout, ANTHROPIC_BASE_URL=base, ANTHROPIC_API_KEY="any", MODEL="echo"
+        "refused" if refused else "anthropic_upstream",
+        timeout=timeout,
+        ANTHROPIC_BASE_URL=base,
+        ANTHROPIC_API_KEY="any",
+        MODEL="echo",
+        RECIPE="anthropic_upstream",
     )
 
 
@@ -82,37 +94,63 @@ def test_a_refusal_is_a_status(
 
 
 @pytest.mark.parametrize("chain", [openai_chain, anthropic_chain])
+@pytest.mark.parametrize("how", ["fin", "end", "stall"])
+@pytest.mark.parametrize("verified", ["auto", "off"])
 def test_an_upstream_that_breaks_off_is_never_a_quiet_end(
-    serve: Serve, client: StreamClient, chain: Chain
+    serve: Serve, client: StreamClient, chain: Chain, how: str, verified: Literal["auto", "off"]
 ) -> None:
     def behave(peer: Peer) -> None:
         peer.head(EVENTS)
         peer.chunk(b": begun\n\n")
-        peer.rst()
+        if how == "stall":
+            peer.wait_gone(60)
+        else:
+            getattr(peer, how)()
 
     with WireServer(behave) as server:
-        url = chain(serve, f"{server.url}/")
+        url = chain(serve, f"{server.url}/", timeout=8 if how == "stall" else 30)
         told: list[str] = []
-        with client.stream(url, query={"prompt": "hi"}) as stream, pytest.raises(FunctionError):
+        raises = pytest.raises(FunctionError) if verified == "auto" else contextlib.nullcontext()
+        with client.stream(url, query={"prompt": "hi"}, verified=verified) as stream, raises:
             told.extend(event.event for event in stream.iter_sse())
     assert told == ["error"]
 
 
 @pytest.mark.parametrize("chain", [openai_chain, anthropic_chain])
-def test_an_upstream_is_closed_when_the_deadline_strikes(
+def test_the_upstream_of_a_caller_who_is_refused_is_closed(
     serve: Serve, client: StreamClient, chain: Chain
 ) -> None:
     gone = threading.Event()
 
-    def stall(peer: Peer) -> None:
+    def behave(peer: Peer) -> None:
         peer.head(EVENTS)
         if peer.wait_gone(20):
             gone.set()
 
+    with WireServer(behave) as server:
+        url = chain(serve, f"{server.url}/", refused=True)
+        with pytest.raises(HttpStatusError, match="403"):
+            client.stream(url, query={"prompt": "hi"}).open()
+        assert gone.wait(20)
+
+
+@pytest.mark.parametrize("chain", [openai_chain, anthropic_chain])
+@pytest.mark.parametrize("begun", [False, True], ids=["before its head", "in mid-stream"])
+def test_an_upstream_that_stalls_is_closed_when_time_is_up(
+    serve: Serve, client: StreamClient, chain: Chain, begun: bool
+) -> None:
+    gone = threading.Event()
+
+    def stall(peer: Peer) -> None:
+        if begun:
+            peer.head(EVENTS)
+        if peer.wait_gone(20):
+            gone.set()
+
     with WireServer(stall) as server:
-        url = chain(serve, f"{server.url}/", timeout=4)
+        url = chain(serve, f"{server.url}/", timeout=6)
         with (
-            pytest.raises(FunctionError, match=r"time|deadline"),
+            pytest.raises(FunctionError if begun else HttpStatusError, match=r"TimeoutError|status 50\d"),
             client.stream(url, query={"prompt": "hi"}) as stream,
         ):
             list(stream.iter_sse())

@@ -47,7 +47,32 @@ def fails_after(word: str) -> Any:
     return behave
 
 
-def throttles(peer: Peer) -> None:
-    """Refuse."""
-    body = json.dumps({"message": "Too many requests"}).encode()
-    peer.reply("429 Too Many Requests", body, {"x-amzn-errortype": "ThrottlingException"})
+def ends_after(word: str) -> Any:
+    """Answer with a word, and end in good order without a last event."""
+
+    def behave(peer: Peer) -> None:
+        peer.head(CONTENT_TYPE)
+        peer.chunk(event("contentBlockDelta", {"delta": {"text": word}, "contentBlockIndex": 0}))
+        peer.end()
+
+    return behave
+
+
+def stalls_after(word: str) -> Any:
+    """Answer with a word, and say no more."""
+
+    def behave(peer: Peer) -> None:
+        peer.head(CONTENT_TYPE)
+        peer.chunk(event("contentBlockDelta", {"delta": {"text": word}, "contentBlockIndex": 0}))
+        peer.wait_gone(60)
+
+    return behave
+
+
+def refuses(status: str, kind: str) -> Any:
+    """Refuse with a status and the type of an exception."""
+
+    def behave(peer: Peer) -> None:
+        peer.reply(status, json.dumps({"message": "no"}).encode(), {"x-amzn-errortype": kind})
+
+    return behave
