@@ -58,13 +58,18 @@ def checkpoint(state: Any) -> Checkpoint:
     An invocation that finds this state in `last_checkpoint` must produce exactly what would have followed.
 
     Args:
-        state: What JSON knows, at most 1 KiB of it. It is serialised now. It is not secret: it travels
-            through the caller.
+        state: What JSON knows, but None; at most 1 KiB of it. It is serialised now. It is not secret: it
+            travels through the caller.
 
     Raises:
         TypeError: The state cannot become JSON.
-        ValueError: It is larger than 1 KiB as JSON, or holds NaN or an infinity.
+        ValueError: It is None, larger than 1 KiB as JSON, or holds NaN or an infinity.
     """
+    if state is None:
+        raise ValueError(
+            "A checkpoint's state cannot be None, which last_checkpoint returns in the first part: the next "
+            "one would begin again. Behind the last item, say so with a state of your own, or say nothing."
+        )
     try:
         text = json.dumps(state, separators=(",", ":"), allow_nan=False)
     except TypeError as error:

@@ -112,7 +112,9 @@ class _Recorder:
     async def drained(self) -> None:
         pass
 
-    def forward(self, at: Checkpoint) -> None:
+    goes_on = True
+
+    def forward(self, at: Checkpoint, *, waits: bool) -> None:
         self.checkpoints.append(json.loads(at.state))
 
     def end(self) -> None:

@@ -1,6 +1,7 @@
 """Streams that go on: parts joined into one body, resumed behind a checkpoint, and never a wrong byte."""
 
 import asyncio
+import contextlib
 import gzip
 import io
 import threading
@@ -24,6 +25,7 @@ from streamify_client import (
     StreamTimeoutError,
     TruncatedStreamError,
 )
+from streamify_client.wire.eventstream import encode_frame
 from support.clients import CREDENTIALS, stream_client
 from support.parts import Sending, finish, part, send, token_of
 from support.wire_server import Behaviour, Peer, Request, WireServer, complete_frame, payload_frame
@@ -329,6 +331,25 @@ def test_the_connection_of_a_part_that_does_not_end_is_left_after_a_moment(
     assert (b"".join(chunks), len(result.parts)) == (b"one two three four", 3)
 
 
+def test_a_part_that_has_ended_and_drips_on_is_left_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamify_client.stream.reader.HAND_OVER_WAIT", 0.2)
+    drip = encode_frame({":event-type": "Later", ":message-type": "event"}, b"")
+
+    def drips(peer: Peer) -> None:
+        send(peer, first(peer.request).frames, by_name=True)
+        with contextlib.suppress(OSError):
+            while True:
+                peer.chunk(drip)
+                left.wait(0.05)
+
+    left = threading.Event()
+    rest = [part(make, by_name=True) for make in (second, third)]
+    with WireServer(drips, *rest) as server, stream_client(server.url) as client:
+        stream = client.stream("fn", {})
+        assert stream.read() == b"one two three four"
+        assert len(stream.result.parts) == 3
+
+
 def test_a_stream_can_be_cancelled_between_two_parts(blocking: Way) -> None:
     def throttle(peer: Peer) -> None:
         stream.cancel()
@@ -338,6 +359,30 @@ def test_a_stream_can_be_cancelled_between_two_parts(blocking: Way) -> None:
         stream = client.stream("fn" if blocking.by_name else server.url, {})
         with pytest.raises(StreamClosedError, match="cancelled"):
             list(stream.iter_bytes())
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("by_name", [True, False], ids=["name", "url"])
+@pytest.mark.parametrize("by_task", [True, False], ids=["its task", "another thread"])
+async def test_an_async_stream_can_be_cancelled_between_two_parts(by_name: bool, by_task: bool) -> None:
+    way = Way(by_name, True)
+    loop = asyncio.get_running_loop()
+
+    def throttle(peer: Peer) -> None:
+        loop.call_soon_threadsafe(reading.cancel) if by_task else stream.cancel()
+        peer.refuse("429 Too Many Requests", "TooManyRequestsException", "busy", {"retry-after": "3000"})
+
+    async def read() -> None:
+        async for _ in stream.iter_bytes():
+            pass
+
+    with WireServer(way.part(first), throttle) as server:
+        async with AsyncStreamClient(endpoint_url=server.url, **CREDENTIALS) as client:
+            stream = client.stream("fn" if by_name else server.url, {})
+            reading = asyncio.ensure_future(read())
+            with pytest.raises(asyncio.CancelledError if by_task else StreamClosedError):
+                await reading
+            assert len(stream.result.parts) >= 1
     assert len(server.requests) == 2
 
 
@@ -424,7 +469,6 @@ def test_a_cut_before_the_first_checkpoint_is_not_resumed(way: Way) -> None:
     [
         (lambda request: Sending(request, 6).data(b"02\n", b"xx\n").end(), "not reproducible"),
         (lambda request: Sending(request, 6).data(b"02\n").end(), "not reproducible"),
-        (lambda request: Sending(request, 6).data(b"02\n").hand_over("9"), "not reproducible"),
     ],
 )
 def test_a_body_that_cannot_be_reproduced_is_an_error_and_never_a_wrong_byte(
@@ -436,6 +480,43 @@ def test_a_body_that_cannot_be_reproduced_is_an_error_and_never_a_wrong_byte(
     assert b"".join(chunks) == b"00\n01\n02\n03\n"
     assert isinstance(error, CorruptStreamError)
     assert said in error.message
+
+
+def hands_over_early(request: Request) -> Sending:
+    """Sends only the first of the two numbers that were delivered behind the last checkpoint."""
+    return Sending(request, 6).data(b"02\n").hand_over("3")
+
+
+def test_a_resumed_part_may_hand_over_before_it_has_sent_all_again(way: Way) -> None:
+    """Its time may be shorter, or it slower; the next part sends the rest again."""
+    with WireServer(cut_after(way, 6), way.part(hands_over_early), rest(way)) as server:
+        chunks, result = way.read(server, resumes=1)
+        assert [token_of(request) for request in server.requests] == [None, "2", "3"]
+    assert (b"".join(chunks), result.verified, len(result.parts)) == (WHOLE, True, 3)
+
+
+def test_a_cut_behind_such_a_part_begins_again_at_the_last_checkpoint_that_counted(way: Way) -> None:
+    cut = way.part(lambda request: Sending(request, 9), cut=True)
+    with WireServer(cut_after(way, 6), way.part(hands_over_early), cut, rest(way)) as server:
+        chunks, result = way.read(server, resumes=2)
+        assert [token_of(request) for request in server.requests] == [None, "2", "3", "2"]
+    assert (b"".join(chunks), result.verified) == (WHOLE, True)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda request: Sending(request, 9).data(b"xx\n").end(),
+        lambda request: Sending(request, 9).end(),
+    ],
+)
+def test_what_such_a_part_leaves_is_compared_in_the_next(way: Way, again: Make) -> None:
+    with WireServer(cut_after(way, 6), way.part(hands_over_early), way.part(again), rest(way)) as server:
+        chunks, error = way.read(server, resumes=9)
+        assert len(server.requests) == 3
+    assert b"".join(chunks) == b"00\n01\n02\n03\n"
+    assert isinstance(error, CorruptStreamError)
+    assert "not reproducible" in error.message
 
 
 def test_the_deadline_of_a_part_counts_as_a_cut(way: Way) -> None:

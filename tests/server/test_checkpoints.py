@@ -24,6 +24,7 @@ from streamify_server import (
 from streamify_server.middlewares import http_content_encoding
 from streamify_server.posting import posting_through
 from streamify_server.testing import Context, invoke
+from streamify_server.wire.token import peek
 from support.http_events import function_url
 
 Frames = list[tuple[str, Any]]
@@ -527,3 +528,132 @@ def test_a_token_is_readable_text() -> None:
     (token,) = tokens(run(two))
     assert len(token) < 200
     assert base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:1] == b"\x01"
+
+
+def test_a_state_of_none_is_refused() -> None:
+    """It is what a first part finds, so that the next part would begin again."""
+    with pytest.raises(ValueError, match="None"):
+        checkpoint(None)
+
+
+def test_a_context_that_is_used_again_remembers_no_part() -> None:
+    context = Context()
+    assert invoke(two, {}, context, checkpoint=1).text == "1\n"
+    assert invoke(two, {}, context).text == "0\n1\n"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_what_a_compressor_begins_with_is_not_new(coding: str) -> None:
+    """Handing over behind it would bring its reader nothing."""
+
+    @streaming_handler(middlewares=[http_content_encoding()], hand_over_margin=30.0)
+    def handler(event: Any, context: Any) -> HttpResponse:
+        def body(at: int) -> Iterator[Any]:
+            for number in range(at, 3):
+                yield checkpoint(number)
+                yield f"{number}\n"
+
+        return HttpResponse(200, {"content-type": "text/plain"}, body(last_checkpoint(context) or 0))
+
+    accept = {"accept-encoding": coding, "streamify-accept": "verified/1, continue/1"}
+    token: str | None = None
+    parts: list[bool] = []
+    while token or not parts:
+        more: dict[str, str] = {} if token is None else {"streamify-state": token}
+        recorder = run(handler, Context(timeout=20), function_url(headers={**accept, **more}))
+        parts.append(recorder.frames[-1][1].get("continues", False))
+        token = tokens(recorder)[-1] if parts[-1] else None
+    assert parts == [True, True, False]
+
+
+def test_keepalives_of_a_handler_in_another_are_no_part_of_the_body() -> None:
+    recorder = Recorder()
+
+    @streaming_handler
+    def inner(event: Any, context: Any) -> Any:
+        def events() -> Iterator[Any]:
+            yield "a"
+            while "keepalive" not in recorder.kinds:
+                pass
+            yield "b"
+
+        return sse(events(), keepalive=0.02)
+
+    with posting_through(recorder):
+        streaming_handler(lambda event, context: inner(event, context))({}, offering())
+    assert b"".join(content for kind, content in recorder.frames if kind == "data") == (
+        b"data: a\n\ndata: b\n\n"
+    )
+
+
+def test_a_transform_without_flush_in_a_handler_in_another_turns_checkpoints_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamify_server.engine.checkpointing._warned", set())
+    inner = streaming_handler(export("generator"))
+    inner.before(lambda request: request.transform_body(Upper()))
+    outer = streaming_handler(lambda event, context: inner(event, context))
+    assert "checkpoint" not in run(outer).kinds
+
+
+def many_rows(count: int, asynchronous: bool) -> Any:
+    def rows(event: Any, context: Any) -> Iterator[Any]:
+        for number in range(last_checkpoint(context) or 0, count):
+            yield [number]
+            yield checkpoint(number + 1)
+
+    async def rows_async(event: Any, context: Any) -> AsyncIterator[Any]:
+        for item in rows(event, context):
+            yield item
+
+    made = rows_async if asynchronous else rows
+    return streaming_handler(lambda event, context: csv_rows(made(event, context)))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("offer", [None, "verified/1", "verified/1, continue/1"])
+def test_rows_travel_together_though_a_checkpoint_is_behind_each(
+    asynchronous: bool, nested: bool, offer: str | None
+) -> None:
+    handler = many_rows(20_000, asynchronous)
+    context = offering()
+    context.client_context.custom["streamify"] = offer or ""
+    around = streaming_handler(lambda event, context: handler(event, context))
+    recorder = run(around if nested else handler, context)
+    if offer is None:
+        body = recorder.data
+    else:
+        chunks = [content for kind, content in recorder.frames if kind == "data"]
+        body = b"".join(chunks)
+        assert len(chunks) < 200
+    assert body == b"".join(b"%d\r\n" % number for number in range(20_000))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_checkpoint_between_rows_stands_where_it_was_reached(asynchronous: bool) -> None:
+    recorder = run(many_rows(20_000, asynchronous))
+    body = b"".join(content for kind, content in recorder.frames if kind == "data")
+    for token in tokens(recorder):
+        found = peek(token)
+        assert body[: found.position].count(b"\n") == json.loads(found.state)
+        assert body[: found.position].endswith(b"\n")
+
+
+def test_a_checkpoint_behind_rows_that_wait_is_sent_when_nothing_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamify_server.engine.checkpointing.EVERY", 0.05)
+    recorder = Recorder()
+
+    def rows() -> Iterator[Any]:
+        for number in range(2000):
+            yield [number]
+            yield checkpoint(number + 1)
+        while peek(tokens(recorder)[-1]).state != "2000":
+            pass
+        yield ["last"]
+
+    with posting_through(recorder):
+        streaming_handler(lambda event, context: csv_rows(rows()))({}, offering())
+    assert recorder.kinds[-3:] == ["checkpoint", "data", "end"]

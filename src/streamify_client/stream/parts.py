@@ -52,9 +52,11 @@ class Parts:
         self._hand_overs = 0
         self._resumes_left = self._resumes = options.resumes
         self._crc32 = crc32_function()
-        self._last: Checkpoint | None = None
-        self._since = self._since_crc = 0  # what was delivered after the checkpoint: bytes, and their CRC-32
-        self._known = self._known_crc = 0  # what of it this part still has to send again
+        self._last: Checkpoint | None = None  # where a cut stream goes on
+        self._here: Checkpoint | None = None  # the last one of this part, where it may hand over
+        self._since = self._since_crc = 0  # what was delivered after `_last`: bytes, and their CRC-32
+        self._known = 0  # how much of it is still to be sent again,
+        self._known_crc = 0  # and the CRC-32 of what has been
         self._repeats = True  # until a part turns out to send something else
         self._refused_since: float | None = None
         self._refusals = 0
@@ -122,10 +124,9 @@ class Parts:
         """A part has ended, and says that another one follows.
 
         Raises:
-            CorruptStreamError: It stands where it began, or ended before what was delivered already.
+            CorruptStreamError: It stands where it began.
             TruncatedStreamError: There were as many parts as `continues` allows.
         """
-        self.check_repeated()
         if not self._brought:
             raise self._broken("The function handed over without having sent anything new.")
         self._hand_overs += 1
@@ -134,10 +135,10 @@ class Parts:
             raise TruncatedStreamError(
                 f"The stream has more than {self._continues} parts (continues={self._continues})."
             )
-        self._advance()
+        self._go_on_from(self._here)
 
     def check_repeated(self) -> None:
-        """Raise if a resumed part has ended before it sent again what was delivered."""
+        """Raise if the stream has ended before it sent again what was delivered."""
         if self._known:
             raise self._not_reproducible()
 
@@ -147,19 +148,19 @@ class Parts:
             return self._after_refusal(error)
         if self._resumes_left and self._last is not None and self._repeats and _is_cut(error):
             self._resumes_left -= 1
-            self._advance()
+            self._known, self._known_crc = self._since, 0
+            self._go_on_from(self._last)
             return _BEFORE_RESUMING
         return None
 
-    def _advance(self) -> None:
-        """The next part is to begin behind the last checkpoint."""
-        assert self._last is not None
-        self.token, self.base = self._last.token, self._last.position
+    def _go_on_from(self, at: Checkpoint | None) -> None:
+        """The next part is to begin behind this checkpoint."""
+        assert at is not None
+        self.token, self.base = at.token, at.position
         self.begun += 1
         self._brought = 0
         self._refused_since = None
         self._refusals = 0
-        self._known, self._known_crc = self._since, 0
 
     def _after_refusal(self, error: StreamifyError) -> float | None:
         now = time.monotonic()
@@ -170,9 +171,11 @@ class Parts:
         return delay if now + delay - self._refused_since < REFUSALS else None
 
     def _pass(self, mark: Mark) -> None:
-        if isinstance(mark, Checkpoint) and not self._known:
-            self._last = mark
-            self._since = self._since_crc = 0
+        if isinstance(mark, Checkpoint):
+            self._here = mark
+            if not self._known:
+                self._last = mark
+                self._since = self._since_crc = 0
 
     def _deliver(self, chunk: bytes) -> None:
         if self._resumes:

@@ -166,8 +166,8 @@ class StreamReader:
     async def _read_error_body(self) -> NoReturn:
         core, allowance = self.core, Allowance(ERROR_BODY_SIZE, ERROR_BODY_WAIT)
         try:
-            while core.gather_error_body() and (wait := allowance.wait):
-                core.hold(await self._receive(at_most=wait))
+            while core.gather_error_body() and allowance.wait:
+                core.hold(await self._receive(allowance))
         except FunctionError:
             raise  # a verified stream tells what the status is about
         except (StreamifyError, WireError, OSError):  # what has come has to do
@@ -184,20 +184,25 @@ class StreamReader:
             progress.forget()
         while True:
             chunks = None if core.is_quiet else core.take()
+            rest: Allowance | None = None
             while chunks is not None or core.is_quiet:
                 if chunks and progress.receive(chunks):
                     return True
-                chunks = await self._receive(HAND_OVER_WAIT if core.hands_over else None) or core.take()
+                if core.hands_over:
+                    rest = rest or Allowance(seconds=HAND_OVER_WAIT)
+                chunks = await self._receive(rest) or core.take()
             await self._finish()
             if core.state is not State.OPENING:
                 return progress.receive(None)
             await self._open()  # the next part
 
-    async def _receive(self, at_most: float | None = None) -> list[bytes]:
+    async def _receive(self, allowance: Allowance | None = None) -> list[bytes]:
         core = self.core
         limit, self._phase = core.steady_limit or core.next_read()
-        if at_most is not None:
-            limit = at_most if limit is None else min(limit, at_most)
+        if allowance is not None:
+            if core.hands_over and not allowance.wait:
+                return core.received([])
+            limit = allowance.wait if limit is None else min(limit, allowance.wait)
         try:
             pieces = self._raw.read(limit, core.wanted)
             if not self._blocks:

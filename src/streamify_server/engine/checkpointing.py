@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         """What a body is written to."""
 
         sink: Any
+        empty: bool
         over: bool
         idle_since: float
 
@@ -43,17 +44,20 @@ class Checkpoints:
 
     Args:
         out: Where they go, between the chunks.
-        transforms: What the body passes on its way.
     """
 
-    def __init__(self, out: Written, transforms: Sequence[Transform]) -> None:
+    def __init__(self, out: Written) -> None:
         self._out = out
         self._sink: Any = out.sink
         self._sent_at: float | None = None
         self._sent_position = 0
         self._waiting: tuple[Checkpoint, float] | None = None
         self._watched = False
-        self._off = _without_flush(transforms)
+
+    @property
+    def are_told(self) -> bool:
+        """Whether one that is reached now is sent, or hands over, and does not wait."""
+        return self._sink.hands_over or self._is_due(monotonic())
 
     def reached(self, at: Checkpoint) -> None:
         """The producer has come to this place.
@@ -61,10 +65,8 @@ class Checkpoints:
         Raises:
             StreamHandedOver: The stream is to go on from here in another invocation.
         """
-        if self._off:
-            return
         self._waiting = None
-        if self._sink.hands_over:
+        if self._sink.hands_over and not self._out.empty:
             self._out.flush()
             if self._sink.is_new:
                 raise StreamHandedOver(at)
@@ -72,10 +74,14 @@ class Checkpoints:
         if self._is_due(now):
             self._send(at, now)
         else:
-            self._waiting = at, self._out.idle_since
-            if not self._watched:
-                self._watched = True
-                _ticker.watch(self)
+            self.wait(at)
+
+    def wait(self, at: Checkpoint) -> None:
+        """Send this one if nothing follows it for a while."""
+        self._waiting = at, self._out.idle_since
+        if not self._watched:
+            self._watched = True
+            _ticker.watch(self)
 
     def tick(self, now: float) -> float | None:
         """Send the one that waits if nothing has followed it; on the ticker's thread."""
@@ -118,8 +124,8 @@ class Checkpoints:
         self._sent_at, self._sent_position = now, self._sink.position
 
 
-def _without_flush(transforms: Sequence[Transform]) -> bool:
-    """Whether a transform cannot take part; says so once in this process for each kind."""
+def can_flush(transforms: Sequence[Transform]) -> bool:
+    """Whether all transforms can take part; says once in this process for each kind which cannot."""
     for transform in transforms:
         if not callable(getattr(transform, "flush", None)):
             name = type(transform).__name__
@@ -130,5 +136,5 @@ def _without_flush(transforms: Sequence[Transform]) -> bool:
                     "cannot go on in another invocation",
                     name,
                 )
-            return True
-    return False
+            return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from contextlib import nullcontext
 
 from streamify_server.checkpoints import StreamHandedOver
 from streamify_server.events import kind_of
@@ -245,6 +246,8 @@ class Inner:
 
     def _finish(self) -> None:
         self._over = True
+        if self._lifecycle.out is not None:
+            self._lifecycle.out.stop_beating()
         if self.aclose in self._unfinished:
             self._unfinished.remove(self.aclose)
         if self._pushing is not None:
@@ -317,10 +320,24 @@ class _Pipe:
             loop, event = self._wake
             loop.call_soon_threadsafe(event.set)
 
-    def forward(self, at: Checkpoint) -> None:
-        """Tell the handler around; chunks that are taken one by one have no checkpoints between them."""
-        if self.target is not None:
-            self.target.checkpoint(at)
+    # Checkpoints and keepalives go on to the handler around; chunks that are taken one by one have none.
+
+    @property
+    def goes_on(self) -> bool:
+        return self.target is not None and self.target.goes_on
+
+    @property
+    def tells(self) -> bool:
+        return self.target is not None and self.target.tells
+
+    def forward(self, at: Checkpoint, *, waits: bool) -> None:
+        assert self.target is not None
+        self.target.checkpoint(at, waits=waits)
+
+    def keep_alive(self) -> None:
+        assert self.target is not None
+        with self.target.lock or nullcontext():
+            self.target.beat(b"")
 
     async def drained(self) -> None:
         import asyncio

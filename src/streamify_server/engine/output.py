@@ -38,6 +38,7 @@ class Output:
     """
 
     __slots__ = (
+        "_can_flush",
         "_checkpoints",
         "_filler",
         "_guard",
@@ -74,6 +75,7 @@ class Output:
         self._guard: Any = None
         self._part = part
         self._checkpoints: Checkpoints | None = None
+        self._can_flush: bool | None = None  # whether all transforms can, once that is asked
         self._unguarded: Callable[[bytes], None] = self._first
         self.interruption: Interruption = interruption
         self.empty: bool = True  # no chunk has been written
@@ -191,30 +193,61 @@ class Output:
 
     # Streams that go on.
 
-    def checkpoint(self, at: Checkpoint) -> None:
+    @property
+    def goes_on(self) -> bool:
+        """Whether the caller is told of checkpoints; before the first byte there is none to tell of."""
+        if self._open is not None or not getattr(self.sink, "goes_on", False):
+            return False
+        if self._can_flush is None:
+            from .checkpointing import can_flush
+
+            self._can_flush = can_flush(self._transforms)
+        return self._can_flush
+
+    @property
+    def tells(self) -> bool:
+        """Whether a checkpoint that is reached now does not wait."""
+        if not self.goes_on:
+            return False
+        if hasattr(self.sink, "forward"):
+            return getattr(self.sink, "tells", True)
+        return self._checkpoints is None or self._checkpoints.are_told
+
+    def checkpoint(self, at: Checkpoint, *, waits: bool = False) -> None:
         """The producer says where it stands; the caller is told now or later, if it asked for that.
+
+        Args:
+            at: Where.
+            waits: Tell of it only if nothing follows for a while; on any thread.
 
         Raises:
             StreamHandedOver: The stream is to go on from here in another invocation.
         """
-        if self._open is not None:
-            return  # nothing has been sent, so this is where the part itself begins
+        if not self.goes_on:
+            return
         if (forward := getattr(self.sink, "forward", None)) is not None:
             self.flush()
-            forward(at)
-        elif getattr(self.sink, "part", None) is not None:
-            if self._checkpoints is None:
-                from .checkpointing import Checkpoints
-
-                self._checkpoints = Checkpoints(self, self._transforms)
-                if self._guard is None:
-                    import threading
-
-                    self.guard(threading.Lock())
-                if not self.empty:
-                    self._bind()
-            with self._guard:
+            forward(at, waits=waits)
+            return
+        if self._checkpoints is None:
+            self._begin_checkpoints()
+        assert self._checkpoints is not None
+        with self._guard:
+            if waits:
+                self._checkpoints.wait(at)
+            else:
                 self._checkpoints.reached(at)
+
+    def _begin_checkpoints(self) -> None:
+        from .checkpointing import Checkpoints
+
+        self._checkpoints = Checkpoints(self)
+        if self._guard is None:
+            import threading
+
+            self.guard(threading.Lock())
+        if not self.empty:
+            self._bind()
 
     def flush(self) -> None:
         """Send what transforms hold back, so that all that was written so far can be read."""
@@ -257,8 +290,8 @@ class Output:
         self._begin(TEXT)
         if self.sink.full:
             return
-        if getattr(self.sink, "part", None) is not None:
-            self.sink.keep_alive()  # type: ignore[attr-defined]
+        if self.goes_on and (keep_alive := getattr(self.sink, "keep_alive", None)) is not None:
+            keep_alive()
             return
         if self.empty:
             self._not_empty()
@@ -278,7 +311,7 @@ class Output:
 
     def end(self) -> None:
         """End the response."""
-        self._stop_beating()
+        self.stop_beating()
         if self._nothing_sent and self._filler:
             self.sink.write(self._filler)
         self.sink.end()
@@ -293,7 +326,8 @@ class Output:
         # What no transform sees is counted now and then only, and what they see may come to nothing.
         return not self.sent and (self.empty or self.transformed)
 
-    def _stop_beating(self) -> None:
+    def stop_beating(self) -> None:
+        """Let no other thread write any more."""
         if self._guard is None:
             self.over = True
         else:

@@ -95,6 +95,7 @@ def _push(rows: Iterable[Any], write_row: WriteRow, batch: _Batch) -> None:
                 if type(row) is Checkpoint:
                     batch.checkpoint(row)
                     continue
+                batch.at = None
                 write_row(row)
                 if size() >= _BATCH or batch.idle:
                     batch.write()
@@ -112,11 +113,13 @@ async def _push_async(rows: AsyncIterable[Any], write_row: WriteRow, batch: _Bat
     try:
         async for row in rows:
             if type(row) is Checkpoint:
-                await batch.room()
+                if batch.tells:
+                    await batch.room()
                 with lock:
                     batch.checkpoint(row)
                 continue
             with lock:
+                batch.at = None
                 write_row(row)
             if size() >= _BATCH or batch.idle:
                 await batch.room()
@@ -138,12 +141,15 @@ class _Batch:
     Attributes:
         lock: Held while text is added or written.
         idle: Whether rows come so slowly that the next one need not wait.
+        at: Where the producer stands, behind the last row, if its caller is to know that once the row has
+            been written.
     """
 
     def __init__(self, out: Output) -> None:
         self.lock = threading.Lock()
         self.text = io.StringIO(newline="")
         self.idle = True
+        self.at: Checkpoint | None = None
         self._out = out
         self._over = False
         self._writes = 0
@@ -160,8 +166,18 @@ class _Batch:
             self.text.truncate()
             self._out.put(text)
 
+    @property
+    def tells(self) -> bool:
+        """Whether a checkpoint is to be told of now."""
+        return self._out.tells
+
     def checkpoint(self, at: Checkpoint) -> None:
-        """Write what there is, and say that the producer stands behind it; with the lock held."""
+        """Say that the producer stands here, now or when the rows are written; with the lock held."""
+        if not self._out.goes_on:
+            return
+        if self.text.tell() and not self._out.tells:
+            self.at = at
+            return
         self.write()
         self._out.checkpoint(at)
 
@@ -208,4 +224,7 @@ class _Batch:
         elif not self._out.full:
             self.write()
             self._seen = self._writes
+            if self.at is not None:
+                self._out.checkpoint(self.at, waits=True)
+                self.at = None
         return now + _MOMENT

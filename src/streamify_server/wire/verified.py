@@ -156,6 +156,11 @@ class VerifiedSink:
     # Streams that go on.
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the caller can read checkpoints."""
+        return self.part is not None
+
+    @property
     def position(self) -> int:
         """How many bytes of the body have been sent, all parts together."""
         assert self.part is not None
