@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
@@ -30,7 +31,7 @@ class BotoOptions(TypedDict, total=False):
     region_name: str
     api_version: str
     use_ssl: bool
-    verify: bool | str
+    verify: bool | str | PathLike[str]
     endpoint_url: str
     aws_access_key_id: str
     aws_secret_access_key: str

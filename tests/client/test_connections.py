@@ -2,9 +2,7 @@
 
 import asyncio
 import gzip
-import os
 import socket
-import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,7 @@ from streamify_client import (
     InvocationError,
     StreamClient,
     StreamClosedError,
+    StreamError,
     StreamifyError,
     StreamTimeoutError,
     ThrottledError,
@@ -40,6 +39,7 @@ from support.wire_server import (
     WireServer,
     complete_frame,
     dripping,
+    free_port,
     full_backlog,
     payload_frame,
     shut,
@@ -315,6 +315,102 @@ def test_a_connection_lost_after_the_request_is_told_alike(way: str, how: str) -
 
 
 @every_way
+@pytest.mark.parametrize("handled", [StreamTimeoutError("before", phase="total"), FileNotFoundError("f")])
+def test_an_error_that_the_caller_is_handling_is_not_taken_for_that_of_the_call(
+    way: str, handled: Exception
+) -> None:
+    with WireServer(lambda peer: peer.fin()) as server:
+        try:
+            raise handled
+        except Exception:
+            lost = failing(TruncatedStreamError, way, server.url)
+    try:
+        raise handled
+    except Exception:
+        refused = failing(ConnectError, way, f"http://127.0.0.1:{free_port()}")
+    assert (lost.may_have_run, refused.may_have_run, refused.refused) == (True, False, True)
+
+
+@every_way
+@pytest.mark.parametrize(
+    "header", [b"content-length: 5\r\ncontent-length: 6", b"x: " + b"a" * 70_000], ids=["lengths", "long"]
+)
+def test_a_head_that_breaks_the_rules_is_corrupt(way: str, header: bytes) -> None:
+    def behave(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n\r\n")
+        peer.fin()
+
+    with WireServer(behave) as server:
+        error = failing(CorruptStreamError, way, server.url)
+        assert f"The answer of {server.url} is not HTTP" in str(error)
+    assert error.may_have_run
+    assert "\n" not in str(error)
+
+
+@every_way
+def test_an_answer_that_switches_protocols_is_not_whole(way: str) -> None:
+    def behave(peer: Peer) -> None:
+        peer.head({} if way.endswith("name") else PLAIN, status="101 Switching Protocols")
+        peer.chunk(b"what follows is not HTTP")
+        peer.fin()
+
+    with WireServer(behave) as server:
+        failing(StreamError, way, server.url)
+
+
+# bugs
+
+BLOCKING, AIOHTTP = "streamify_client.transports.urllib3_bodies", "streamify_client.transports.aiohttp_bodies"
+CONNECTIONS = "streamify_client.transports.urllib3_connections"
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, AttributeError, ValueError])
+@pytest.mark.parametrize(
+    ("way", "place"),
+    [
+        *((way, f"{BLOCKING}.ChunkedBody._receive") for way in ("name", "url")),
+        *((way, "streamify_client.wire.chunked.ChunkedDecoder.receive") for way in ("name", "url")),
+        *((way, f"{AIOHTTP}.AiohttpResponse.read") for way in ("async name", "async url")),
+        *((way, f"{AIOHTTP}.AiohttpResponse._take") for way in ("async name", "async url")),
+    ],
+)
+def test_a_bug_comes_out_as_it_is_and_nothing_is_invoked_again(
+    way: str, place: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise kind("a bug")
+
+    with WireServer(answer(way, b"a")) as server, Caller(way, server.url, retries=2) as caller:
+        monkeypatch.setattr(place, broken)
+        with pytest.raises(kind, match="a bug"):
+            caller.read()
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "place"),
+    [
+        ("name", f"{CONNECTIONS}.Exchange.begin"),
+        ("name", "streamify_client.transports.boto.parameters"),
+        ("async name", f"{AIOHTTP}.GuardedConnector._full_pool_size"),
+        ("url", f"{CONNECTIONS}.Exchange.begin"),
+        ("async url", f"{AIOHTTP}.GuardedConnector._full_pool_size"),
+    ],
+)
+def test_a_bug_before_the_request_comes_out_as_it_is(
+    way: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with WireServer(answer(way, b"a")) as server, Caller(way, server.url, retries=2) as caller:
+        monkeypatch.setattr(place, broken)
+        with pytest.raises(ZeroDivisionError):
+            caller.read()
+        assert not server.requests
+
+
+@every_way
 def test_nothing_is_sent_again_where_a_kept_alive_connection_dies(way: str) -> None:
     with WireServer(answer(way, b"a"), lambda peer: peer.fin()) as server, Caller(way, server.url) as caller:
         options = {} if caller.by_name else {"method": "GET"}
@@ -360,15 +456,16 @@ def test_an_answer_that_cannot_be_parsed_is_none_of_a_function_that_did_not_run(
 
 
 @every_way
-def test_a_redirect_is_not_followed(way: str) -> None:
+@pytest.mark.parametrize("status", ["303 See Other", "307 Temporary Redirect"])
+def test_a_redirect_is_not_followed(way: str, status: str) -> None:
     with WireServer(answer(way, b"stolen")) as other:
 
         def redirects(peer: Peer) -> None:
-            peer.reply("307 Temporary Redirect", b"", {"location": other.url + "/"})
+            peer.reply(status, b"", {"location": other.url + "/"})
 
         with WireServer(redirects) as server, Caller(way, server.url) as caller:
             if caller.by_name:
-                with pytest.raises(InvocationError, match="307") as caught:
+                with pytest.raises(InvocationError, match=status[:3]) as caught:
                     caller.read(payload={"secret": 1})
                 assert not caught.value.may_have_run
             else:
@@ -379,30 +476,33 @@ def test_a_redirect_is_not_followed(way: str) -> None:
 # nothing of one stream reaches another
 
 
-def doubled(way: str, behaviour: str) -> Behaviour:
-    """Make a behaviour: two complete answers in one segment."""
+def doubled(way: str, framing: str, second: slice) -> Behaviour:
+    """Make a behaviour: two answers in one segment, the second one perhaps not complete."""
     body = b"".join([payload_frame(b"first"), complete_frame()]) if way.endswith("name") else b"first"
     kind = STREAM_TYPE if way.endswith("name") else "text/plain"
 
     def behave(peer: Peer) -> None:
         head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n".encode()
-        if behaviour == "chunked":
+        if framing == "chunked":
             whole_answer = head + b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
                 len(body),
                 body,
             )
         else:
             whole_answer = head + b"content-length: %d\r\n\r\n%s" % (len(body), body)
-        peer.send(whole_answer + whole_answer.replace(b"first", b"wrong"))
+        peer.send(whole_answer + whole_answer.replace(b"first", b"wrong")[second])
 
     return behave
 
 
 @every_way
 @pytest.mark.parametrize("framing", ["chunked", "sized"])
-def test_a_second_answer_behind_the_first_is_not_the_next_calls(way: str, framing: str) -> None:
+@pytest.mark.parametrize("second", [slice(None), slice(1), slice(20)], ids=["whole", "a byte", "a part"])
+def test_a_second_answer_behind_the_first_is_not_the_next_calls(
+    way: str, framing: str, second: slice
+) -> None:
     with (
-        WireServer(doubled(way, framing), answer(way, b"second")) as server,
+        WireServer(doubled(way, framing, second), answer(way, b"second")) as server,
         Caller(way, server.url) as caller,
     ):
         assert (caller.read(), caller.read()) == (b"first", b"second")
@@ -622,15 +722,42 @@ def test_a_ca_bundle_that_cannot_be_read_is_a_mistake_in_the_configuration(way: 
         assert path in str(error)
 
 
+@pytest.mark.parametrize("way", ["name", "async name"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "no certificate"])
+def test_a_ca_bundle_that_a_function_by_name_cannot_read_is_one_too(
+    way: str, kind: str, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if kind == "folder":
+        bundle.mkdir()
+    if kind == "no certificate":
+        bundle.write_text("no certificate")
+    context, _ = make_authority(tmp_path)
+    with WireServer(answer(way), context=context) as server:
+        error = failing(ConfigurationError, way, server.url, verify=str(bundle))
+    assert "CA bundle cannot be read" in str(error)
+
+
+@every_url_way
+def test_a_ca_bundle_is_a_path_of_any_kind(way: str, tmp_path: Path) -> None:
+    context, bundle = make_authority(tmp_path)
+    with (
+        WireServer(answer(way, b"a"), context=context) as server,
+        Caller(way, server.url, verify=Path(bundle)) as caller,
+    ):
+        assert caller.read() == b"a"
+
+
 @pytest.mark.parametrize("make", [StreamClient, AsyncStreamClient])
-@pytest.mark.parametrize("broken", ["profile", "file"])
+@pytest.mark.parametrize("broken", ["profile", "file", "process"])
 def test_credentials_that_cannot_be_loaded_are_a_mistake_in_the_configuration(
     make: Any, broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     config = tmp_path / "config"
-    config.write_text("[default\n" if broken == "file" else "")
+    process = f"[default]\ncredential_process = {sys.executable} --version\n"  # which prints no JSON
+    config.write_text({"file": "[default\n", "process": process}.get(broken, ""))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     if broken == "profile":
         monkeypatch.setenv("AWS_PROFILE", "nobody")
@@ -642,6 +769,35 @@ def test_credentials_that_cannot_be_loaded_are_a_mistake_in_the_configuration(
     with pytest.raises(ConfigurationError, match="credentials cannot be loaded") as caught:
         read()
     assert not caught.value.may_have_run
+
+
+@pytest.mark.parametrize("make", [StreamClient, AsyncStreamClient])
+@pytest.mark.parametrize("broken", ["process", "token"])
+def test_they_are_one_for_functions_by_name_too(
+    make: Any, broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "config"
+    token = "role_arn = arn:aws:iam::1:role/r\nweb_identity_token_file = /nowhere/token\n"
+    process = f"credential_process = {sys.executable} --version\n"
+    config.write_text(f"[default]\nregion = us-east-1\n{token if broken == 'token' else process}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
+    def read() -> Any:
+        if make is StreamClient:
+            with StreamClient(endpoint_url="http://127.0.0.1:9") as client:
+                return client.stream("fn").read()
+        return asyncio.run(_read_closing(AsyncStreamClient(endpoint_url="http://127.0.0.1:9")))
+
+    with pytest.raises(ConfigurationError, match="AWS configuration files") as caught:
+        read()
+    assert not caught.value.may_have_run
+
+
+async def _read_closing(client: AsyncStreamClient) -> bytes:
+    async with client:
+        return await client.stream("fn").read()
 
 
 async def _read(stream: Any) -> bytes:
@@ -671,6 +827,35 @@ def test_a_client_is_used_in_one_event_loop_after_another(way: str) -> None:
             assert asyncio.run(twice()) == b"aa"
         assert server.wait_closed(2)  # each loop's connection was closed with it
     assert [request.connection for request in server.requests] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("way", ["async name", "async url"])
+def test_a_client_of_two_event_loops_is_closed_in_both(way: str) -> None:
+    with WireServer(answer(way, b"a")) as server, asyncio.Runner() as one, asyncio.Runner() as other:
+        client = AsyncStreamClient(endpoint_url=server.url, **CREDENTIALS)
+        for runner in (one, other, one, other):
+            assert runner.run(_read(client.stream("fn" if way.endswith("name") else server.url))) == b"a"
+        assert server.connections == 2
+        for runner in (one, other):
+            runner.run(client.close())
+            assert server.wait_closed()
+
+
+@pytest.mark.parametrize("way", ["async name", "async url"])
+def test_a_stream_that_is_read_in_another_event_loop_says_so(way: str) -> None:
+    def behave(peer: Peer) -> None:
+        peer.head({} if way.endswith("name") else PLAIN)
+        peer.wait_gone()
+
+    with WireServer(behave) as server, Caller(way, server.url) as caller:
+        stream = caller.opened()
+        with (
+            asyncio.Runner() as other,
+            pytest.raises(StreamClosedError, match="belongs to another event loop"),
+        ):
+            other.run(_read(stream))
+        caller.run(asyncio.sleep(0))
+        assert server.wait_closed()
 
 
 def test_a_client_of_another_event_loop_is_refused_in_one_sentence() -> None:
@@ -725,92 +910,3 @@ async def test_an_aiobotocore_client_is_as_it_was_once_all_of_ours_are_closed() 
             assert await other.stream("fn").read() == b"a"
             await other.close()
             assert set(vars(session)) == before
-
-
-# after a fork
-
-
-FORKS = """
-import os, sys
-from streamify_client import StreamClient
-url, way, endless = sys.argv[1], sys.argv[2], sys.argv[3]
-client = StreamClient(endpoint_url=url, region_name="us-east-1", aws_access_key_id="a",
-                      aws_secret_access_key="b", connect_timeout=20)
-function = "fn" if way == "name" else url
-"""
-READS_ON = (
-    FORKS
-    + """
-stream = client.stream(function).open()
-chunks = stream.iter_bytes()
-assert next(chunks) == b"first"
-child = os.fork()
-if child == 0:
-    try:
-        next(chunks)
-    except Exception as error:
-        assert "before a fork" in str(error), error
-    else:
-        os._exit(1)
-    sys.exit(0)  # an end as every process has one: all objects are freed
-assert os.waitpid(child, 0)[1] == 0
-open(endless, "w").close()
-assert next(chunks) == b"second", "the child cut its parent's stream"
-assert list(chunks) == []
-"""
-)
-BOTH_CALL = (
-    FORKS
-    + """
-assert client.stream(function, {"who": "parent"}).read() == b"parent"
-child = os.fork()
-who = "parent" if child else "child"
-for _ in range(3):
-    assert client.stream(function, {"who": who}).read() == who.encode()
-if child == 0:
-    sys.exit(0)
-assert os.waitpid(child, 0)[1] == 0
-assert client.stream(function, {"who": "parent"}).read() == b"parent"
-"""
-)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.parametrize("way", ["name", "url"])
-def test_a_child_that_ends_does_not_cut_its_parents_stream(way: str, tmp_path: Path) -> None:
-    signal = tmp_path / "child-is-gone"
-
-    def behave(peer: Peer) -> None:
-        peer.head({} if way == "name" else PLAIN)
-        peer.chunk(payload_frame(b"first") if way == "name" else b"first")
-        peer.sock.settimeout(0.05)
-        while not signal.exists():
-            try:
-                assert peer.sock.recv(1)  # the end of the connection, if the child ended it
-            except TimeoutError:
-                continue
-        peer.chunk(payload_frame(b"second") + complete_frame() if way == "name" else b"second")
-        peer.end()
-
-    with WireServer(behave) as server:
-        run_script(READS_ON, server.url, way, str(signal))
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.parametrize("way", ["name", "url"])
-def test_parent_and_child_share_no_connection(way: str) -> None:
-    def echoes(peer: Peer) -> None:
-        who = b"child" if b"child" in peer.request.body else b"parent"
-        (whole(who) if way == "name" else plain(who))(peer)
-
-    with WireServer(echoes) as server:
-        run_script(BOTH_CALL, server.url, way, "-")
-    users = {(request.connection, b"child" in request.body) for request in server.requests}
-    assert len(users) == len({connection for connection, _ in users}) == 2
-
-
-def run_script(script: str, *arguments: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr

@@ -68,9 +68,7 @@ class AsyncTransports:
     async def close(self) -> None:
         """Close what was made, and let go of what was passed in."""
         self._closed = True
-        made = [*self._outgrown, self._boto, self._http]
-        self._outgrown, self._http = [], None
-        for transport in made:
+        for transport in [*self._outgrown, self._boto, self._http]:
             if transport is not None:
                 await transport.close()
 

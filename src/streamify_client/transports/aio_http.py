@@ -48,7 +48,10 @@ class AsyncHttpTransport:
         try:
             response = await exchange.run(lambda: _send(session, request, proxy))
         except (OSError, ValueError, aiohttp.ClientError) as error:
-            raise translate(error, request, connected=exchange.connected, proxy=proxy) from error
+            found = translate(error, request, connected=exchange.connected, proxy=proxy)
+            if found is None:
+                raise
+            raise found from error
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
         http = HttpHead.of(response.status, pairs, has_body=request.method != "HEAD")
         raw = AiohttpResponse(http.head, response, http.check_end)

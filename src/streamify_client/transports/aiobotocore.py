@@ -20,7 +20,7 @@ from .boto import (
     region_and_endpoint,
     response_head,
 )
-from .boto_errors import translate
+from .boto_errors import find_bug, no_client, translate
 from .client_kinds import check_client
 from .per_loop import PerLoop
 from .seam import AsyncRawResponse, Invocation, Opening, ResponseHead
@@ -62,6 +62,8 @@ class AiobotocoreTransport:
                 lambda: adopted.client.invoke_with_response_stream(**parameters(invocation))
             )
         except Exception as error:
+            if (bug := find_bug(error, connected=exchange.connected)) is not None:
+                raise bug from bug.__cause__
             raise translate(
                 error, invocation, region=region, connected=exchange.connected, endpoint=endpoint
             ) from error
@@ -105,7 +107,11 @@ class AiobotocoreTransport:
 
     async def _make(self) -> "Adopted":
         stack = contextlib.AsyncExitStack()
-        client = await stack.enter_async_context(make_client(self._session, self._options, self._connections))
+        making = make_client(self._session, self._options, self._connections)
+        try:
+            client = await stack.enter_async_context(making)
+        except Exception as error:
+            raise no_client(error) from error
         if self._found is not None:
             self._found(client)
         return Adopted(client, stack)
@@ -167,6 +173,8 @@ def make_client(session: Any, options: Mapping[str, Any], connections: int) -> A
 
 class AsyncEventsResponse:
     """The fallback for what is not an aiobotocore client, as in users' tests."""
+
+    survives_timeout: bool = False
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         self._sync = EventsResponse(response)

@@ -16,9 +16,11 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
-from streamify_client.errors import CorruptStreamError, StreamTimeoutError
+from streamify_client.errors import CorruptStreamError, StreamClosedError, StreamTimeoutError
 
+from .causes import innermost_reason
 from .connection_errors import is_no_http, late
 from .deadlines import Allowance, Deadline
 from .seam import Opening, ResponseHead
@@ -126,7 +128,7 @@ class GuardedConnector:
                 if (sock := connection.transport.get_extra_info("socket")) is not None:
                     keep_alive(sock)
                 break
-            if not protocol.should_close and not _has_unread(connection.transport):
+            if not (protocol.should_close or _has_begun(protocol) or _has_unread(connection.transport)):
                 break
             connection.close()
         exchange.begin()
@@ -136,6 +138,15 @@ class GuardedConnector:
         limit: int = self._guarded.limit
         taken = len(getattr(self._guarded, "_acquired", ()))
         return limit if limit and taken >= limit else None
+
+
+def _has_begun(protocol: Any) -> bool:
+    """Whether a part of something came behind the last answer, which the next parser would not know of."""
+    parser = getattr(protocol, "_parser", None)
+    try:
+        return parser is not None and parser.feed_eof() is not None
+    except HttpProcessingError:
+        return True
 
 
 def _has_unread(transport: Any) -> bool:
@@ -179,6 +190,7 @@ class AiohttpResponse:
         self._raw = raw
         self._content: Any = raw.content
         self._is_double = not hasattr(self._content, "read_nowait")
+        self.survives_timeout: bool = hasattr(self._content, "_waiter")
         self._joined = head.framing == "eventstream"  # whose frames say where they end
         self._check_end = check_end
         self._loop = asyncio.get_running_loop()
@@ -201,8 +213,14 @@ class AiohttpResponse:
             return pieces
         except TimeoutError:
             raise
-        except Exception as error:
+        except (OSError, aiohttp.ClientError, HttpProcessingError) as error:
             raise _body_error(error) from error
+        except RuntimeError as error:
+            if asyncio.get_running_loop() is self._loop:
+                raise
+            raise StreamClosedError(
+                "The stream belongs to another event loop: read it in the loop in which it was opened."
+            ) from error
 
     def _take(self) -> list[bytes]:
         """Return what is in memory: also what came before an error, which the next read raises."""
@@ -249,7 +267,14 @@ class AiohttpResponse:
         if self._loop.time() < until:
             self._set_timer(until)
         else:
-            self._content.set_exception(TimeoutError("nothing came in time"))
+            self._wake(TimeoutError("nothing came in time"))
+
+    def _wake(self, error: TimeoutError) -> None:
+        """Let the read under way raise; the public way ends the response with that."""
+        if not self.survives_timeout:
+            self._content.set_exception(error)
+        elif (waiter := self._content._waiter) is not None and not waiter.done():
+            waiter.set_exception(error)
 
     async def finish(self) -> None:
         """Read to the end of HTTP's framing, upon which aiohttp takes the connection back."""
@@ -297,10 +322,5 @@ class AiohttpResponse:
 def _body_error(error: Exception) -> Exception:
     """Return what an AsyncRawResponse raises for an error of aiohttp while the body is read."""
     if is_no_http(error) and "not completed" not in str(error):
-        return CorruptStreamError(f"The response breaks HTTP's framing: {_said(error)}.")
+        return CorruptStreamError(f"The response breaks HTTP's framing: {innermost_reason(error)}.")
     return ConnectionError(str(error) or type(error).__name__)
-
-
-def _said(error: BaseException) -> str:
-    lines = str(error).replace("message:", "").split("\n")
-    return " ".join(part.strip() for part in lines[:2]).strip().rstrip(".:")

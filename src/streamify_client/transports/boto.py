@@ -13,7 +13,7 @@ from streamify_client.errors import ConfigurationError, CorruptStreamError, Stre
 from streamify_client.request.options import LONGEST_RUN
 from streamify_client.wire.eventstream import encode_frame
 
-from .boto_errors import translate
+from .boto_errors import find_bug, no_client, translate
 from .client_kinds import check_client
 from .seam import Invocation, Opening, RawResponse, ResponseHead
 
@@ -117,6 +117,8 @@ class BotoTransport:
         except Exception as error:
             call.http_response = None  # the error's traceback has this frame and botocore's: they would hold
             traceback.clear_frames(error.__traceback__)  # the connection for as long as the error lives
+            if (bug := find_bug(error, connected=exchange.connected)) is not None:
+                raise bug from bug.__cause__
             raise self._translate(error, invocation, exchange.connected) from error
         finally:
             current_exchange.reset(tokens[0])
@@ -213,6 +215,8 @@ def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
 class EventsResponse:
     """The fallback for what is not a boto client, as in users' tests: its events become frames again."""
 
+    survives_timeout: bool = False
+
     def __init__(self, response: Mapping[str, Any]) -> None:
         metadata = response.get("ResponseMetadata", {})
         headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
@@ -270,8 +274,4 @@ def make_client(
         maker = session or boto3.session.Session()
         return maker.client("lambda", config=config.merge(own) if own is not None else config, **given)
     except Exception as error:
-        invocation = Invocation("", None, options=None)  # type: ignore[arg-type]
-        found = translate(error, invocation, region=None, connected=False)
-        if isinstance(found, ConfigurationError):
-            raise found from error
-        raise ConfigurationError(f"No boto3 client could be made: {error}") from error
+        raise no_client(error) from error

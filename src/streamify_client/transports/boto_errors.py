@@ -17,6 +17,7 @@ from .connection_errors import connection_error, late
 from .retry_after import seconds_of
 from .seam import Invocation
 
+_OF_CREDENTIALS = {"AssumeRole", "AssumeRoleWithWebIdentity", "CreateToken", "GetRoleCredentials"}
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 
 
@@ -44,6 +45,8 @@ def translate(
         assert isinstance(ours, StreamifyError)
         return ours
     if isinstance(error, boto.ClientError):
+        if error.operation_name in _OF_CREDENTIALS:
+            return credentials_error(error)
         return _refusal(error, invocation, region)
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return _connection_error(error, connected, endpoint)
@@ -53,7 +56,23 @@ def translate(
         return configuration_error(error)
     if connected:
         return InvocationError(f"The answer of Lambda cannot be read: {error!r}.", may_have_run=True)
-    return InvocationError(f"The request could not be made: {error!r}.", may_have_run=False)
+    return ConfigurationError(
+        f"boto3 could not make the request ({error}): check AWS_PROFILE, the AWS configuration files, and "
+        "what they name."
+    )
+
+
+def find_bug(error: Exception, *, connected: bool) -> Exception | None:
+    """Return the exception that is not about this call, but a bug in a hook or here; None: it is about it."""
+    import botocore.exceptions as boto
+
+    inner: Any = error.kwargs.get("error") if isinstance(error, boto.HTTPClientError) else error
+    if connected and inner is error:
+        return None  # botocore's parser raises anything for an answer that is not Lambda's
+    if type(inner).__module__ != "builtins" or not isinstance(inner, Exception):
+        return None
+    about_the_call = OSError | UnicodeError if connected else OSError | ValueError
+    return None if isinstance(inner, about_the_call) else inner
 
 
 def _connection_error(error: Any, connected: bool, endpoint: str | None) -> StreamifyError:
@@ -63,11 +82,16 @@ def _connection_error(error: Any, connected: bool, endpoint: str | None) -> Stre
         return late(connected=False)
     if isinstance(error, boto.ReadTimeoutError):  # one without a cause is a test's
         return late(connected or find_cause(error, TimeoutError) is None)
-    if isinstance(error, boto.SSLError) and find_cause(error, FileNotFoundError | PermissionError):
+    if not connected and find_cause(error, OSError, _is_about_a_file):
         return ConfigurationError(f"The CA bundle cannot be read: {innermost_reason(error)}.")
     proxy = error.kwargs.get("proxy_url")
     url = _origin(endpoint or error.kwargs.get("endpoint_url"))
     return connection_error(error, url=url, connected=connected, proxy=proxy, check="the region")
+
+
+def _is_about_a_file(error: BaseException) -> bool:
+    without = "NO_CERTIFICATE" in str(getattr(error, "reason", ""))  # the file has none
+    return without or isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError)
 
 
 def _origin(url: str | None) -> str:
@@ -106,15 +130,23 @@ def _retry_after(response: Any) -> float | None:
     return None
 
 
-def credentials_error(error: Exception) -> ConfigurationError | None:
-    """Return the public error for what went wrong while credentials were looked for; None: a bug."""
-    import botocore.exceptions as boto
-
-    if not isinstance(error, boto.BotoCoreError | boto.ClientError | OSError):
-        return None
+def credentials_error(error: Exception) -> ConfigurationError:
+    """Return the public error for what went wrong while credentials were looked for."""
     return ConfigurationError(
         f"AWS credentials cannot be loaded ({error}): check AWS_PROFILE and the AWS configuration files, or "
         "run `aws configure` or `aws sso login`."
+    )
+
+
+def no_client(error: Exception) -> ConfigurationError:
+    """Return the public error for what kept boto from making a client."""
+    import botocore.exceptions as boto
+
+    if isinstance(error, boto.BotoCoreError):
+        return configuration_error(error)
+    return ConfigurationError(
+        f"No boto3 client could be made ({error}): check its arguments, AWS_PROFILE and the AWS "
+        "configuration files."
     )
 
 
@@ -131,4 +163,4 @@ def configuration_error(error: Any) -> ConfigurationError:
         )
     if isinstance(error, boto.NoRegionError):
         return ConfigurationError("No AWS region is set: pass region_name=, or set AWS_DEFAULT_REGION.")
-    return ConfigurationError(f"boto3 could not make the request: {error}")
+    return ConfigurationError(f"boto3 could not make the request: {str(error).rstrip('.')}.")

@@ -1,36 +1,43 @@
 """What lies beneath an exception of a library."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import UnionType
 
 
 def find_cause(
-    error: BaseException | None,
+    error: BaseException,
     kind: type[BaseException] | UnionType,
     matches: Callable[[BaseException], object] = lambda _: True,
 ) -> BaseException | None:
     """Look for a kind of error in what an error came from."""
+    return next((each for each in _chain(error) if isinstance(each, kind) and matches(each)), None)
+
+
+def innermost_reason(error: BaseException) -> str:
+    """The innermost thing that an error says, on one line."""
+    *_, innermost = _chain(error)
+    said = getattr(innermost, "message", None) or innermost  # aiohttp's, without the URL
+    status = getattr(innermost, "status", None)
+    lines = [line.strip() for line in f"{status or ''} {said}".strip().splitlines()[:2]]
+    return " ".join(lines).rstrip(" .:") or type(innermost).__name__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from.
+
+    Its ``__context__`` does not count: that may be what the caller was handling when it made the call.
+    """
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, kind) and matches(error):
-            return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__ or _wrapped(error)
-    return None
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        yield found
+        seen.add(id(found))
+        found = found.__cause__ or _wrapped(found)
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
-    """The error that urllib3, aiohttp or botocore keeps in an attribute."""
+    """The error that urllib3, aiohttp or botocore keeps in an attribute or an argument."""
     kept = getattr(error, "kwargs", None)
     in_botocore = kept.get("error") if isinstance(kept, dict) else None
-    for wrapped in (getattr(error, "reason", None), getattr(error, "os_error", None), in_botocore):
-        if isinstance(wrapped, BaseException):
-            return wrapped
-    return None
-
-
-def innermost_reason(error: object) -> str:
-    """The innermost thing that an error says."""
-    if isinstance(error, BaseException) and (os_error := find_cause(error, OSError)) is not None:
-        error = os_error
-    return str(error).strip().rstrip(".") or type(error).__name__
+    candidates = (getattr(error, "reason", None), getattr(error, "os_error", None), in_botocore, *error.args)
+    return next((each for each in candidates if isinstance(each, BaseException)), None)

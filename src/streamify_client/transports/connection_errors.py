@@ -14,7 +14,7 @@ from streamify_client.errors import (
 
 from .causes import find_cause, innermost_reason
 
-_NOT_HTTP = {"HttpProcessingError", "ClientResponseError"}  # aiohttp's
+_NOT_HTTP = {"HttpProcessingError", "ClientResponseError", "InvalidHeader"}  # aiohttp's and urllib3's
 
 
 def connection_error(
@@ -33,7 +33,7 @@ def connection_error(
         return late(connected)
     if not connected:
         return _no_connection(error, url, proxy, check)
-    if is_no_http(error):
+    if is_no_http(error) or find_cause(error, UnicodeError):
         return CorruptStreamError(f"The answer of {url} is not HTTP: {innermost_reason(error)}.")
     reason = innermost_reason(error)
     return TruncatedStreamError(f"The connection to {url} was lost before an answer came: {reason}.")
@@ -56,10 +56,10 @@ def is_no_http(error: BaseException) -> bool:
     found = find_cause(error, http.client.HTTPException)
     if found is not None:
         return not isinstance(found, ConnectionError | http.client.IncompleteRead)
-    return find_cause(error, Exception, _is_no_http_for_aiohttp) is not None
+    return find_cause(error, Exception, _has_such_a_name) is not None
 
 
-def _is_no_http_for_aiohttp(error: BaseException) -> bool:
+def _has_such_a_name(error: BaseException) -> bool:
     return bool(_NOT_HTTP & {kind.__name__ for kind in type(error).__mro__})
 
 

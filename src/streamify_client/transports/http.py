@@ -60,7 +60,10 @@ class HttpTransport:
                 decode_content=False,
             )
         except (OSError, ValueError, HTTPException, HTTPError) as error:
-            raise translate(error, request, connected=exchange.connected, proxy=proxy) from error
+            found = translate(error, request, connected=exchange.connected, proxy=proxy)
+            if found is None:
+                raise
+            raise found from error
         finally:
             current_exchange.reset(token)
         http = HttpHead.of(response.status, response.headers.items(), has_body=request.method != "HEAD")

@@ -48,7 +48,7 @@ class HttpHead:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         head = ResponseHead("http", status, headers, tuple(cookies))
         framed = _is_length(headers.get("content-length")) or "transfer-encoding" in headers
-        has_end = framed or not has_body or status in (204, 304)
+        has_end = status >= 200 and (framed or not has_body or status in (204, 304))
         return cls(head, has_end, headers.get("x-amzn-errortype", "").partition(":")[0])
 
     @property
@@ -108,8 +108,8 @@ def _fields(body: bytes) -> dict[str, Any]:
 
 def translate(
     error: BaseException, request: HttpRequest, *, connected: bool, proxy: Proxy | None = None
-) -> StreamifyError:
-    """Return the public error for what went wrong before the response's headers were there.
+) -> StreamifyError | None:
+    """Return the public error for what went wrong before the response's headers were there; None: a bug.
 
     Args:
         error: What a library raised.
@@ -120,6 +120,8 @@ def translate(
     if isinstance(error, StreamifyError):
         return error
     if isinstance(error, ValueError) and not isinstance(error, OSError) and not is_no_http(error):
+        if connected:
+            return None
         return ConfigurationError(f"The request to {request.origin} is not HTTP: {error}.")
     proxy_url = None if proxy is None else proxy.url
     return connection_error(error, url=request.origin, connected=connected, proxy=proxy_url)

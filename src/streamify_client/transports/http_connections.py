@@ -58,20 +58,20 @@ def _proxy(url: str) -> Proxy:
     return Proxy(address, "Basic " + base64.b64encode(pair.encode()).decode("ascii"))
 
 
-def tls_context(verify: bool | str | None) -> ssl.SSLContext:
+def tls_context(verify: bool | str | os.PathLike[str] | None) -> ssl.SSLContext:
     """Make a TLS context of boto3's ``verify``: a CA bundle, False for no check, else the system's trust.
 
     Raises:
         ConfigurationError: The CA bundle cannot be read.
     """
     verify = os.environ.get("AWS_CA_BUNDLE") or True if verify is None else verify
-    if isinstance(verify, str):
+    if isinstance(verify, str | os.PathLike):
         try:
             return ssl.create_default_context(cafile=verify)
         except OSError as error:  # ssl.SSLError too
             raise ConfigurationError(
-                f"The CA bundle {verify!r} cannot be read ({error}): verify=, or AWS_CA_BUNDLE, must name "
-                "a file of certificates in PEM format."
+                f"The CA bundle {str(verify)!r} cannot be read ({error}): verify=, or AWS_CA_BUNDLE, must "
+                "name a file of certificates in PEM format."
             ) from error
     context = ssl.create_default_context()
     if not verify:

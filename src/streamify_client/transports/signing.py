@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from streamify_client._extras import require
 from streamify_client.errors import ConfigurationError
 from streamify_client.request.url import HttpRequest, canonical_query, lambda_region
 
@@ -76,12 +77,12 @@ def _explaining() -> Iterator[None]:
     """Let an error of botocore about credentials come out as ours."""
     try:
         yield
+    except ConfigurationError:
+        raise
     except Exception as error:
         from .boto_errors import credentials_error
 
-        if (found := credentials_error(error)) is None:
-            raise
-        raise found from error
+        raise credentials_error(error) from error
 
 
 def _wants_signature(request: HttpRequest) -> bool:
@@ -150,13 +151,12 @@ def signer_of(client: Any, session: Any, options: Mapping[str, Any]) -> Signer:
 
 
 def _credentials(session: Any, options: Mapping[str, Any]) -> Any:
-    import botocore.credentials
-    import botocore.session
-
+    kinds = require("botocore.credentials", "Signing", "url")
     access_key, secret_key = options.get("aws_access_key_id"), options.get("aws_secret_access_key")
     if access_key and secret_key:
-        return botocore.credentials.Credentials(access_key, secret_key, options.get("aws_session_token"))
-    return (session or botocore.session.get_session()).get_credentials()
+        return kinds.Credentials(access_key, secret_key, options.get("aws_session_token"))
+    found = session or require("botocore.session", "Signing", "url").get_session()
+    return found.get_credentials()
 
 
 def _region(session: Any, options: Mapping[str, Any]) -> str | None:

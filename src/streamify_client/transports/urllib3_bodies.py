@@ -5,7 +5,10 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any, Protocol
+
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from streamify_client.errors import CorruptStreamError, StreamClosedError
 from streamify_client.wire.chunked import ChunkedDecoder
@@ -55,7 +58,8 @@ class Urllib3Response:
         self._exchange = exchange
         self._process = os.getpid()
         self._lease = Lease(raw, exchange)
-        self._body: Body = ChunkedBody(raw, exchange) if _is_chunked(raw) else PublicBody(raw, exchange)
+        self.survives_timeout: bool = _is_chunked(raw)  # urllib3's public methods close the connection
+        self._body: Body = (ChunkedBody if self.survives_timeout else PublicBody)(raw, exchange)
 
     def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return what is there."""
@@ -73,9 +77,8 @@ class Urllib3Response:
             raise ConnectionError from error
         except WireError as error:
             raise CorruptStreamError(f"The response breaks HTTP's framing: {error.message}.") from error
-        except Exception as error:
-            # OSError and urllib3's HTTPError; ValueError and AttributeError after a close in another thread
-            raise (TimeoutError if _is_timeout(error) else ConnectionError) from error
+        except (OSError, HTTPException, HTTPError) as error:
+            raise (TimeoutError if isinstance(error, ReadTimeoutError) else ConnectionError) from error
 
     def finish(self) -> None:
         """Read to the end of HTTP's framing, and give the connection back to its pool."""
@@ -281,12 +284,6 @@ def _has_pending(sock: Any) -> bool:
     """Whether TLS has decrypted bytes that were not read yet."""
     pending = getattr(getattr(sock, "sslobj", sock), "pending", None)
     return pending is not None and pending() > 0
-
-
-def _is_timeout(error: Exception) -> bool:
-    from urllib3.exceptions import ReadTimeoutError
-
-    return isinstance(error, ReadTimeoutError)
 
 
 def _socket_of(raw: Any) -> socket.socket | None:

@@ -299,6 +299,11 @@ class _Pools:
 
     idle_limit: float | None = None  # seconds
 
+    def urlopen(self, *args: Any, **options: Any) -> Any:
+        """Send a request, and return its answer as it is: a redirect would be another invocation."""
+        options["redirect"] = False  # botocore only forbids urllib3 to follow it
+        return super().urlopen(*args, **options)  # type: ignore[misc]
+
     def _get_conn(self, timeout: Any = None) -> Any:
         connection = super()._get_conn(timeout)  # type: ignore[misc]
         limit = self.idle_limit
