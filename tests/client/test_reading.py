@@ -168,6 +168,42 @@ def test_a_second_thread_that_reads_is_told_so_in_one_sentence(make_own_client: 
         assert server.wait_closed()
 
 
+class LetGo:
+    """The turn of a thread that reads, and that lets go of it just when it is asked for."""
+
+    def __init__(self) -> None:
+        self.free = False
+
+    def acquire(self, *, blocking: bool) -> bool:
+        was_free, self.free = self.free, True
+        return was_free
+
+    def release(self) -> None:
+        """Nothing waits for it."""
+
+
+def test_a_close_that_meets_the_last_step_of_a_reader_frees_the_connection(
+    make_own_client: MakeClient,
+) -> None:
+    with WireServer(endless) as server:
+        stream = make_own_client(server.url).stream("fn").open()
+        reader: Any = stream._reader
+        reader._turn = LetGo()
+        stream.close()
+        assert server.wait_closed()
+
+
+def test_a_stream_cancelled_while_nobody_reads_is_freed_by_its_next_step(make_own_client: MakeClient) -> None:
+    with WireServer(endless) as server:
+        stream = make_own_client(server.url).stream("fn").open()
+        chunks = stream.iter_bytes()
+        next(chunks)
+        stream.cancel()
+        with pytest.raises(StreamClosedError):
+            next(chunks)
+        assert server.wait_closed()
+
+
 async def test_a_second_task_that_reads_is_told_so_in_one_sentence() -> None:
     with WireServer(at_once(b"one")) as server:
         async with async_client(server.url) as client, client.stream("fn") as stream:
@@ -426,6 +462,17 @@ def test_a_cancelled_stream_has_a_result(make_own_client: MakeClient) -> None:
         stream.close()
 
 
+def test_a_stream_cancelled_before_it_was_opened_has_a_result_and_no_line_in_the_log(
+    make_own_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "streamify_client"):
+        stream = make_own_client("http://127.0.0.1:9").stream("fn")
+        stream.cancel()
+        assert (stream.result.bytes_received, stream.result.duration) == (0, 0.0)
+        stream.close()
+    assert not [record for record in caplog.records if record.name == "streamify_client"]
+
+
 def test_a_signal_handler_may_cancel_a_pause_between_attempts() -> None:
     cancellation = Cancellation()
     before = signal.signal(signal.SIGUSR1, lambda *_: cancellation.request())
@@ -476,7 +523,7 @@ def test_each_attempt_and_each_end_is_one_line_of_the_log_without_the_payload(
     ):
         make_own_client(server.url).stream("fn", {"secret": "question"}, retries=1).read()
     lines = [record.getMessage() for record in caplog.records if record.name == "streamify_client"]
-    assert [line.partition(":")[2].split()[0] for line in lines] == ["attempt", "tried", "attempt", "whole"]
+    assert [line.partition(":")[2].split()[0] for line in lines] == ["attempt", "attempt", "whole"]
     assert not any("secret" in line for line in lines)
 
 

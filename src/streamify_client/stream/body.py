@@ -112,6 +112,16 @@ class ResponseDecoder:
             chunks = [chunk for chunk in chunks if chunk or isinstance(chunk, Mark)]
         return chunks or (self.more() if self.pending else [])
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether the beginning of the body is kept, because it may be Lambda's report of a failure."""
+        return isinstance(self._detector, FailureReportDetector) and self._detector.holds
+
+    def let_go(self) -> list[bytes]:
+        """Return what is held back: it is body."""
+        detector, self._detector = self._detector, None
+        return detector.release() if isinstance(detector, FailureReportDetector) else []
+
     def finish(self) -> list[bytes]:
         """The raw response has ended: return what was held back; `more` raises where it is not whole."""
         self._is_over = self.pending = True

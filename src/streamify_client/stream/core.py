@@ -34,6 +34,7 @@ HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the pa
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
 _MUCH = 64 * 1024
 _AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
+_MOMENT = 1.0  # seconds for which the beginning of a body is held back, as it may be the report of a failure
 
 logger: logging.Logger = logging.getLogger("streamify_client")
 
@@ -97,7 +98,9 @@ class StreamCore:
         self._answered = self._asked = 0.0  # when, in seconds
         self._first_byte: float | None = None
         self._failure = ""
+        self._again = ""  # what the next attempt or part comes after, for the log
         self._skips_line_feed = False
+        self._let_go_at: float | None = None  # seconds after the stream's beginning
 
     # opening
 
@@ -111,14 +114,17 @@ class StreamCore:
         self.wanted = 0
         self._held = []
         self._input_ended = False
+        self._let_go_at = None
         if self._parts.later:
-            logger.debug("%s: part %d begins", self.invocation.function, self._parts.begun)
+            begun = f"part {self._parts.begun}"
         else:
             self.attempt += 1
             self._policy.begin()
             self._bytes = self._count = 0
             self._first = self._first_byte = None
-            logger.debug("%s: attempt %d begins", self.invocation.function, self.attempt)
+            begun = f"attempt {self.attempt}"
+        logger.debug("%s: %s begins%s", self.invocation.function, begun, self._again)
+        self._again = ""
         opening = self.limits.begin(self.cancellation)
         self._part_began = self.limits.elapsed
         if self._span is not None:
@@ -233,13 +239,31 @@ class StreamCore:
         self.wanted = decoder.wanted
         if decoder.verifiable:
             self.hands_over = decoder.continues
+        if not chunks and not over and decoder.holds_back:
+            if self._let_go_at is None:
+                self._let_go_at = self.limits.elapsed + _MOMENT
+            return [] if self.moment_left else self.let_go()
         return self._noted(chunks)
+
+    @property
+    def moment_left(self) -> float | None:
+        """For how many seconds more the beginning of the body is held back; None: it is not."""
+        return None if self._let_go_at is None else max(self._let_go_at - self.limits.elapsed, 0.0)
+
+    def let_go(self) -> list[bytes]:
+        """Return the beginning of the body: held back long enough, it is not the report of a failure."""
+        assert self._decoder is not None
+        assert self._let_go_at is not None
+        self._first_byte = self._let_go_at - _MOMENT
+        self._settle()
+        return self._noted(self._decoder.let_go())
 
     def _settle(self) -> None:
         """The first bytes came: from now on every read has the same limit, where there is no total one."""
         if self._first_byte is None:
             now = self.limits.elapsed  # what was there when it was asked for had come with the headers
             self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
+        self._let_go_at = None
         if self.limits.until is None and self.state is State.OPEN:
             self.steady_limit = self.limits.next_read
 
@@ -307,9 +331,7 @@ class StreamCore:
             self.fail(error)
         else:
             self.state = State.OPENING
-            logger.debug(
-                "%s: tried again in %.1f s: %s", self.invocation.function, delay, type(error).__name__
-            )
+            self._again = f", {delay:.1f} s after {type(error).__name__}"
         return delay
 
     def _delay_after(self, error: StreamifyError) -> float | None:
@@ -486,8 +508,13 @@ class StreamCore:
         )
 
     def _over(self, state: State, how: str, error: StreamifyError | None = None) -> None:
+        was_opened = self.state is not State.NEW
         self.state = state
         self.limits.stop()
+        if was_opened:
+            self._report_end(how, error)
+
+    def _report_end(self, how: str, error: StreamifyError | None) -> None:
         if self._span is not None:
             self._end_span(self._span, error)
         logger.debug(
@@ -501,8 +528,7 @@ class StreamCore:
 
     def _end_span(self, span: StreamSpan, error: StreamifyError | None) -> None:
         result, head = self.result, self.head
-        if result is None:
-            return  # it was never opened
+        assert result is not None  # it is over
         if self.state is State.CLOSED:
             outcome, error = "cancelled" if self.cancellation.requested else "closed", None
         else:

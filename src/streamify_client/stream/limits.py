@@ -45,7 +45,7 @@ class Limits:
 
     def stop(self) -> None:
         """The stream is over."""
-        if self.duration is None and self._started is not None:
+        if self.duration is None:
             self.duration = self.elapsed
 
     @property

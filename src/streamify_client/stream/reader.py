@@ -121,12 +121,13 @@ class StreamReader:
                 return
             self.slot.check(progress)
         if error := self.core.closed_error():
+            if self.core.cancellation.requested:  # while nobody was reading, who would have freed it
+                self.close()
             raise error
 
     async def aclose(self) -> None:
         """Free the connection: for reuse if all has come, else by closing it."""
-        if not self._turn.acquire(blocking=False):
-            self.core.cancel()  # the reading thread wakes, and frees it
+        if not self._take_turn():
             return
         try:
             if self.core.at_end:
@@ -137,13 +138,19 @@ class StreamReader:
 
     def close(self) -> None:
         """Free the connection at once."""
-        if not self._turn.acquire(blocking=False):
-            self.core.cancel()
+        if not self._take_turn():
             return
         try:
             self._free()
         finally:
             self._turn.release()
+
+    def _take_turn(self) -> bool:
+        """Take the turn to close the stream. If another thread reads it, wake that thread: it closes it."""
+        if self._turn.acquire(blocking=False):
+            return True
+        self.core.cancel()
+        return self._turn.acquire(blocking=False)  # it may have let go before it could see the request
 
     def view_dropped(self, progress: Progress[Any]) -> None:
         """The view was dropped. The last one closes the stream, unless the caller does that."""
@@ -198,20 +205,31 @@ class StreamReader:
 
     async def _receive(self, allowance: Allowance | None = None) -> list[bytes]:
         core = self.core
-        limit, self._phase = core.steady_limit or core.next_read()
+        settled = core.steady_limit
+        limit, self._phase = settled or core.next_read()
         if allowance is not None:
             if core.hands_over and not allowance.wait:
                 return core.received([])
             limit = allowance.wait if limit is None else min(limit, allowance.wait)
+        moment = None if settled is not None else self._moment(limit)
         try:
-            pieces = self._raw.read(limit, core.wanted)
+            pieces = self._raw.read(limit if moment is None else moment, core.wanted)
             if not self._blocks:
                 pieces = await pieces
         except (ConnectionError, TimeoutError) as error:
+            if moment is not None and isinstance(error, TimeoutError):
+                return core.let_go()
             if not (core.hands_over or (core.whole and isinstance(error, ConnectionError))):
                 raise
             pieces = []
         return core.received(pieces)
+
+    def _moment(self, limit: float | None) -> float | None:
+        """For how long to wait before what is held back is let go; None: until the limit."""
+        left = self.core.moment_left
+        if left is None or not self._raw.survives_timeout or (limit is not None and limit <= left):
+            return None
+        return left
 
     async def _recover(self, error: Exception) -> None:
         """Free the connection; raise the error unless the call may be tried again, and then wait for that."""

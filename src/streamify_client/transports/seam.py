@@ -6,6 +6,7 @@ another can be written by meeting these protocols.
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import Context
@@ -43,7 +44,7 @@ class Cancellation:
     """One flag that any thread may raise, and what has to be woken then.
 
     A signal handler may raise it too, whatever the thread that it interrupts is about to do: so there is no
-    lock that is not reentrant.
+    lock that is not reentrant. The child of a fork wakes nothing: what its parent waits for is the parent's.
 
     Attributes:
         requested: Whether the end was requested.
@@ -53,18 +54,19 @@ class Cancellation:
         self.requested: bool = False
         self._lock = threading.RLock()
         self._wake: Callable[[], None] | None = None
+        self._process = 0  # whose that is
 
     def request(self) -> None:
         """Ask for the end, and wake whatever waits for the network; returns at once."""
         with self._lock:
             self.requested = True
-            if self._wake is not None:
+            if self._wake is not None and self._process == os.getpid():
                 self._wake()
 
     def on_request(self, wake: Callable[[], None] | None) -> None:
         """Set what wakes the waiting thread; it is called at once if the end was requested before."""
         with self._lock:
-            self._wake = wake
+            self._wake, self._process = wake, os.getpid()
             if wake is not None and self.requested:
                 wake()
 
@@ -120,6 +122,10 @@ class RawResponse(Protocol):
     def head(self) -> ResponseHead:
         """Status and headers."""
 
+    @property
+    def survives_timeout(self) -> bool:
+        """Whether it can be read on after a read that timed out."""
+
     def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return the next pieces of the body, after waiting at most so many seconds for the first of them.
 
@@ -167,6 +173,10 @@ class AsyncRawResponse(Protocol):
     @property
     def head(self) -> ResponseHead:
         """Status and headers."""
+
+    @property
+    def survives_timeout(self) -> bool:
+        """As RawResponse.survives_timeout."""
 
     async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """As RawResponse.read."""

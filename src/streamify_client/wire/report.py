@@ -21,7 +21,7 @@ class FailureReportDetector:
     """Holds the beginning of a body back for as long as it may be a report; any other body passes at once.
 
     A report begins with the error's type or message and has no line feed. A body may begin so too: who reads
-    calls `release` when nothing has followed for a moment.
+    calls `release` after a moment.
 
     Args:
         request_id: Of this invocation: what a report has to name.
