@@ -67,7 +67,7 @@ fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),10)
 
 bench: $(STAMP)  ## Run the benchmarks
-	for name in decoder client server local_throughput local_start cold_start; do echo "$$name:"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in decoder client server local_throughput rows local_start cold_start; do echo "$$name:"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 heavy: $(STAMP)  ## Stream 200 MB into a file with an eye on memory, and for 60 s through timeouts of 3 s
 	$(BIN)/python -m pytest -m slow tests/e2e -n 2 --dist loadfile

@@ -338,6 +338,26 @@ def test_rows_before_a_pause_arrive_in_the_pause(make: Any, row: Any, is_async: 
     assert arrived == 1001
 
 
+def test_large_rows_behind_small_ones_are_not_kept_in_numbers() -> None:
+    made, arrived, kept = 0, 0, []
+
+    def take(chunk: bytes) -> None:
+        nonlocal arrived
+        arrived += chunk.count(b"\r\n")
+
+    def rows() -> Iterator[list[str]]:
+        nonlocal made
+        for size in [1] * 5000 + [200_000] * 60:
+            kept.append(made - arrived)
+            made += 1
+            yield ["x" * size]
+
+    with posting_through(Poster(take)):
+        streaming_handler(lambda event, context: csv_rows(rows()))({}, None)
+    assert arrived == made
+    assert max(kept[5033:]) == 0
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_rows_before_an_error_are_sent(is_async: bool) -> None:
     def rows() -> Iterator[Any]:

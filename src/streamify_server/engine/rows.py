@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,11 @@ if TYPE_CHECKING:
 
     from .output import Output
 
-WriteText = Callable[[str], Any]  # gives the number of characters, as files do
-WriteRow = Callable[[Any], Any]  # the same
+WriteText = Callable[[str], Any]
+WriteRow = Callable[[Any], Any]
 
 _BATCH = 32 * 1024  # characters that are written without waiting for more
+_UNCOUNTED = 32  # rows at most whose characters are counted together
 _MOMENT = 0.002  # seconds that a row waits for others
 
 
@@ -45,7 +45,7 @@ class Rows:
 
     def _streamify_push(self, out: Output) -> Any:
         batch = _Batch(out)
-        write_row = self._encoder(batch.text.write)
+        write_row = self._encoder(batch.texts.append)
         if self._first is not None:
             write_row(self._first)
             batch.write()
@@ -88,17 +88,19 @@ class Rows:
 
 
 def _push(rows: Iterable[Any], write_row: WriteRow, batch: _Batch) -> None:
-    lock, size = batch.lock, batch.text.tell
+    texts, lock = batch.texts, batch.lock
     try:
         for row in rows:
-            with lock:
-                if type(row) is Checkpoint:
+            if type(row) is Checkpoint:
+                with lock:
                     batch.checkpoint(row)
-                    continue
-                batch.at = None
-                write_row(row)
-                if size() >= _BATCH or batch.idle:
-                    batch.write()
+                continue
+            batch.at = None
+            write_row(row)
+            if len(texts) >= batch.counts_at:
+                with lock:
+                    if batch.is_full():
+                        batch.write()
     except StreamHandedOver:
         batch.stop()
         raise
@@ -109,7 +111,7 @@ def _push(rows: Iterable[Any], write_row: WriteRow, batch: _Batch) -> None:
 
 
 async def _push_async(rows: AsyncIterable[Any], write_row: WriteRow, batch: _Batch) -> None:
-    lock, size = batch.lock, batch.text.tell
+    texts, lock = batch.texts, batch.lock
     try:
         async for row in rows:
             if type(row) is Checkpoint:
@@ -118,13 +120,15 @@ async def _push_async(rows: AsyncIterable[Any], write_row: WriteRow, batch: _Bat
                 with lock:
                     batch.checkpoint(row)
                 continue
-            with lock:
-                batch.at = None
-                write_row(row)
-            if size() >= _BATCH or batch.idle:
-                await batch.room()
+            batch.at = None
+            write_row(row)
+            if len(texts) >= batch.counts_at:
                 with lock:
-                    batch.write()
+                    full = batch.is_full()
+                if full:
+                    await batch.room()
+                    with lock:
+                        batch.write()
     except StreamHandedOver:
         batch.stop()
         raise
@@ -136,34 +140,56 @@ async def _push_async(rows: AsyncIterable[Any], write_row: WriteRow, batch: _Bat
 
 
 class _Batch:
-    """Text that is still to be written.
+    """Text that is still to be written, by the producer or by the ticker's thread.
+
+    The producer adds to `texts` without the lock, which would cost as much as all the rest. Whoever holds the
+    lock takes from their front: each of the two is one step of the interpreter.
 
     Attributes:
-        lock: Held while text is added or written.
-        idle: Whether rows come so slowly that the next one need not wait.
+        lock: Held while text is written.
+        texts: The text, as it was added.
+        counts_at: How many texts there are when the producer is to look at their size.
         at: Where the producer stands, behind the last row, if its caller is to know that once the row has
-            been written.
+            been written; None before the next row is added.
     """
 
     def __init__(self, out: Output) -> None:
         self.lock = threading.Lock()
-        self.text = io.StringIO(newline="")
-        self.idle = True
+        self.texts: list[str] = []
+        self.counts_at = 1
+        self._counted = self._characters = 0  # texts, and what they have
+        self._step = 1  # texts that are counted together
+        self._idle = True  # rows come so slowly that the next one need not wait
         self.at: Checkpoint | None = None
         self._out = out
         self._over = False
         self._writes = 0
         self._seen = 0
 
+    def is_full(self) -> bool:
+        """Whether the text is to be written without waiting for more; with the lock held."""
+        texts = self.texts
+        self._characters += sum(map(len, texts[self._counted :]))
+        self._counted = len(texts)
+        if self._idle or self._characters >= _BATCH:
+            # Few long texts, or the next ones would hold many times what a batch does.
+            self._step = max(1, min(_UNCOUNTED, _BATCH * self._counted // (self._characters or 1)))
+            return True
+        self.counts_at = self._counted + self._step
+        return False
+
     def write(self) -> None:
         """Write what there is; with the lock held."""
         self._writes += 1
-        if self.idle:
-            self.idle = False
+        if self._idle:
+            self._idle = False
             _ticker.watch(self)
-        if text := self.text.getvalue():
-            self.text.seek(0)
-            self.text.truncate()
+        there = len(self.texts)
+        text = "".join(self.texts[:there])
+        del self.texts[:there]
+        self._counted = self._characters = 0
+        self.counts_at = self._step
+        if text:
             self._out.put(text)
 
     @property
@@ -175,7 +201,7 @@ class _Batch:
         """Say that the producer stands here, now or when the rows are written; with the lock held."""
         if not self._out.goes_on:
             return
-        if self.text.tell() and not self._out.tells:
+        if self.texts and not self._out.tells:
             self.at = at
             return
         self.write()
@@ -194,7 +220,7 @@ class _Batch:
         """Write the rest."""
         with self.lock:
             self._over = True
-            self.idle = False
+            self._idle = False
             self.write()
 
     def abandon(self) -> None:
@@ -218,13 +244,19 @@ class _Batch:
     def _tick(self, now: float) -> float | None:
         if self._writes != self._seen:
             self._seen = self._writes  # the producer writes by itself
-        elif not self.text.tell():
-            self.idle = True
+        elif not self.texts and self._rests():
             return None
         elif not self._out.full:
             self.write()
             self._seen = self._writes
-            if self.at is not None:
-                self._out.checkpoint(self.at, waits=True)
-                self.at = None
+            at, self.at = self.at, None  # the producer may add a row meanwhile
+            if at is not None:
+                self._out.checkpoint(at, waits=True)
         return now + _MOMENT
+
+    def _rests(self) -> bool:
+        """Let the producer write its next row by itself, unless it has added that just now."""
+        self._idle, self.counts_at = True, 1
+        if self.texts:
+            self._idle = False
+        return self._idle
