@@ -22,7 +22,7 @@ from .aio_many import AsyncStreamMap
 from .aio_response import AsyncResponseStream
 from .client import ClientOptions, about, describe, split_options
 from .errors import ConfigurationError
-from .many import Read, check_concurrency, check_read
+from .many import Read, check_concurrency, check_payloads, check_read
 from .models import StreamResult
 
 
@@ -144,6 +144,7 @@ class AsyncStreamClient(AsyncReaders):
 
         `payloads` may be an asynchronous iterable, and a function given as `read` a coroutine function.
         """
+        check_payloads(payloads)
         check_concurrency(concurrency, self._transport.fixed_pool_size)
         check_read(read)
         self._transport.keep(concurrency)

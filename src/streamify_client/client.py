@@ -12,7 +12,14 @@ from streamify_client.files.progress import Progress, meter
 from streamify_client.files.sinks import Target, name_of, opened_sink
 from streamify_client.request.build import build_invocation
 from streamify_client.request.client_context import ClientContext
-from streamify_client.request.options import Auth, CallOptions, Options, StreamOptions, check_encoding
+from streamify_client.request.options import (
+    Auth,
+    CallOptions,
+    Options,
+    StreamOptions,
+    check_encoding,
+    unknown_option,
+)
 from streamify_client.request.payload import Payload
 from streamify_client.stream import tracing
 from streamify_client.stream.core import StreamCore
@@ -20,7 +27,7 @@ from streamify_client.transports.boto import BotoTransport
 from streamify_client.transports.choice import Transports, make_boto_transport, make_http_transport
 
 from .errors import ConfigurationError
-from .many import Read, StreamMap, check_concurrency, check_read
+from .many import Read, StreamMap, check_concurrency, check_payloads, check_read
 from .models import StreamResult
 from .response import ResponseStream
 
@@ -217,6 +224,7 @@ class StreamClient(Readers):
             >>> for item in client.map("summarize", pages, concurrency=20):  # doctest: +SKIP
             ...     print(item.index, item.error or item.value)
         """
+        check_payloads(payloads)
         check_concurrency(concurrency, self._transport.fixed_pool_size)
         check_read(read)
         self._transport.keep(concurrency)
@@ -267,6 +275,5 @@ def split_options(options: ClientOptions) -> tuple[CallOptions, dict[str, Any]]:
         elif name in BotoOptions.__annotations__:
             theirs[name] = value
         else:
-            known = sorted([*CallOptions.__annotations__, *BotoOptions.__annotations__])
-            raise ConfigurationError(f"There is no option {name!r}; there are {', '.join(known)}.")
+            raise unknown_option(name, [*CallOptions.__annotations__, *BotoOptions.__annotations__])
     return ours, theirs  # type: ignore[return-value]

@@ -4,7 +4,7 @@ import contextvars
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
@@ -39,6 +39,14 @@ class MapItem:
     value: Any = None
     error: Exception | None = None
     result: StreamResult | None = None
+
+
+def check_payloads(payloads: object) -> None:
+    """Refuse one payload where several are wanted: its keys or letters would be taken for them."""
+    if isinstance(payloads, Mapping | str | bytes) or not isinstance(payloads, Iterable | AsyncIterable):
+        raise ConfigurationError(
+            f"map takes several payloads, such as a list of them, not one {type(payloads).__name__}."
+        )
 
 
 def check_concurrency(concurrency: int, pool_size: int | None) -> None:

@@ -92,7 +92,7 @@ async def test_a_stream_opens_on_first_use(how: str) -> None:
 async def test_a_stream_that_was_never_opened_warns() -> None:
     with WireServer(whole()) as server:
         async with own_client(server.url) as client:
-            with pytest.warns(ResourceWarning, match="never opened"):
+            with pytest.warns(RuntimeWarning, match="never opened"):
                 client.stream("fn")
 
 

@@ -93,7 +93,10 @@ def test_the_trace_context_of_an_active_span_is_passed_on(make_own_client: MakeC
         ({"retries": -1}, "retries"),
         ({"retries": True}, "retries"),
         ({"verified": "maybe"}, "verified"),
-        ({"time_out": 5}, "no option 'time_out'"),
+        ({"time_out": 5}, "no option 'time_out'; did you mean 'timeout'"),
+        ({"qualifer": "live"}, "did you mean 'qualifier'"),
+        ({"paylod": {}}, "did you mean 'payload'"),
+        ({"xyz": 1}, "no option 'xyz'; there are connect_timeout, "),
         ({"client_context": "{"}, "client_context"),
     ],
 )
@@ -470,8 +473,18 @@ def test_a_closed_client_says_so(make_client: MakeClient) -> None:
         assert not server.requests
 
 
+def test_an_option_that_is_spelled_wrong_is_guessed() -> None:
+    with pytest.raises(ConfigurationError, match="no option 'region'; did you mean 'region_name'"):
+        StreamClient(region="eu-west-1")  # type: ignore[call-arg]
+
+
+def test_what_is_no_client_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="client of boto3, not 'eu-west-1'; options go by name"):
+        StreamClient("eu-west-1")
+
+
 def test_a_client_of_another_service_or_library_is_refused() -> None:
     boto = boto3.client("sts", **CREDENTIALS)
-    with pytest.raises(ConfigurationError, match="STS cannot stream"):
+    with pytest.raises(ConfigurationError, match="client for the service sts, not for lambda"):
         StreamClient(boto)
     boto.close()

@@ -114,12 +114,12 @@ def test_a_url_works_without_boto3s_region_and_credentials(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("option", ["qualifier", "client_context", "tenant_id", "log_tail"])
 def test_what_belongs_to_functions_by_name_is_refused_for_a_url(client: StreamClient, option: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{option}: only for functions called by name"):
+    with pytest.raises(ConfigurationError, match=f"{option}= is for functions called by name"):
         client.stream("http://127.0.0.1:9", **{option: True})  # type: ignore[arg-type]
 
 
 def test_what_belongs_to_urls_is_refused_for_a_function_by_name(client: StreamClient) -> None:
-    with pytest.raises(ConfigurationError, match="method, query: only for URLs, and 'fn' is not one"):
+    with pytest.raises(ConfigurationError, match="method= and query= are for URLs, and 'fn' is not one"):
         client.stream("fn", method="GET", query={})
 
 

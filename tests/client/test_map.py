@@ -183,6 +183,16 @@ def test_bad_arguments_are_refused_at_once(client: StreamClient, options: Any, s
         client.map("http://127.0.0.1:9", [1], **options)
 
 
+@pytest.mark.parametrize("one", [{"a": 1}, "text", b"{}", 3, None])
+async def test_one_payload_in_place_of_several_is_refused_at_once(client: StreamClient, one: Any) -> None:
+    """A dict would be iterated over for its keys, a text for its letters."""
+    with pytest.raises(ConfigurationError, match=f"map takes several payloads.*not one {type(one).__name__}"):
+        client.map("http://127.0.0.1:9", one)
+    async with AsyncStreamClient() as aio:
+        with pytest.raises(ConfigurationError, match="map takes several payloads"):
+            aio.map("http://127.0.0.1:9", one)
+
+
 @pytest.mark.parametrize("leave", ["break", "close", "with", "exception", "collect"])
 def test_leaving_the_loop_cancels_the_rest(client: StreamClient, leave: str) -> None:
     def first_is_quick(peer: Peer) -> None:

@@ -84,9 +84,9 @@ def test_attributes_of_an_unopened_stream_say_that_it_is_not_open(make_own_clien
 def test_a_stream_that_was_never_opened_warns(make_own_client: MakeClient) -> None:
     with WireServer(whole()) as server:
         client = make_own_client(server.url)
-        with pytest.warns(ResourceWarning, match="a stream of fn was never opened"):
+        with pytest.warns(RuntimeWarning, match="a stream of fn was never opened"):
             client.stream("fn")
-        with pytest.warns(ResourceWarning, match="never opened"):
+        with pytest.warns(RuntimeWarning, match="never opened"):
             client.stream("fn").iter_bytes()
         with warnings.catch_warnings():
             warnings.simplefilter("error")

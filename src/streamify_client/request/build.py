@@ -37,10 +37,10 @@ def build_invocation(
     options = defaults.but(changes)
     if is_url(function):
         given = {"qualifier": qualifier, "client_context": client_context, "tenant_id": tenant_id}
-        _refuse({**given, "log_tail": log_tail or None}, "only for functions called by name, not for a URL")
+        _refuse({**given, "log_tail": log_tail or None}, "for functions called by name, not for URLs")
         request = build_request(function, payload, options, http)
         return Invocation(without_query(function), request.body, options, request=request)
-    _refuse(http, f"only for URLs, and {function!r} is not one")
+    _refuse(http, f"for URLs, and {function!r} is not one")
     context = encode_client_context(
         client_context,
         offer=offered(options.verified, options.continues),
@@ -77,4 +77,6 @@ def with_trace(invocation: Invocation, trace: Mapping[str, str]) -> Invocation:
 
 def _refuse(given: Mapping[str, Any], why: str) -> None:
     if names := [name for name, value in given.items() if value is not None]:
-        raise ConfigurationError(f"{', '.join(names)}: {why}.")
+        raise ConfigurationError(
+            f"{' and '.join(f'{name}=' for name in names)} {'is' if len(names) == 1 else 'are'} {why}."
+        )

@@ -105,8 +105,9 @@ class Options:
             return self
         for name in changes:
             if name not in CallOptions.__annotations__:
-                known = ", ".join(sorted(CallOptions.__annotations__))
-                raise ConfigurationError(f"There is no option {name!r}; there are {known}.")
+                raise unknown_option(
+                    name, CallOptions.__annotations__, also=[*StreamOptions.__annotations__, "payload"]
+                )
         given: dict[str, Any] = {**changes}
         if "timeout" in given:
             timeout = given.pop("timeout")
@@ -119,6 +120,15 @@ class Options:
         """Return what differs from the defaults."""
         found = {field.name: (field.default, getattr(self, field.name)) for field in fields(self)}
         return {name: value for name, (default, value) in found.items() if value != default}
+
+
+def unknown_option(name: str, known: Iterable[str], also: Iterable[str] = ()) -> ConfigurationError:
+    """Return the error for an option that does not exist, which names the one that was probably meant."""
+    from difflib import get_close_matches
+
+    meant = get_close_matches(name, [*known, *also], 1)
+    guess = f"did you mean {meant[0]!r}? There are" if meant else "there are"
+    return ConfigurationError(f"There is no option {name!r}; {guess} {', '.join(sorted(known))}.")
 
 
 def _check_count(name: str, value: Any, least: int) -> None:

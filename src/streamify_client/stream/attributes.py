@@ -75,7 +75,9 @@ class StreamAttributes:
         """
         result = self._core.result
         if result is None:
-            self._refuse("The stream is not over: its result is there when it was read to its end or closed.")
+            self._refuse(
+                "The stream is not over: it has a result once it has been read to its end or closed."
+            )
         return result
 
     def _explain(self, error: StreamifyError) -> StreamifyError:

@@ -281,8 +281,7 @@ class StreamReader:
             warnings.warn(
                 f"a stream of {core.invocation.function} was never opened, so the function was not invoked: "
                 f"{self._driver.advice}",
-                ResourceWarning,
+                RuntimeWarning,  # as for a coroutine that was never awaited: Python shows it to everybody
                 stacklevel=2,
-                source=self,
             )
         self._leave()

@@ -1,4 +1,4 @@
-"""The transport on aiobotocore, with aiohttp underneath; see `_aiobotocore_sessions`."""
+"""The transport on aiobotocore, with aiohttp underneath; see aiobotocore_sessions.py."""
 
 import asyncio
 import contextlib
@@ -25,6 +25,8 @@ from .client_kinds import check_client
 from .per_loop import PerLoop
 from .seam import AsyncRawResponse, Invocation, Opening, ResponseHead
 
+_MISSING = "AsyncStreamClient needs aiobotocore: pip install 'streamify[aio]'."
+
 
 class AiobotocoreTransport:
     """Invokes functions through an aiobotocore Lambda client.
@@ -48,8 +50,10 @@ class AiobotocoreTransport:
 
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Invoke the function once."""
-        from .aiohttp_bodies import AiohttpResponse, AsyncExchange
-
+        try:
+            from .aiohttp_bodies import AiohttpResponse, AsyncExchange
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(_MISSING) from error
         if self._closed:
             raise StreamClosedError("The client is closed.")
         exchange, call = AsyncExchange(opening), Call(opening)
@@ -160,9 +164,7 @@ def make_client(session: Any, options: Mapping[str, Any], connections: int) -> A
         from aiobotocore.config import AioConfig
         from aiobotocore.session import get_session
     except ImportError as error:
-        raise ConfigurationError(
-            "AsyncStreamClient needs aiobotocore: pip install 'streamify[aio]'."
-        ) from error
+        raise ConfigurationError(_MISSING) from error
     given = dict(options)
     config = AioConfig(connect_timeout=60, read_timeout=LONGEST_RUN, max_pool_connections=connections)
     own = given.pop("config", None)

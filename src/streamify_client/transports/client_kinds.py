@@ -25,7 +25,13 @@ def check_client(client: Any, wanted: Kind) -> None:
     if kind not in (wanted, None):
         ours = "AsyncStreamClient" if kind == "aiobotocore" else "StreamClient"
         raise ConfigurationError(f"This is a client of {kind}, not of {wanted}: pass it to {ours}.")
-    if not hasattr(client, "invoke_with_response_stream"):
+    if hasattr(client, "invoke_with_response_stream"):
+        return
+    if kind is None:
         raise ConfigurationError(
-            f"{type(client).__name__} cannot stream: a Lambda client of botocore 1.29.107 or newer is needed."
+            f"client must be a Lambda client of {wanted}, not {client!r}; options go by name: region_name=..."
         )
+    service = client.meta.service_model.service_name
+    if service != "lambda":
+        raise ConfigurationError(f"This is a client for the service {service}, not for lambda.")
+    raise ConfigurationError("This Lambda client is too old to stream: botocore 1.29.107 or newer is needed.")

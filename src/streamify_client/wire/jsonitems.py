@@ -190,4 +190,4 @@ def _slices(data: BytesLike) -> Iterator[bytes]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0].rstrip(".")

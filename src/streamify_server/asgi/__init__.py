@@ -1,9 +1,4 @@
-"""ASGI and WSGI applications (FastAPI, Starlette, Litestar, Django, Flask...) as streaming handlers.
-
-from streamify_server.asgi import streaming_asgi
-
-handler = streaming_asgi(app)
-"""
+"""ASGI and WSGI applications as streaming handlers: FastAPI, Starlette, Litestar, Django, Flask..."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ from streamify_server.errors import CallerGoneError, LifespanError
 from streamify_server.handler import StreamingHandler, streaming_handler
 from streamify_server.response import HttpResponse
 
-from .events import http_request
+from .events import http_request, load_parsers
 from .exchange import Exchange
 from .lifespan import App, Lifespan
 from .wsgi import streaming_wsgi
@@ -46,6 +41,7 @@ def streaming_asgi(
         **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
+        ModuleNotFoundError: mangum is not installed; the message names the extra.
         TypeError: `app` is not callable, or an option is unknown.
         ValueError: `lifespan` or `root_path` has a value that it does not take.
 
@@ -61,6 +57,7 @@ def streaming_asgi(
         raise ValueError(f"lifespan takes auto, on, off, not {lifespan!r}.")
     if root_path and (not root_path.startswith("/") or root_path.endswith("/")):
         raise ValueError(f"root_path begins with a slash and ends without, like '/v1', not {root_path!r}.")
+    load_parsers()  # here, so that it is part of the init phase
     started = Lifespan(app, lifespan)
 
     async def asgi(event: Any, context: Any) -> HttpResponse:

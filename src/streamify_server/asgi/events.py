@@ -46,13 +46,22 @@ def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[st
     return scope, body
 
 
-def _parse(event: Any, context: Any) -> tuple[dict[str, Any], bytes]:
+def load_parsers() -> Any:
+    """Mangum's module of parsers.
+
+    Raises:
+        ModuleNotFoundError: It is not installed.
+    """
     try:
         from mangum import handlers
-    except ImportError as error:
-        raise ImportError(
-            "streamify_server.asgi reads events with Mangum: pip install 'streamify[asgi]'"
-        ) from error
+    except ModuleNotFoundError:
+        message = "ASGI applications need mangum, which reads their events: pip install 'streamify[asgi]'."
+        raise ModuleNotFoundError(message, name="mangum") from None
+    return handlers
+
+
+def _parse(event: Any, context: Any) -> tuple[dict[str, Any], bytes]:
+    handlers = load_parsers()
     parser: Any = {
         FUNCTION_URL: handlers.HTTPGateway,
         HTTP_API: handlers.HTTPGateway,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from streamify_server.handler import StreamingHandler, streaming_handler
 from streamify_server.response import HttpResponse
 
-from .events import http_request
+from .events import http_request, load_parsers
 
 if TYPE_CHECKING:
     from streamify_server.handler import HandlerOptions
@@ -33,7 +33,7 @@ def streaming_wsgi(
         **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
-        ModuleNotFoundError: a2wsgi is not installed; the message names the extra.
+        ModuleNotFoundError: a2wsgi or mangum is not installed; the message names the extra.
         TypeError: `app` is not callable, or an option is unknown.
 
     Example:
@@ -44,6 +44,7 @@ def streaming_wsgi(
     """
     if not callable(app):
         raise TypeError(f"streaming_wsgi takes a WSGI application, not {app!r}.")
+    load_parsers()
     build_environ = _environ_builder()
 
     def wsgi(event: Any, context: Any) -> HttpResponse:

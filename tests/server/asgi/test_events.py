@@ -167,11 +167,14 @@ def test_an_event_that_is_no_http_request_is_refused(event: Any) -> None:
 def test_a_missing_mangum_is_one_sentence() -> None:
     script = (
         "import sys; sys.modules['mangum'] = sys.modules['mangum.handlers'] = None\n"
-        "from streamify_server.asgi.events import http_request\n"
-        "try:\n    http_request({}, None)\nexcept ImportError as error:\n    print(error)\n"
+        "from streamify_server.asgi import streaming_asgi\n"
+        "try:\n    streaming_asgi(print)\nexcept ImportError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "streamify_server.asgi reads events with Mangum: pip install 'streamify[asgi]'\n"
+    assert (
+        done.stdout
+        == "ASGI applications need mangum, which reads their events: pip install 'streamify[asgi]'.\n"
+    )
 
 
 @pytest.mark.parametrize("sent", ["é".encode(), "é".encode("latin-1"), "☃".encode(), b"plain"])
