@@ -64,6 +64,17 @@ async def async_blocks(event, context):
 
 
 @streaming_handler(deadline_margin=2.0)
+def reads_inner(event, context): yield from async_blocks(event, context)
+
+
+@streaming_handler(deadline_margin=2.0)
+def reads_inner_after_async(event, context): yield from async_blocks(event, context)
+
+@reads_inner_after_async.before
+async def _(request): await asyncio.sleep(0)
+
+
+@streaming_handler(deadline_margin=2.0)
 async def async_blocks_the_loop(event, context):
     yield "first"
     released.wait()
@@ -280,6 +291,17 @@ def test_a_sync_body_of_an_async_handler_is_interrupted_too(
 
 def test_an_async_producer_is_cancelled(api: RuntimeApi, runtime: Runtime) -> None:
     post = run_out(api, "async_blocks")
+    assert post.chunks == [b"first"]
+    assert post.error["errorType"] == "DeadlineExceededError"
+    assert run_out(api, "fine", seconds=60).body == b"fine"
+    assert "finally" in runtime.log
+
+
+@pytest.mark.parametrize("do", ["reads_inner", "reads_inner_after_async"])
+def test_an_async_handler_that_sync_code_reads_is_cancelled(
+    api: RuntimeApi, runtime: Runtime, do: str
+) -> None:
+    post = run_out(api, do)
     assert post.chunks == [b"first"]
     assert post.error["errorType"] == "DeadlineExceededError"
     assert run_out(api, "fine", seconds=60).body == b"fine"

@@ -135,6 +135,8 @@ class Exchange:
         await self.settle()
 
     def _log_failure(self, failure: BaseException) -> None:
+        if isinstance(failure, Stopped):
+            return  # the deadline, which the call reports
         if self._gone and _came_from_a_lost_caller(failure):
             _log.info("The ASGI application stopped because the caller no longer receives its response")
         else:

@@ -20,7 +20,6 @@ from .lifecycle import Lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -214,14 +213,6 @@ class Call:
         self.interruption.error = error
         if (out := self._lifecycle.out) is not None:
             out.interrupt(error)
-
-    def cancel(self, wanted: Callable[[], bool]) -> bool:
-        """Cancel what is awaited once the loop has come to it, if it is still wanted; whether anything is."""
-        task = self.driver.task
-        if task is None or not task.awaiting:
-            return False
-        task.cancel(wanted)
-        return True
 
     def give_up(self, error: BaseException) -> None:
         """Tell the caller from another thread, because the producer is stuck."""

@@ -10,7 +10,6 @@ from streamify_server.errors import DeadlineExceededError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
     from typing import Any, Protocol
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
         def interrupt(self, error: BaseException, patience: float) -> None:
             """Accept nothing more; what is sent after this may stall that many seconds."""
-
-        def cancel(self, wanted: Callable[[], bool]) -> bool:
-            """Cancel what is awaited, once the loop has come to it and it is wanted; whether anything is."""
 
         def give_up(self, error: BaseException) -> None:
             """Tell the caller, although the call goes on."""
@@ -115,12 +111,7 @@ class Deadline:
     def _cancelled(self) -> bool:
         """Whether the event loop was running and has come to a cancellation."""
         turned = threading.Event()
-
-        def wanted() -> bool:
-            turned.set()
-            return self._call.interruption.claim()
-
-        return self._call.cancel(wanted) and turned.wait(_LOOP_TURNS_WITHIN)
+        return self._call.interruption.cancel(turned.set) and turned.wait(_LOOP_TURNS_WITHIN)
 
     def _alarm(self) -> None:
         if self._signal is not None and self._is_ours():

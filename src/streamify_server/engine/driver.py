@@ -68,10 +68,14 @@ class Driver:
             with unshadowed():
                 from .loop import LoopTask
 
-            self.task = LoopTask(coroutine)
-            return self.task.run()
+            self.task = task = LoopTask(coroutine)
+            self.interruption.tasks.append(task)
+            try:
+                return task.run()
+            finally:
+                self.interruption.tasks.remove(task)
+                self.task = None  # its context holds this driver
         finally:
-            self.task = None  # its context holds this driver
             current.reset(token)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
