@@ -13,7 +13,8 @@ from pathlib import Path
 from socket import create_server
 
 from streamify_server.local import LocalLambda
-from streamify_server.local.functions import make_function, process_environment
+from streamify_server.local.functions import make_function
+from streamify_server.local.sandbox.environment import process_environment
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PAYLOAD = b'{"name": "Ada"}'

@@ -26,9 +26,9 @@ from streamify_client.wire.sse import SseDecoder
 from streamify_client.wire.text import TextDecoder
 from streamify_client.wire.verified import VerifiedDecoder
 from streamify_server.errors import HttpError
-from streamify_server.local.chunked import ChunkedDecoder as LocalChunkedDecoder
-from streamify_server.local.chunked import ChunkedError
-from streamify_server.local.http_head import MalformedRequestError, end_of_head, read_head
+from streamify_server.local.http.chunked import ChunkedDecoder as LocalChunkedDecoder
+from streamify_server.local.http.chunked import ChunkedError
+from streamify_server.local.http.head import MalformedRequestError, end_of_head, read_head
 from streamify_server.middleware import Request
 from streamify_server.middlewares import (
     _negotiate,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.chunked import ChunkedDecoder, ChunkedError
+from streamify_server.local.http.chunked import ChunkedDecoder, ChunkedError
 
 CHUNKS = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 TRAILERS = {"lambda-runtime-function-error-type": "Function.Oops", "x": ""}

@@ -17,8 +17,8 @@ from urllib3.exceptions import ReadTimeoutError as ReadTimeout
 
 from streamify_client import StreamClient, TruncatedStreamError
 from streamify_server.local import Fault, FaultInjected, LocalLambda
-from streamify_server.local.event_stream import invoke_complete, payload_chunk
 from streamify_server.local.faults import Action, Cut, Script, Send, Splitter, Stall
+from streamify_server.local.lambda_api.event_stream import invoke_complete, payload_chunk
 from support.local import add_steps, body_of, boto3_client, invoke, steps, stream
 
 FRAMES = [b"abcd", b"efgh", b"ij"]

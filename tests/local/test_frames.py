@@ -7,7 +7,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.event_stream import invoke_complete, payload_chunk
+from streamify_server.local.lambda_api.event_stream import invoke_complete, payload_chunk
 from streamify_server.wire.frames import encode_frame
 
 PAYLOAD_CHUNK = (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.http_head import MalformedRequestError, end_of_head, read_head, write_head
+from streamify_server.local.http.head import MalformedRequestError, end_of_head, read_head, write_head
 
 GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.http_responses import (
+from streamify_server.local.fronts.http_responses import (
     Head,
     MalformedResponseError,
     PreludeReader,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streamify_server.local.http1 import Connection, TruncatedBodyError
-from streamify_server.local.listener import Listener
-from streamify_server.local.request import Request
+from streamify_server.local.http.connection import Connection, TruncatedBodyError
+from streamify_server.local.http.listener import Listener
+from streamify_server.local.http.request import Request
 
 
 async def test_closing_twice_at_the_same_time_closes_once() -> None:

@@ -428,7 +428,7 @@ def add_slow(aws: LocalLambda, name: str, seconds: float, timeout: float) -> Non
 
 
 def test_an_init_over_the_limit_begins_again_within_the_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamify_server.local.worker._INIT_SECONDS", 0.2)
+    monkeypatch.setattr("streamify_server.local.sandbox.worker._INIT_SECONDS", 0.2)
     with LocalLambda() as aws:
         add_slow(aws, "slow", 0.5, timeout=30)
         client = boto3_client(aws)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamify_server.local.states import (
+from streamify_server.local.sandbox.states import (
     TRANSITIONS,
     Call,
     InvalidTransitionError,

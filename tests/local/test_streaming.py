@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from streamify_server.local import LocalLambda
-from streamify_server.local.event_stream import invoke_complete, payload_chunk
+from streamify_server.local.lambda_api.event_stream import invoke_complete, payload_chunk
 from support.local import FUNCTIONS, Gate, body_of, steps, stream
 
 

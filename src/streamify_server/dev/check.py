@@ -11,8 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamify_server.local.functions import Function, process_environment
-from streamify_server.local.processes import Exit
+from streamify_server.local.functions import Function
+from streamify_server.local.sandbox.environment import process_environment
+from streamify_server.local.sandbox.processes import Exit
 
 _PROBE = Path(__file__).with_name("probe.py")
 _READ_SIZE = 65536

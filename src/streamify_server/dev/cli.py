@@ -44,7 +44,7 @@ def _env_files(
 
 
 def _origins(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    from streamify_server.local.cors import checked_origins
+    from streamify_server.local.fronts.cors import checked_origins
 
     try:
         return checked_origins(values)

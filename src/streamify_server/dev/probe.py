@@ -64,7 +64,7 @@ class _NoDebugger(ModuleType):
 
 def _python_start() -> Any:
     """The module that makes a function's process load its code as it is now."""
-    file = Path(__file__).parent.parent / "local" / "python_start.py"
+    file = Path(__file__).parent.parent / "local" / "sandbox" / "python_start.py"
     spec = importlib.util.spec_from_file_location("python_start", file)
     assert spec
     assert spec.loader

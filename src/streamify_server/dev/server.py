@@ -12,7 +12,7 @@ from typing import Literal
 
 from streamify_server.local import LocalLambda
 from streamify_server.local.functions import Function, make_function
-from streamify_server.local.request import is_loopback
+from streamify_server.local.http.request import is_loopback
 
 from .banner import Served, banner
 from .functions import DevFunction

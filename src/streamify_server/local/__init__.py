@@ -1,6 +1,5 @@
 """A whole streaming Lambda on 127.0.0.1: the Lambda API, the Runtime API, and function processes."""
 
-from .cors import Cors
 from .events import (
     ChunkProduced,
     Event,
@@ -12,6 +11,7 @@ from .events import (
     ResponseStarted,
 )
 from .faults import Fault
+from .fronts.cors import Cors
 from .local_lambda import LocalLambda
 from .stream_parts import StreamPart
 

@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from .chunks import ChunkGate
 from .faults import Action, Cut, Fault, Script, Send, Stall
-from .http1 import Connection
-from .http_head import Headers
+from .http.connection import Connection
+from .http.head import Headers
 from .units import counted
 
 _NO_FAULT = Fault()

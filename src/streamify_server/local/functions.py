@@ -1,6 +1,5 @@
 """What is known of a function: its configuration, and the environment that its process starts in."""
 
-import os
 import re
 import shlex
 import sys
@@ -11,26 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import check_environment, check_list, check_number, check_texts, check_whole
-from .breakpoints import breakpoints
-from .layers import python_paths, search_paths, wrapped_command
+from .layers import wrapped_command
 from .names import LATEST
-
-# Nothing else of the caller's environment reaches a function: least of all its AWS credentials and profiles.
-_INHERITED = (
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-)
 
 # AWS documents 900; its API model of November 2026 allows 1,800.
 MAX_TIMEOUT = 1800
 
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 _ALIAS = re.compile(r"(?!\d+$)[a-zA-Z0-9-_]{1,128}")
+
+_PYTHON_START = Path(__file__).parent / "sandbox" / "python_start.py"
 
 DUMMY_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIALOCALLAMBDA00000",
@@ -148,71 +137,4 @@ def timestamp() -> str:
 
 def python_command(handler: str) -> tuple[str, ...]:
     """The command that runs a Python handler: this interpreter, the runtime of this package."""
-    return (sys.executable, str(Path(__file__).with_name("python_start.py")), handler)
-
-
-def process_environment(
-    function: Function,
-    *,
-    runtime_api: str,
-    region: str,
-    log_stream: str,
-    endpoint_url: str | None = None,
-    ca_bundle: str | None = None,
-) -> dict[str, str]:
-    """Return the whole environment of a function's process, as Lambda sets it.
-
-    The names are those of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html. The
-    function's own variables win over what is inherited and over conveniences, never over what Lambda
-    reserves.
-    """
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    conveniences = {
-        "LANG": "en_US.UTF-8",
-        "TZ": ":UTC",
-        "PYTHONUNBUFFERED": "1",
-        "AWS_SESSION_TOKEN": "local/lambda/accepts/any/session/token",
-        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        **breakpoints(),
-        **DUMMY_CREDENTIALS,
-    }
-    if ca_bundle:
-        conveniences["AWS_CA_BUNDLE"] = ca_bundle
-    if endpoint_url:
-        conveniences |= {"AWS_ENDPOINT_URL_LAMBDA": endpoint_url, "AWS_ENDPOINT_URL_STS": endpoint_url}
-    if not function.managed:
-        conveniences["PYTHONDONTWRITEBYTECODE"] = "1"  # python_start.py does it for the others
-    reserved = {
-        "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        "_HANDLER": function.handler,
-        "LAMBDA_TASK_ROOT": str(function.code),
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
-        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-    }
-    if function.managed or function.wrapped:
-        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
-    environment = {**inherited, **conveniences, **function.environment, **reserved}
-    if function.opt:
-        environment.update(search_paths(function.opt, environment))
-    if function.wrapped:  # it finds the packages as on Lambda, and nothing helps it
-        return environment | {"LAMBDA_RUNTIME_DIR": "/var/runtime"}
-    return environment | {"PYTHONPATH": _python_path(function, environment.get("PYTHONPATH"))}
-
-
-def _python_path(function: Function, own: str | None) -> str:
-    layered = python_paths(function.opt) if function.opt else []
-    paths = [str(function.code), *layered, *([own] if own else [])]
-    package_root = Path(__file__).resolve().parent.parent.parent
-    # Never site-packages itself: in front of the standard library its backports would shadow it.
-    if package_root.name not in ("site-packages", "dist-packages"):
-        paths.append(str(package_root))
-    return os.pathsep.join(paths)
+    return (sys.executable, str(_PYTHON_START), handler)

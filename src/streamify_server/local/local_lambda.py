@@ -12,20 +12,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .arguments import check_list, check_one_of, check_text, check_whole
-from .cors import Cors, checked_origins
 from .events import Event, FaultInjected, History, InvocationRecord, LogWritten, Observer
 from .faults import Fault
-from .fronts import URL_PERMISSIONS
+from .fronts.cors import Cors, checked_origins
+from .fronts.front import URL_PERMISSIONS
 from .functions import DUMMY_CREDENTIALS, Function, make_function
+from .http.tls import LocalAuthority
+from .lambda_api.reads import ACTIONS
 from .layers import layer_name, unpack_layers
 from .loop_thread import LoopThread
 from .names import function_arn
-from .reads import ACTIONS
-from .tls import LocalAuthority
 from .unread import held_ports, unread_ports
 
 if TYPE_CHECKING:
-    from .request import Request
+    from .http.request import Request
     from .servers import Servers
     from .service import StreamErrors
 
@@ -301,7 +301,7 @@ class LocalLambda:
         )
 
     def _open_front(self, port: int, **fields: Any) -> str:
-        from .fronts import Front
+        from .fronts.front import Front
 
         self._known(fields["function"])
         return self._loop.run(self._running.open_front(Front(**fields), port))

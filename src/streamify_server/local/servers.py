@@ -5,16 +5,16 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .fronts import Front, OpenFront
+from .fronts.front import Front, OpenFront
+from .fronts.http_events import Endpoint
+from .fronts.http_front import HttpFront
 from .functions import timestamp
-from .http1 import Handler
-from .http_events import Endpoint
-from .http_front import HttpFront
-from .lambda_api import LambdaApi
-from .listener import Guard, Listener
-from .request import Request, refused
+from .http.connection import Handler
+from .http.listener import Guard, Listener
+from .http.request import Request, refused
+from .http.tls import LocalAuthority
+from .lambda_api.api import LambdaApi
 from .service import LambdaService
-from .tls import LocalAuthority
 
 if TYPE_CHECKING:
     from streamify_server.local.inspector.server import Inspector

@@ -19,18 +19,19 @@ from .events import (
     LogWritten,
     Observer,
 )
-from .extensions import external_extensions
 from .faults import Fault, FaultQueue
-from .fronts import OpenFront
-from .functions import Function, process_environment
+from .fronts.front import OpenFront
+from .functions import Function
+from .http.listener import Listener, out_of_descriptors
 from .invocation import Call, Invocation
-from .listener import Listener, out_of_descriptors
 from .pacing import TokenBucket
-from .pool import Pool
-from .processes import Exit, Supervisor
-from .runtime_api import RuntimeApi
+from .sandbox.environment import process_environment
+from .sandbox.extensions import external_extensions
+from .sandbox.pool import Pool
+from .sandbox.processes import Exit, Supervisor
+from .sandbox.runtime_api import RuntimeApi
+from .sandbox.worker import Worker
 from .trace import new_request_id, trace_header
-from .worker import Worker
 
 # How long the last words of a dead process are waited for; those of a response take as long as the caller
 # reads.

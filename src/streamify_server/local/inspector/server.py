@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from streamify_server.local.events import Event
-from streamify_server.local.http1 import Connection
-from streamify_server.local.listener import Listener
-from streamify_server.local.request import Request
+from streamify_server.local.http.connection import Connection
+from streamify_server.local.http.listener import Listener
+from streamify_server.local.http.request import Request
 
 from .store import Cursor, Store, Waterfall
 from .timeline import LONG_GAP

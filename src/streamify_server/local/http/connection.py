@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from http import HTTPStatus
 from typing import Any
 
+from streamify_server.local.faults import CutKind
+
 from .chunked import ChunkedDecoder, ChunkedError
-from .faults import CutKind
-from .http_head import Headers, MalformedRequestError, RequestHead, end_of_head, read_head, write_head
+from .head import Headers, MalformedRequestError, RequestHead, end_of_head, read_head, write_head
 from .request import Request
 
 # More than this unread, and the peer has to wait.

@@ -4,19 +4,20 @@ import base64
 import re
 from urllib.parse import parse_qs, unquote
 
+from streamify_server.local.api_errors import ApiError
+from streamify_server.local.delivery import CutShortError, Delivery
+from streamify_server.local.faults import Fault
+from streamify_server.local.functions import Function
+from streamify_server.local.http.connection import Connection, TruncatedBodyError
+from streamify_server.local.http.request import Request
+from streamify_server.local.invocation import Invocation, Outcome
+from streamify_server.local.names import function_arn, parse_function_name
+from streamify_server.local.service import LambdaService
+from streamify_server.local.trace import new_request_id
+
 from . import event_stream
-from .api_errors import ApiError
 from .ask import Ask
 from .control_api import ControlApi, Route
-from .delivery import CutShortError, Delivery
-from .faults import Fault
-from .functions import Function
-from .http1 import Connection, TruncatedBodyError
-from .invocation import Invocation, Outcome
-from .names import function_arn, parse_function_name
-from .request import Request
-from .service import LambdaService
-from .trace import new_request_id
 
 REQUEST_LIMIT = 6 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024

@@ -9,7 +9,7 @@ _LEFT_OUT = {"__pycache__", ".git", ".venv", "venv", ".mypy_cache", ".pytest_cac
 
 
 # The package that functions here have from LocalLambda, and on Lambda from their package or a layer.
-_OWN = Path(__file__).parent.parent
+_OWN = Path(__file__).parents[2]
 
 
 def packed(code: Path) -> bytes:

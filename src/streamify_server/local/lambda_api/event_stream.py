@@ -4,11 +4,10 @@ import base64
 import json
 from collections.abc import AsyncIterator
 
+from streamify_server.local.delivery import Delivery
+from streamify_server.local.faults import Fault, Splitter
+from streamify_server.local.invocation import Invocation, Outcome
 from streamify_server.wire.frames import encode_frame
-
-from .delivery import Delivery
-from .faults import Fault, Splitter
-from .invocation import Invocation, Outcome
 
 try:
     from isal.isal_zlib import crc32

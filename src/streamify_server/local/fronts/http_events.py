@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from .request import Request
+from streamify_server.local.http.request import Request
 
 _TEXT = re.compile(r"text/.*|application/(.*\+)?(json|xml)|application/(x-)?javascript")
 SOURCE_IP = "127.0.0.1"

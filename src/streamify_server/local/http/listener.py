@@ -11,7 +11,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from .http1 import Connection, Handler
+from .connection import Connection, Handler
 from .request import Request, bracketed, refused
 
 _LOGGER = logging.getLogger("streamify_server.local")

@@ -85,7 +85,7 @@ class _PdbLoader(SourceFileLoader):
 def main() -> None:
     """Import the runtime, and only then let the function's folders be searched, as Lambda does."""
     path = sys.path[1:]  # without this script's folder
-    ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    ours = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
     functions = set(os.environ["PYTHONPATH"].split(os.pathsep)) - {ours}
     sys.path[:] = [folder for folder in path if folder not in functions]
     from streamify_server.runtime import startup

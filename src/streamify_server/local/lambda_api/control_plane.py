@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from .api_errors import ApiError
-from .cors import Cors
-from .fronts import URL_PERMISSIONS, OpenFront
-from .functions import Function
+from streamify_server.local.api_errors import ApiError
+from streamify_server.local.fronts.cors import Cors
+from streamify_server.local.fronts.front import URL_PERMISSIONS, OpenFront
+from streamify_server.local.functions import Function
 
 _PAGE = 50
 

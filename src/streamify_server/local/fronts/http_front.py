@@ -3,21 +3,22 @@
 import json
 from collections.abc import AsyncIterator
 
+from streamify_server.local.api_errors import ApiError
+from streamify_server.local.delivery import CutShortError, Delivery
+from streamify_server.local.functions import Function
+from streamify_server.local.http.connection import BodyTooLargeError, Connection, TruncatedBodyError
+from streamify_server.local.http.request import Request, refused
+from streamify_server.local.invocation import Call, Invocation
+from streamify_server.local.names import function_arn
+from streamify_server.local.service import LambdaService
+from streamify_server.local.stream_parts import STATE, part_of
+from streamify_server.local.trace import new_request_id, trace_header
+
 from . import http_events, http_responses, sigv4
-from .api_errors import ApiError
 from .cors import cors_headers, is_preflight
-from .delivery import CutShortError, Delivery
-from .fronts import Front
-from .functions import Function
-from .http1 import BodyTooLargeError, Connection, TruncatedBodyError
+from .front import Front
 from .http_events import Endpoint, Received
 from .http_responses import INTEGRATION_RESPONSE, Head, MalformedResponseError, PreludeReader
-from .invocation import Call, Invocation
-from .names import function_arn
-from .request import Request, refused
-from .service import LambdaService
-from .stream_parts import STATE, part_of
-from .trace import new_request_id, trace_header
 
 _REQUEST_LIMIT = 6 * 1024 * 1024
 _WITHOUT_BODY = (204, 205, 304)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .arguments import check_list, check_texts, check_whole
-from .request import Request
+from streamify_server.local.arguments import check_list, check_texts, check_whole
+from streamify_server.local.http.request import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

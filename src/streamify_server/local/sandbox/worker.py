@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .events import Event, LogWritten
+from streamify_server.local.events import Event, LogWritten
+from streamify_server.local.functions import Function
+from streamify_server.local.invocation import Call as InvocationCall
+from streamify_server.local.invocation import Invocation, Outcome, failure
+
 from .extensions import Extensions
-from .functions import Function
-from .invocation import Call as InvocationCall
-from .invocation import Invocation, Outcome, failure
 from .logs import Tail, end_line, report_line, start_line
 from .processes import Exit, Process
 from .states import Call, InvalidTransitionError, State, transition

@@ -9,10 +9,17 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from streamify_server.local.http.connection import Connection, TruncatedBodyError
+from streamify_server.local.http.request import Request
+from streamify_server.local.invocation import (
+    BUFFERED_LIMIT,
+    Invocation,
+    Outcome,
+    ResponseTooLargeError,
+    failure,
+)
+
 from .extensions import ExtensionError
-from .http1 import Connection, TruncatedBodyError
-from .invocation import BUFFERED_LIMIT, Invocation, Outcome, ResponseTooLargeError, failure
-from .request import Request
 from .states import Call, InvalidTransitionError, State, valid_error_type
 from .worker import Worker
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from streamify_server.local.functions import DUMMY_CREDENTIALS
+
 from .cors import Cors
-from .functions import DUMMY_CREDENTIALS
 
 # What a Function URL needs (https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html).
 URL_PERMISSIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")

@@ -8,7 +8,7 @@ from calendar import timegm
 from collections.abc import Mapping
 from typing import Any
 
-from .request import Request
+from streamify_server.local.http.request import Request
 
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/"

@@ -5,14 +5,14 @@ import binascii
 import json
 import re
 
-from .api_errors import ApiError
-from .events import Mode
-from .functions import Function
-from .http1 import BodyTooLargeError, Connection
-from .invocation import Call
-from .request import Request
-from .stream_parts import part_of_context
-from .trace import trace_header
+from streamify_server.local.api_errors import ApiError
+from streamify_server.local.events import Mode
+from streamify_server.local.functions import Function
+from streamify_server.local.http.connection import BodyTooLargeError, Connection
+from streamify_server.local.http.request import Request
+from streamify_server.local.invocation import Call
+from streamify_server.local.stream_parts import part_of_context
+from streamify_server.local.trace import trace_header
 
 CLIENT_CONTEXT_LIMIT = 3583
 

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from .functions import Function
-from .invocation import Invocation
+from streamify_server.local.functions import Function
+from streamify_server.local.invocation import Invocation
+
 from .worker import Worker
 
 # How long an invocation waits for a worker that has responded and not yet come back for more.

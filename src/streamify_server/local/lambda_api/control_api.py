@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
+from streamify_server.local.functions import Function
+from streamify_server.local.service import LambdaService
+
 from . import control_plane, packages, rest_apis
 from .ask import Ask
-from .functions import Function
 from .reads import GATEWAY_READS, LAMBDA_READS
-from .service import LambdaService
 
 Route = Callable[[Ask], Awaitable[None]]
 _PACKAGE = "/streamify/functions/([^/]+)/code.zip"

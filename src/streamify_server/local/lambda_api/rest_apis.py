@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-m
 
 from typing import Any
 
-from .api_errors import ApiError
-from .fronts import OpenFront
+from streamify_server.local.api_errors import ApiError
+from streamify_server.local.fronts.front import OpenFront
 
 _INVOKE = {
     True: "2021-11-15/functions/{}/response-streaming-invocations",

@@ -1,0 +1,1 @@
+"""Functions behind plain HTTP: Function URLs and REST APIs."""

@@ -1,0 +1,1 @@
+"""The Lambda API: invocations, and the reads of the control plane and API Gateway."""
