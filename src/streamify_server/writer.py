@@ -90,6 +90,7 @@ class StreamWriter:
         self._backlog_bytes = 0
         self._unawaited = 0
         self._out: Output | None = None
+        self._early: Checkpoint | None = None  # one in front of the first write
         self._begun = False
         self._text = False
         self._over = False
@@ -209,6 +210,7 @@ class StreamWriter:
         if self.closed:
             raise _closed_error()
         if self._out is None:
+            self._early = at
             return
         try:
             self._out.checkpoint(at)
@@ -343,6 +345,8 @@ class StreamWriter:
         """Let the handler write to this output."""
         if self._begun:
             out.begin()
+        if self._early is not None:
+            out.checkpoint(self._early)
         self._out = out
         self._notify()
 

@@ -25,7 +25,7 @@ from support.local import body_of, boto3_client, stream
 FUNCTIONS = Path(__file__).parent / "functions"
 NAMES = (
     "sync", "asynchronous", "http", "compressed", "written", "written_async", "nested", "rows", "events",
-    "forgetful", "fails_when_closed", "fails_later", "random",
+    "forgetful", "fails_when_closed", "fails_later", "random", "changes_its_event",
 )  # fmt: skip
 # Six numbers 0.3 s apart, through invocations of two seconds, of which the last one is kept for handing over.
 EVENT = {"count": 6, "pause": 0.3}
@@ -46,7 +46,9 @@ def client(aws: LocalLambda) -> Iterator[StreamClient]:
         yield client
 
 
-@pytest.mark.parametrize("name", ["sync", "asynchronous", "http", "written", "written_async", "nested"])
+@pytest.mark.parametrize(
+    "name", ["sync", "asynchronous", "http", "written", "written_async", "nested", "changes_its_event"]
+)
 def test_a_stream_outlives_its_invocations(client: StreamClient, name: str) -> None:
     with client.stream(name, EVENT, verified="require") as stream:
         assert list(stream.iter_lines()) == NUMBERS

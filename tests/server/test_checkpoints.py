@@ -657,3 +657,54 @@ def test_a_checkpoint_behind_rows_that_wait_is_sent_when_nothing_follows(
     with posting_through(recorder):
         streaming_handler(lambda event, context: csv_rows(rows()))({}, offering())
     assert recorder.kinds[-3:] == ["checkpoint", "data", "end"]
+
+
+@pytest.mark.parametrize("kind", ["generator", "writer", "async writer", "nested", "rows", "http", "sse"])
+def test_a_checkpoint_in_front_of_the_first_byte_is_told(kind: str) -> None:
+    """The whole stream can then be resumed."""
+
+    def body(context: Any) -> Iterator[Any]:
+        start = last_checkpoint(context)
+        if start is None:
+            yield checkpoint(0)
+        yield "0"
+        yield checkpoint(1)
+
+    def written(event: Any, context: Any, stream: Any) -> None:
+        for item in body(context):
+            stream.write(item) if isinstance(item, str) else stream.checkpoint(json.loads(item.state))
+
+    async def written_async(event: Any, context: Any, stream: Any) -> None:
+        for item in body(context):
+            await (stream.write(item) if isinstance(item, str) else stream.checkpoint(json.loads(item.state)))
+
+    inner = streaming_handler(lambda event, context: body(context))
+    styles: dict[str, Callable[..., Any]] = {
+        "generator": lambda event, context: body(context),
+        "writer": written,
+        "async writer": written_async,
+        "nested": lambda event, context: inner(event, context),
+        "rows": lambda event, context: csv_rows(
+            [item] if isinstance(item, str) else item for item in body(context)
+        ),
+        "http": lambda event, context: HttpResponse(200, {}, body(context)),
+        "sse": lambda event, context: sse(body(context)),
+    }
+    recorder = run(streaming_handler(styles[kind]))
+    assert recorder.kinds[:3] == ["head", "checkpoint", "data"]
+    assert recorder.frames[1][1]["bytes"] == 0
+    token = tokens(recorder)[0]
+    assert run(streaming_handler(styles[kind]), offering(token)).kinds[-1] == "end"
+
+
+def test_only_the_last_of_several_in_front_of_the_first_byte_is_told() -> None:
+    @streaming_handler
+    def handler(event: Any, context: Any) -> Iterator[Any]:
+        last_checkpoint(context)
+        yield checkpoint(1)
+        yield checkpoint(2)
+        yield "x"
+
+    recorder = run(handler)
+    assert recorder.kinds == ["head", "checkpoint", "data", "end"]
+    assert peek(tokens(recorder)[0]).state == "2"

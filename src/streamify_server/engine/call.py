@@ -146,7 +146,14 @@ class Call:
                 from .part import Part
 
             margins = options.hand_over_margin, options.deadline_margin
-            part = Part(event, context, offer.token, *margins, rest_api=self._answer.kind == REST_API)
+            part = Part(
+                event,
+                context,
+                offer.token,
+                *margins,
+                payload=getattr(self._poster, "payload", None),
+                rest_api=self._answer.kind == REST_API,
+            )
             self._answer.part = part
         if part is not None or hasattr(context, "_streamify_part"):  # a unit test's, used again
             with suppress(AttributeError):  # a context with slots: last_checkpoint looks elsewhere then

@@ -299,6 +299,7 @@ class _Pipe:
     def __init__(self) -> None:
         self.chunks: deque[bytes] = deque()
         self.target: Output | None = None
+        self._early: Checkpoint | None = None
         self._changed = threading.Condition()
         self._stopped = False
         self._wake: Any = None
@@ -324,20 +325,22 @@ class _Pipe:
 
     @property
     def goes_on(self) -> bool:
-        return self.target is not None and self.target.goes_on
+        return not self.chunks if self.target is None else self.target.goes_on
 
     @property
     def tells(self) -> bool:
         return self.target is not None and self.target.tells
 
     def forward(self, at: Checkpoint, *, waits: bool) -> None:
-        assert self.target is not None
-        self.target.checkpoint(at, waits=waits)
+        if self.target is None:
+            self._early = at  # nothing has been written
+        else:
+            self.target.checkpoint(at, waits=waits)
 
     def keep_alive(self) -> None:
-        assert self.target is not None
-        with self.target.lock or nullcontext():
-            self.target.beat(b"")
+        if self.target is not None:
+            with self.target.lock or nullcontext():
+                self.target.beat(b"")
 
     async def drained(self) -> None:
         import asyncio
@@ -368,6 +371,8 @@ class _Pipe:
             self._changed.notify_all()
 
     def connect(self, out: Output) -> None:
+        if self._early is not None:
+            out.checkpoint(self._early)
         while self.chunks:
             out.put(self.chunks.popleft())
         self.target = out

@@ -40,6 +40,7 @@ class Output:
     __slots__ = (
         "_can_flush",
         "_checkpoints",
+        "_early",
         "_filler",
         "_guard",
         "_open",
@@ -75,6 +76,7 @@ class Output:
         self._guard: Any = None
         self._part = part
         self._checkpoints: Checkpoints | None = None
+        self._early: Checkpoint | None = None  # one in front of the first byte
         self._can_flush: bool | None = None  # whether all transforms can, once that is asked
         self._unguarded: Callable[[bytes], None] = self._first
         self.interruption: Interruption = interruption
@@ -141,6 +143,8 @@ class Output:
         if self._part is not None:
             self._part.check_asked()
         self.begin(BINARY)
+        if self._early is not None:
+            self.checkpoint(self._early)
         self._not_empty()
         self.write(data)
 
@@ -195,7 +199,7 @@ class Output:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the caller is told of checkpoints; before the first byte there is none to tell of."""
+        """Whether the caller is told of checkpoints."""
         if self._open is not None or not getattr(self.sink, "goes_on", False):
             return False
         if self._can_flush is None:
@@ -223,6 +227,8 @@ class Output:
         Raises:
             StreamHandedOver: The stream is to go on from here in another invocation.
         """
+        if self._open is not None:
+            self._early = at  # to be told when the response begins
         if not self.goes_on:
             return
         if (forward := getattr(self.sink, "forward", None)) is not None:

@@ -7,6 +7,7 @@ import os
 import time
 
 from streamify_server.shadowing import unshadowed
+from streamify_server.wire.verified import take_offer
 
 from .deadline import remaining_seconds
 
@@ -32,6 +33,7 @@ class Part:
         margin: Seconds before the end of its time at which it hands over; None: as the time it begins with
             suggests.
         deadline_margin: Seconds that the deadline keeps for itself.
+        payload: The event as it came, before a handler could change it, if that is known.
         rest_api: Whether API Gateway ends the stream too.
 
     Attributes:
@@ -47,6 +49,7 @@ class Part:
         margin: float | None = None,
         deadline_margin: float | None = 0.5,
         *,
+        payload: bytes | None = None,
         rest_api: bool = False,
     ) -> None:
         self.token = token
@@ -55,6 +58,7 @@ class Part:
         self._state: str | None = None
         self._asked = False
         self._event = event
+        self._payload = payload
         self._context = context
         self._stream: str = getattr(context, "aws_request_id", None) or ""
         self._began = time.monotonic()
@@ -133,10 +137,11 @@ class Part:
             from streamify_server.wire.token import Binding
 
             context = self._context
+            event = self._event if self._payload is None else take_offer(json.loads(self._payload), None)[0]
             self._binding_made = Binding(
                 str(getattr(context, "invoked_function_arn", "")),
                 getattr(context, "tenant_id", None),
-                digest_of(self._event),
+                digest_of(event),
             )
         return self._binding_made
 

@@ -199,13 +199,13 @@ class _Batch:
 
     def checkpoint(self, at: Checkpoint) -> None:
         """Say that the producer stands here, now or when the rows are written; with the lock held."""
-        if not self._out.goes_on:
-            return
-        if self.texts and not self._out.tells:
+        if not self.texts:
+            self._out.checkpoint(at)
+        elif self._out.tells:
+            self.write()
+            self._out.checkpoint(at)
+        elif self._out.goes_on:
             self.at = at
-            return
-        self.write()
-        self._out.checkpoint(at)
 
     def stop(self) -> None:
         """Nothing more is written."""

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 
 class ResponsePoster:
-    """Posts the streamed response of one invocation."""
+    """Posts the streamed response of one invocation.
 
-    def __init__(self, api: RuntimeApi, request_id: str, invocation_id: str | None) -> None:
+    Args:
+        api: Where to.
+        request_id: Which invocation.
+        invocation_id: To be echoed, if it came.
+        payload: The event, as it came.
+    """
+
+    def __init__(self, api: RuntimeApi, request_id: str, invocation_id: str | None, payload: bytes) -> None:
         self._api = api
+        self.payload: bytes = payload
         self._request_id = request_id
         self._invocation_id = invocation_id
         self._lock = threading.Lock()

@@ -74,8 +74,8 @@ def install(module: Any) -> None:
     check(module)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"], str(module._user_agent()))
 
-    def poster(request_id: str, invocation_id: str | None) -> ResponsePoster:
-        return ResponsePoster(api, request_id, invocation_id)
+    def poster(request_id: str, invocation_id: str | None, payload: bytes) -> ResponsePoster:
+        return ResponsePoster(api, request_id, invocation_id, payload)
 
     module.runtime_client = StreamingClient(module.runtime_client, poster)
 

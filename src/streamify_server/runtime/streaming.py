@@ -19,10 +19,10 @@ class StreamingClient:
 
     Args:
         client: awslambdaric's native extension, or what has its interface.
-        poster: Makes the poster of an invocation from its two ids.
+        poster: Makes the poster of an invocation from its two ids and its payload.
     """
 
-    def __init__(self, client: Any, poster: Callable[[str, str | None], ResponsePoster]) -> None:
+    def __init__(self, client: Any, poster: Callable[[str, str | None, bytes], ResponsePoster]) -> None:
         self._client = client
         self._make_poster = poster
         self._poster: ResponsePoster | None = None
@@ -38,7 +38,7 @@ class StreamingClient:
         body, headers = self._client.next(*arguments)
         if self._streams:
             request_id = headers.get("Lambda-Runtime-Aws-Request-Id")
-            self._poster = self._make_poster(request_id, headers.get("Lambda-Runtime-Invocation-Id"))
+            self._poster = self._make_poster(request_id, headers.get("Lambda-Runtime-Invocation-Id"), body)
             posting.seat(self._poster, request_id)
         return body, headers
 

@@ -27,6 +27,13 @@ def sync(event: Any, context: Any) -> Iterator[Any]:
 
 
 @streaming_handler
+def changes_its_event(event: Any, context: Any) -> Iterator[Any]:
+    arguments = {"count": event.pop("count"), "pause": event.pop("pause")}
+    event["at"] = time.time()
+    yield from numbers(arguments, context)
+
+
+@streaming_handler
 async def asynchronous(event: Any, context: Any) -> AsyncIterator[Any]:
     for number in range(last_checkpoint(context) or 0, int(event["count"])):
         yield f"{number}\n"
