@@ -616,7 +616,7 @@ def test_chunks_that_have_arrived_are_read_at_once(way: str, monkeypatch: pytest
     count, reads = 2000, []
     receive = ChunkedDecoder.receive
 
-    def counted(self: ChunkedDecoder, data: bytes) -> list[bytes]:
+    def counted(self: ChunkedDecoder, data: bytes) -> list[bytes | memoryview]:
         reads.append(len(data))
         return receive(self, data)
 

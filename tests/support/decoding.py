@@ -66,8 +66,8 @@ def every_split(data: bytes) -> Iterator[list[bytes]]:
 
 
 @st.composite
-def splits(draw: st.DrawFn, data: bytes) -> list[bytes]:
-    """Any split of the data, empty pieces included."""
+def splits(draw: st.DrawFn, data: Any) -> list[Any]:
+    """Any split of the data, or of a list, empty parts included."""
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
     return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 

@@ -1,16 +1,16 @@
 """From a raw response to the function's body, without I/O: frames, prelude or verified stream, bytes."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from streamify_client.errors import ConfigurationError, CorruptStreamError, FunctionError
 from streamify_client.models import Headers
 from streamify_client.transports.seam import ResponseHead
-from streamify_client.wire import Mark
+from streamify_client.wire import BytesLike, Mark
 from streamify_client.wire.content import ContentDecoder, UnsupportedCodingError
-from streamify_client.wire.errors import WireError
 from streamify_client.wire.events import ErrorEvent, EventDecoder, ExceptionEvent, InvokeComplete
-from streamify_client.wire.eventstream import FrameDecoder
 from streamify_client.wire.misplaced import MisplacedPreludeDetector
 from streamify_client.wire.prelude import HTTP_INTEGRATION, PreludeDecoder
 from streamify_client.wire.report import FailureReportDetector
@@ -19,7 +19,6 @@ from streamify_client.wire.verified import CONTENT_TYPE, End, HandlerError, Head
 from .log_tail import find_failure
 
 REMAPPED = "x-amzn-remapped-content-type"
-_LARGE_PIECE = 16 * 1024
 _NO_STAGES = (None,) * 4
 
 
@@ -48,6 +47,8 @@ class ResponseDecoder:
         head: What the function said before its body.
         verifiable: Whether this is a verified stream, which says itself whether it is whole.
         pending: Whether `more` has something to return or to raise before further bytes are read.
+        complete: Whether all has come, so that what the connection does now does not matter.
+        wanted: How many bytes have to come before there can be anything new.
         log_tail: The end of the function's log.
     """
 
@@ -55,12 +56,13 @@ class ResponseDecoder:
         self.head: FunctionHead | None = None
         self.verifiable: bool = False
         self.pending: bool = False
+        self.complete: bool = False
+        self.wanted: int = 0
         self.log_tail: str | None = None
         self._raw = raw
         self._wants_log = log_tail
         self._base = base
-        self._frames = FrameDecoder() if raw.framing == "eventstream" else None
-        self._events = None if self._frames is None else EventDecoder(self._frames)
+        self._events = EventDecoder() if raw.framing == "eventstream" else None
         self._prelude: PreludeDecoder | None = None
         self._detector: FailureReportDetector | MisplacedPreludeDetector | None = None
         self._verified: VerifiedDecoder | None = None
@@ -88,22 +90,16 @@ class ResponseDecoder:
         last = None if self._verified is None else self._verified.last
         return isinstance(last, End) and last.continues
 
-    @property
-    def complete(self) -> bool:
-        """Whether all has come, so that what the connection does now does not matter."""
-        return self._events is not None and self._events.complete
-
-    @property
-    def wanted(self) -> int:
-        """How many bytes have to come before there can be anything new."""
-        return 0 if self._frames is None else self._frames.wanted
-
-    def receive(self, pieces: list[bytes]) -> list[bytes]:
+    def receive(self, pieces: Sequence[BytesLike]) -> list[bytes]:
         """Take pieces in; return the chunks of the body that they complete."""
-        events, chunks = self._events, pieces
-        if events is not None:
-            chunks = events.receive(pieces[0]) if len(pieces) == 1 else _framed(events, pieces)
+        events = self._events
+        if events is None:
+            chunks = cast("list[bytes]", pieces)  # only those of an event stream may be views
+        else:
+            chunks = events.receive_each(pieces)
+            self.wanted = events.frames.wanted
             if events.last is not None or events.error is not None:
+                self.complete = events.complete
                 self._is_over = self.pending = True
         if self._has_stages:
             chunks = self._pass(chunks)
@@ -174,6 +170,8 @@ class ResponseDecoder:
         if _media_type(content_type) == CONTENT_TYPE:
             self._verified = VerifiedDecoder(self._base)
             self.verifiable = True
+            if self._events is not None:
+                self._events.frames.views = True
         else:
             self._know(
                 outer if outer.content_type == content_type else replace(outer, content_type=content_type)
@@ -227,7 +225,7 @@ class ResponseDecoder:
         return passed
 
     def _verify(self, decoder: VerifiedDecoder, pieces: list[bytes]) -> list[bytes]:
-        chunks = _framed(decoder, pieces)
+        chunks = decoder.receive_each(pieces)
         if decoder.error is not None or (isinstance(decoder.last, HandlerError) and not self._wants_log):
             self._is_over = self.pending = True  # where the log is wanted: it comes with Lambda's last event
         if self.head is None and decoder.head is not None:
@@ -276,21 +274,6 @@ class ResponseDecoder:
         for decoder in (self._prelude, self._verified, self._coding):
             if decoder is not None:
                 decoder.finish()
-
-
-def _framed(decoder: EventDecoder | VerifiedDecoder, pieces: list[bytes]) -> list[bytes]:
-    """Read frames out of pieces: small ones as one, large ones without another copy."""
-    if sum(map(len, pieces)) < len(pieces) * _LARGE_PIECE:
-        return decoder.receive(b"".join(pieces))
-    chunks: list[bytes] = []
-    for piece in pieces:
-        try:
-            chunks += decoder.receive(piece)
-        except WireError:  # it stays there, behind the good chunks
-            if not chunks:
-                raise
-            break
-    return chunks
 
 
 def _check_success(complete: InvokeComplete, request_id: str) -> None:

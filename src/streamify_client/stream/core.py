@@ -6,6 +6,7 @@ was about.
 """
 
 import logging
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any
 
@@ -21,6 +22,7 @@ from streamify_client.errors import (
 from streamify_client.models import Part, StreamResult
 from streamify_client.request.build import with_token, with_trace
 from streamify_client.transports.seam import Cancellation, Invocation, Opening, ResponseHead
+from streamify_client.wire import BytesLike
 from streamify_client.wire.errors import TruncatedInputError, WireError
 
 from .body import FunctionHead, ResponseDecoder
@@ -221,7 +223,7 @@ class StreamCore:
             self._asked = self.limits.elapsed
         return self.limits.next_read
 
-    def received(self, pieces: list[bytes]) -> list[bytes]:
+    def received(self, pieces: Sequence[BytesLike]) -> list[bytes]:
         """Pieces of the body came, none at its end; return the chunks that they complete."""
         decoder = self._decoder
         assert decoder is not None

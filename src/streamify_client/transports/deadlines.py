@@ -1,6 +1,9 @@
 """Time limits of a whole step, however many reads it takes: dripping buys a peer no time."""
 
 import time
+from collections.abc import Sequence
+
+from streamify_client.wire import BytesLike
 
 _SHORTEST = 0.001  # seconds; 0 would mean "do not block"
 
@@ -53,6 +56,6 @@ class Allowance:
         """How many seconds the next read may take; 0: it is not worth another."""
         return max(self._until - time.monotonic(), 0.0) if self._size > 0 else 0.0
 
-    def took(self, pieces: list[bytes]) -> None:
+    def took(self, pieces: Sequence[BytesLike]) -> None:
         """So much of it is used."""
         self._size -= sum(map(len, pieces))

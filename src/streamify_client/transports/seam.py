@@ -8,13 +8,14 @@ another can be written by meeting these protocols.
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from streamify_client.request.options import Options
 from streamify_client.request.url import HttpRequest
+from streamify_client.wire import BytesLike
 
 Framing = Literal["eventstream", "http"]
 
@@ -126,15 +127,15 @@ class RawResponse(Protocol):
     def survives_timeout(self) -> bool:
         """Whether it can be read on after a read that timed out."""
 
-    def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+    def read(self, timeout: float | None, wanted: int = 0) -> Sequence[BytesLike]:
         """Return the next pieces of the body, after waiting at most so many seconds for the first of them.
 
         With fewer bytes than are wanted the reader can do nothing: they may be waited for, each time for so
         many seconds.
 
         One read brings all that has arrived, up to the transport's own bound. The pieces are in order, HTTP's
-        framing is undone (each piece belongs to one HTTP chunk), and none is empty. An empty list is the end
-        of the HTTP response.
+        framing is undone (each piece belongs to one HTTP chunk), and none is empty. Those of an event stream
+        may be views of bytes. No pieces are the end of the HTTP response.
 
         Raises:
             TimeoutError: Nothing came.
@@ -178,7 +179,7 @@ class AsyncRawResponse(Protocol):
     def survives_timeout(self) -> bool:
         """As RawResponse.survives_timeout."""
 
-    async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+    async def read(self, timeout: float | None, wanted: int = 0) -> Sequence[BytesLike]:
         """As RawResponse.read."""
 
     async def finish(self) -> None:

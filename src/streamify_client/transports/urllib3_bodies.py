@@ -4,13 +4,14 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from typing import Any, Protocol
 
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from streamify_client.errors import CorruptStreamError, StreamClosedError
+from streamify_client.wire import BytesLike
 from streamify_client.wire.chunked import ChunkedDecoder
 from streamify_client.wire.errors import TruncatedInputError, WireError
 
@@ -28,7 +29,7 @@ _SKIPPED = 15
 class Body(Protocol):
     """The body of a response."""
 
-    def read(self, timeout: float | None, wanted: int) -> list[bytes]:
+    def read(self, timeout: float | None, wanted: int) -> Sequence[BytesLike]:
         """Return what is there; nothing at the end."""
 
     @property
@@ -59,14 +60,19 @@ class Urllib3Response:
         self._process = os.getpid()
         self._lease = Lease(raw, exchange)
         self.survives_timeout: bool = _is_chunked(raw)  # urllib3's public methods close the connection
-        self._body: Body = (ChunkedBody if self.survives_timeout else PublicBody)(raw, exchange)
+        self._body: Body = (
+            ChunkedBody(raw, exchange, views=head.framing == "eventstream")
+            if self.survives_timeout
+            else PublicBody(raw, exchange)
+        )
 
-    def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
+    def read(self, timeout: float | None, wanted: int = 0) -> Sequence[BytesLike]:
         """Return what is there."""
         if self._process != os.getpid():
             raise StreamClosedError("The stream was opened before a fork: its connection is the parent's.")
         try:
-            self._exchange.wait(timeout)
+            if timeout is not None or self._exchange.timed:
+                self._exchange.wait(timeout)
             pieces = self._body.read(timeout, wanted)
             if not pieces and self._check_end is not None:
                 self._check_end()
@@ -150,19 +156,20 @@ class ChunkedBody:
     Args:
         raw: urllib3's response to a request over a connection of ours.
         exchange: The request that it answers.
+        views: Whether large pieces may be views.
     """
 
-    def __init__(self, raw: Any, exchange: Exchange) -> None:
+    def __init__(self, raw: Any, exchange: Exchange, *, views: bool) -> None:
         self._sock = exchange.sock
         self._exchange = exchange
-        self._decoder = ChunkedDecoder()
+        self._decoder = ChunkedDecoder(views=views)
         self._buffered: Any = raw._fp.fp  # it may hold what came along with the head
         self._tls = isinstance(exchange.sock, ssl.SSLSocket)
         self._skipped = 0  # reads to go until we look for further TLS records again
         self._failure: OSError | None = None
         self._size = _READ
 
-    def read(self, timeout: float | None, wanted: int) -> list[bytes]:
+    def read(self, timeout: float | None, wanted: int) -> Sequence[BytesLike]:
         """Return what is there."""
         decoder = self._decoder
         if decoder.over:
@@ -189,7 +196,8 @@ class ChunkedBody:
             return data
         if self._failure is not None:
             raise self._failure
-        self._exchange.before_read()
+        if self._exchange.timed:
+            self._exchange.before_read()
         data = self._sock.recv(self._size)
         if self._tls and len(data) >= _LIVE:
             return self._with_records_here(data)
@@ -199,7 +207,9 @@ class ChunkedBody:
             self._size = _READ
         return data
 
-    def _wait_for_more(self, pieces: list[bytes], size: int, timeout: float | None, wanted: int) -> None:
+    def _wait_for_more(
+        self, pieces: list[bytes | memoryview], size: int, timeout: float | None, wanted: int
+    ) -> None:
         """Wait for the rest of a large frame here, which costs less than a step of the reader each time.
 
         The body may end before the frame does: nothing more comes then, though the connection stays open.

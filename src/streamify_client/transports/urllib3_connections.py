@@ -36,9 +36,10 @@ class Exchange:
         deadline: Of what is waited for now.
         opening: What the caller asked for.
         target: What stands in the request line instead of what urllib3 makes of the URL; None: that.
+        timed: Whether the socket has a limit, so that it needs another one before each read.
     """
 
-    __slots__ = ("_fresh", "_socket_limit", "connected", "deadline", "opening", "sock", "target")
+    __slots__ = ("_fresh", "_socket_limit", "connected", "deadline", "opening", "sock", "target", "timed")
 
     def __init__(self, opening: Opening, target: str | None = None) -> None:
         self.sock: Any = None
@@ -46,6 +47,7 @@ class Exchange:
         self.deadline: Deadline = Deadline(opening.deadline)
         self.opening: Opening = opening
         self.target: str | None = target
+        self.timed: bool = True
         self._fresh = False  # the socket has the limit that the next read needs
         self._socket_limit: float | None = -1.0
 
@@ -84,6 +86,7 @@ class Exchange:
 
     def _limit_socket(self, seconds: float | None) -> None:
         self._socket_limit = seconds
+        self.timed = seconds is not None
         if self.sock is not None:
             self.sock.settimeout(seconds)  # a system call: made only where the limit changes
 

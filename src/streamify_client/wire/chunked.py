@@ -3,6 +3,8 @@
 Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 """
 
+import math
+
 from .errors import CorruptInputError, TooLargeError, TruncatedInputError, WireError
 
 MAX_LINE = 4096
@@ -15,6 +17,7 @@ _CRLF = b"\r\n"
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _MAX_DIGITS = 16  # 64 bits
 _KNOWN_SIZES = 256
+_LARGE = 16 * 1024  # bytes: copying a piece costs more than looking at it through a view
 
 
 class ChunkedDecoder:
@@ -23,14 +26,19 @@ class ChunkedDecoder:
     A chunk that arrives whole is one piece. One that spans several reads comes as several pieces, each as
     soon as it is there. An error that stands behind good data is raised by the next call.
 
+    Args:
+        views: Whether large pieces are views of what was taken in, and not copies.
+
     Attributes:
         complete: Whether the body has ended.
+        over: Whether nothing more can come: the body has ended, or is broken.
         error: What is wrong behind the data handed out; the next call raises it.
         rest: What arrived behind the end of the body, to be discarded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, views: bool = False) -> None:
         self.complete: bool = False
+        self.over: bool = False
         self.rest: bytes = b""
         self._held = b""  # the beginning of a line, or of a line end
         self._left: int | None = (
@@ -38,15 +46,11 @@ class ChunkedDecoder:
         )
         self._in_trailers = False
         self._trailers = 0
+        self._large: float = _LARGE if views else math.inf
         self.error: WireError | None = None
         self._sizes: dict[bytes, int] = {}  # most chunks of a stream have one of a few sizes
 
-    @property
-    def over(self) -> bool:
-        """Whether nothing more can come: the body has ended, or is broken."""
-        return self.complete or self.error is not None
-
-    def receive(self, data: bytes) -> list[bytes]:
+    def receive(self, data: bytes) -> list[bytes | memoryview]:
         """Take bytes in; return the data that they hold, without empty pieces.
 
         Raises:
@@ -59,18 +63,18 @@ class ChunkedDecoder:
         if self.complete:
             self.rest += data
             return []
-        pieces: list[bytes] = []
+        pieces: list[bytes | memoryview] = []
         try:
             position = 0 if self._in_trailers else self._cut(data, pieces)
             if self._in_trailers:
                 self._skip_trailers(data, position)
         except WireError as error:
-            self.error = error
+            self.error, self.over = error, True
             if not pieces:
                 raise
         return pieces
 
-    def finish(self) -> list[bytes]:
+    def finish(self) -> list[bytes | memoryview]:
         """The connection has ended; raise unless the body had ended before.
 
         Raises:
@@ -82,12 +86,15 @@ class ChunkedDecoder:
             raise TruncatedInputError("the chunked body has no end")
         return []
 
-    def _cut(self, data: bytes, pieces: list[bytes]) -> int:
+    def _cut(self, data: bytes, pieces: list[bytes | memoryview]) -> int:
         """Append the data of all chunks; return where the trailers begin, or the end of what is used."""
-        position, size = self._end_open_chunk(data, pieces), len(data)
-        if position < 0:
-            return size
+        position, size = 0, len(data)
+        if self._left is not None:
+            position = self._end_open_chunk(data, self._left, 0, pieces)
+            if position < 0:
+                return size
         find, is_at, known, append = data.find, data.startswith, self._sizes.get, pieces.append
+        large = self._large
         while position < size:
             line_end = find(_CRLF, position)
             if line_end < 0:
@@ -103,23 +110,21 @@ class ChunkedDecoder:
                 return start
             end = start + length
             if not is_at(_CRLF, end):  # the common case is a whole chunk
-                self._left = length
-                position = self._end_open_chunk(data, pieces, start)
+                position = self._end_open_chunk(data, length, start, pieces)
                 if position < 0:
                     break
                 continue
-            append(data[start:end])
+            append(data[start:end] if length < large else memoryview(data)[start:end])
             position = end + 2
         return size
 
-    def _end_open_chunk(self, data: bytes, pieces: list[bytes], position: int = 0) -> int:
-        """Append what there is of the open chunk; return where the next one begins, -1 if that is to come."""
-        if self._left is None:
-            return position
-        end = position + self._left
-        if piece := data[position:end]:
-            pieces.append(piece)
-            self._left -= len(piece)
+    def _end_open_chunk(self, data: bytes, left: int, position: int, pieces: list[bytes | memoryview]) -> int:
+        """Append what there is of a chunk's rest; return where the next one begins, -1 if that is to come."""
+        end = position + left
+        if size := min(left, len(data) - position):
+            whole = data if size < self._large else memoryview(data)
+            pieces.append(whole[position : position + size])
+        self._left = left - size
         line_end = data[end : end + 2]
         if not _CRLF.startswith(line_end):
             raise CorruptInputError("a chunk does not end where its size says")
@@ -149,7 +154,7 @@ class ChunkedDecoder:
     def _skip_trailers(self, data: bytes, position: int) -> None:
         while (line_end := data.find(_CRLF, position)) >= 0:
             if line_end == position:
-                self.complete = True
+                self.complete = self.over = True
                 self.rest = data[line_end + 2 :]
                 return
             self._trailers += line_end + 2 - position

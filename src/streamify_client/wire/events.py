@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import BytesLike
@@ -61,12 +61,13 @@ class EventDecoder:
 
     Attributes:
         last: The event that ended the stream, once it came.
+        frames: What reads the frames.
     """
 
     def __init__(self, frames: FrameDecoder | None = None) -> None:
         self.last: LastEvent | None = None
         self.error: WireError | None = None
-        self._frames = frames or FrameDecoder()
+        self.frames: FrameDecoder = frames or FrameDecoder()
         self._payload_headers: Mapping[str, HeaderValue] | None = None  # of the last payload, parsed once
 
     @property
@@ -76,16 +77,20 @@ class EventDecoder:
 
     def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return the chunks that are complete by now."""
+        return self.receive_each([data])
+
+    def receive_each(self, pieces: Sequence[BytesLike]) -> list[bytes]:
+        """Take in what came in pieces; return the chunks that are complete by now."""
         if self.error:
             raise self.error
         chunks: list[bytes] = []
         before = self.last
         try:
-            for frames in self._frames.receive(data):
+            for frames in self.frames.receive_each(pieces):
                 is_payload = frames.headers is self._payload_headers and self.last is None
                 found = frames.payloads if is_payload else self._read(frames)
                 chunks = chunks + found if chunks else found
-            self.error = self._frames.error
+            self.error = self.frames.error
         except WireError as error:
             self.error = error
             if not chunks and self.last is before:
@@ -97,10 +102,10 @@ class EventDecoder:
         if self.error:
             raise self.error
         try:
-            self._frames.finish()
+            self.frames.finish()
             if self.last is None:
                 raise TruncatedInputError(
-                    "the stream ended without an InvokeComplete event", self._frames.offset
+                    "the stream ended without an InvokeComplete event", self.frames.offset
                 )
         except WireError as error:
             self.error = error

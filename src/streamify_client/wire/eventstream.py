@@ -7,10 +7,10 @@ The format: https://smithy.io/2.0/aws/amazon-eventstream.html. Integers are big-
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from . import BytesLike
@@ -25,7 +25,7 @@ _CHECKSUM = struct.Struct("!I")
 _INTEGERS = {2: struct.Struct("!b"), 3: struct.Struct("!h"), 4: struct.Struct("!i"), 5: struct.Struct("!q")}
 _TRUE, _FALSE, _BYTES, _STRING, _TIMESTAMP, _UUID = 0, 1, 6, 7, 8, 9
 _OVERHEAD = _PRELUDE.size + _CHECKSUM.size
-_SMALL_PART = 4096  # bytes: parts of a frame below that are collected in one buffer
+_LARGE = 16 * 1024  # bytes: what is smaller costs less to copy than to be kept apart
 _KNOWN_HEADS, _KNOWN_SIZE = 64, 256  # so many heads of at most so many bytes are remembered
 
 
@@ -36,13 +36,13 @@ class Frames(NamedTuple):
 
     Attributes:
         headers: The headers of each of them.
-        payloads: What each of them carries.
+        payloads: What each of them carries; see `FrameDecoder.views`.
         start: Where in the input the first of them begins.
         overhead: How many bytes each of them has beside its payload.
     """
 
     headers: Mapping[str, HeaderValue]
-    payloads: list[bytes]
+    payloads: list[Any]
     start: int
     overhead: int
 
@@ -70,11 +70,13 @@ class FrameDecoder:
 
     Attributes:
         wanted: How many bytes are missing from the frame whose head is there; 0: none is.
+        views: Whether a payload may be a view of what was taken in, where another decoder reads it next.
     """
 
     def __init__(self, *, max_headers: int = 128 * 1024, max_payload: int = 24 * 1024 * 1024) -> None:
         self.error: WireError | None = None
         self.wanted: int = 0
+        self.views: bool = False
         self._max_headers = max_headers
         self._max_payload = max_payload
         self._crc32 = crc32_function()
@@ -83,7 +85,7 @@ class FrameDecoder:
         self._needed = _PRELUDE.size  # how much of its head has to be there before more can be said
         self._total = 0  # bytes of the frame, once its lengths are known
         self._open: _Head | None = None  # of a frame that is not complete
-        self._parts: list[bytes | bytearray] = []  # of what follows that head
+        self._parts: list[BytesLike] = []  # of what follows that head
         self._block = b""
         self._parsed = b""
         self._headers: Mapping[str, HeaderValue] = MappingProxyType({})
@@ -102,19 +104,25 @@ class FrameDecoder:
 
     def receive(self, data: BytesLike) -> list[Frames]:
         """Take bytes in; return the frames that are complete by now."""
+        return self.receive_each([data])
+
+    def receive_each(self, pieces: Sequence[BytesLike]) -> list[Frames]:
+        """Take in what came in pieces; return the frames that are complete by now.
+
+        Args:
+            pieces: Small ones are joined; a view of bytes is read without being copied first.
+        """
         if self.error:
             raise self.error
-        if type(data) is not bytes:
-            data = bytes(data)
+        if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _LARGE:
+            pieces = [b"".join(pieces)]
         found: list[Frames] = []
         try:
-            position = 0
-            if self._open is not None:
-                position = self._go_on(data, 0, found)
-            elif self._rest:
-                position = self._complete_head(data, found)
-            if position < len(data):
-                self._read_frames(data, position, found)
+            for piece in pieces:
+                if isinstance(piece, memoryview):
+                    self._read_view(piece, found)
+                else:
+                    self._read_frames(bytes(piece), found)
         except WireError as error:
             self.error = error
             self._rest.clear()
@@ -136,12 +144,15 @@ class FrameDecoder:
             raise self.error
         return []
 
-    def _read_frames(self, data: bytes, position: int, found: list[Frames]) -> None:
+    def _read_frames(self, data: bytes, found: list[Frames]) -> None:
         """Read the frames that are complete, and keep the beginning of the next one.
 
         This loop decides what a small frame costs. Nearly every frame begins with bytes that an earlier one
         began with: their lengths are checked, and the frame's checksum goes on from theirs.
         """
+        position = 0
+        if self._open is not None or self._rest:
+            position = self._complete_begun(data, found)
         crc32, unpack, size, origin = self._crc32, _CHECKSUM.unpack_from, len(data), self._start - position
         head = self._last
         raw, total, begun, block = head or _NO_HEAD
@@ -161,7 +172,8 @@ class FrameDecoder:
                     raise CorruptInputError("the checksum of a frame is wrong", origin + position)
                 if block is not before:
                     before, payloads = block, []
-                    headers = self._read_headers(block, origin + position)
+                    is_parsed = block == self._parsed  # nearly all frames of a stream have the same headers
+                    headers = self._headers if is_parsed else self._read_headers(block, origin + position)
                     found.append(Frames(headers, payloads, origin + position, len(raw) + 4))
                 payloads.append(payload)
                 position = end
@@ -174,13 +186,35 @@ class FrameDecoder:
             self._begin(head)
             self._go_on(data, position + len(raw), found)
 
+    def _read_view(self, data: memoryview, found: list[Frames]) -> None:
+        """Read large frames, copying their payloads only; small ones are copied together first."""
+        position, size = 0, len(data)
+        if self._open is not None or self._rest:
+            position = self._complete_begun(data, found)
+        while position < size:
+            head = self._head_at(data, position, self._start)
+            if head is None or head.total < _LARGE:
+                self._read_frames(bytes(data[position:]), found)
+                break
+            start, end = position + len(head.raw), position + head.total
+            if end > size:
+                self._begin(head)
+                self._go_on(data, start, found)
+                break
+            self._add_frame(head, data[start : end - 4], data[end - 4 : end], found)
+            position = end
+
+    def _complete_begun(self, data: bytes | memoryview, found: list[Frames]) -> int:
+        """Complete the frame that has begun, as far as the data go; return how far."""
+        return self._complete_head(data, found) if self._open is None else self._go_on(data, 0, found)
+
     def _keep_head(self, data: bytes) -> None:
         """Keep the beginning of a head."""
         self._rest += data
         if len(self._rest) >= _PRELUDE.size:
             self._total, self._needed = self._lengths_at(self._rest, 0, self._start)
 
-    def _complete_head(self, data: bytes, found: list[Frames]) -> int:
+    def _complete_head(self, data: bytes | memoryview, found: list[Frames]) -> int:
         """Complete the head that has begun, and what follows it, as far as the data go; return how far."""
         rest, used = self._rest, 0
         while missing := self._needed - len(rest):
@@ -201,14 +235,16 @@ class FrameDecoder:
         self._needed, self._total = _PRELUDE.size, head.total
         self._open, self._parts, self.wanted = head, [], head.total - len(head.raw)
 
-    def _go_on(self, data: bytes, position: int, found: list[Frames]) -> int:
+    def _go_on(self, data: bytes | memoryview, position: int, found: list[Frames]) -> int:
         """Take what follows the head of the open frame; return where in the data that ends."""
-        part = data[position : position + self.wanted]
+        part = memoryview(data)[position : position + self.wanted]
         last = self._parts[-1] if self._parts else b""
-        if isinstance(last, bytearray) and len(part) < _SMALL_PART:
+        if len(part) >= _LARGE:
+            self._parts.append(part)
+        elif isinstance(last, bytearray):
             last += part
         else:
-            self._parts.append(bytearray(part) if len(part) < _SMALL_PART else part)
+            self._parts.append(bytearray(part))
         self.wanted -= len(part)
         if not self.wanted:
             self._complete_frame(found)
@@ -219,25 +255,34 @@ class FrameDecoder:
         assert head is not None
         last = parts.pop()
         while len(last) < _CHECKSUM.size:
-            last = parts.pop() + last
+            last = b"".join([parts.pop(), last])
         payload = b"".join([*parts, memoryview(last)[: -_CHECKSUM.size]])
-        if self._crc32(payload, head.checksum) != _CHECKSUM.unpack_from(last, len(last) - 4)[0]:
-            raise CorruptInputError("the checksum of a frame is wrong", self._start)
-        headers = self._read_headers(head.block, self._start)
-        found.append(Frames(headers, [payload], self._start, len(head.raw) + 4))
-        self._start += head.total
+        self._add_frame(head, payload, last[-_CHECKSUM.size :], found)
         self._open, self._parts, self._total = None, [], 0
+
+    def _add_frame(
+        self, head: _Head, payload: bytes | memoryview, checksum: BytesLike, found: list[Frames]
+    ) -> None:
+        """Check a whole frame, and hand it out."""
+        if self._crc32(payload, head.checksum) != _CHECKSUM.unpack(checksum)[0]:
+            raise CorruptInputError("the checksum of a frame is wrong", self._start)
+        is_parsed = head.block == self._parsed
+        headers = self._headers if is_parsed else self._read_headers(head.block, self._start)
+        if not self.views:
+            payload = bytes(payload)
+        found.append(Frames(headers, [payload], self._start, len(head.raw) + _CHECKSUM.size))
+        self._start += head.total
         self._last = head
 
-    def _head_at(self, data: bytes, position: int, offset: int) -> _Head | None:
+    def _head_at(self, data: bytes | memoryview, position: int, offset: int) -> _Head | None:
         """Read a frame's head; return None where not all of it is there."""
-        known = self._heads.get(data[position : position + _PRELUDE.size + len(self._block)])
+        known = self._heads.get(bytes(data[position : position + _PRELUDE.size + len(self._block)]))
         if known is not None:
             return known
         if len(data) - position < _PRELUDE.size:
             return None
         total, size = self._lengths_at(data, position, offset)
-        raw = data[position : position + size]
+        raw = bytes(data[position : position + size])
         return self._learn(raw, total) if len(raw) == size else None
 
     def _learn(self, raw: bytes, total: int) -> _Head:
@@ -251,7 +296,7 @@ class FrameDecoder:
             self._heads[raw] = head
         return head
 
-    def _lengths_at(self, data: bytes | bytearray, position: int, offset: int) -> tuple[int, int]:
+    def _lengths_at(self, data: BytesLike, position: int, offset: int) -> tuple[int, int]:
         """Return a frame's size, and that of its head."""
         total, headers_length, checksum = _PRELUDE.unpack_from(data, position)
         # Nothing is allocated or waited for by a length whose checksum is wrong.
@@ -275,12 +320,11 @@ class FrameDecoder:
         return total, _PRELUDE.size + headers_length
 
     def _read_headers(self, block: bytes, offset: int) -> Mapping[str, HeaderValue]:
-        if block != self._parsed:  # nearly all frames of a stream have the same headers
-            try:
-                self._headers = _known_headers(block) if len(block) <= _KNOWN_SIZE else _frozen_headers(block)
-            except WireError as error:
-                raise CorruptInputError(error.message, offset + _PRELUDE.size + (error.offset or 0)) from None
-            self._parsed = block
+        try:
+            self._headers = _known_headers(block) if len(block) <= _KNOWN_SIZE else _frozen_headers(block)
+        except WireError as error:
+            raise CorruptInputError(error.message, offset + _PRELUDE.size + (error.offset or 0)) from None
+        self._parsed = block
         return self._headers
 
 

@@ -15,6 +15,7 @@ is a sequence of frames with one header, ``:event-type``:
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import BytesLike, Mark
@@ -91,12 +92,16 @@ class VerifiedDecoder:
 
     def receive(self, data: BytesLike) -> list[bytes]:
         """Take bytes in; return the chunks that are complete by now."""
+        return self.receive_each([data])
+
+    def receive_each(self, pieces: Sequence[BytesLike]) -> list[bytes]:
+        """Take in what came in pieces; return the chunks that are complete by now."""
         if self.error:
             raise self.error
         chunks: list[bytes] = []
         before = self.head, self.last
         try:
-            for frames in self._frames.receive(data):
+            for frames in self._frames.receive_each(pieces):
                 found = self._read(frames)
                 chunks = chunks + found if chunks else found
             if self.last is not None and (self._frames.inside_frame or self._frames.error):

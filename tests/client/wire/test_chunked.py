@@ -57,6 +57,18 @@ def test_a_split_changes_nothing_about_bytes_that_are_no_chunks(body: bytes, dat
     assert type(one[1]) is type(other[1])
 
 
+def test_large_pieces_are_views_where_they_may_be() -> None:
+    small, large = b"x" * 100, bytes(range(256)) * 400
+    body = chunk(small) + chunk(large) + chunk(small) + END
+    assert all(isinstance(piece, bytes) for piece in ChunkedDecoder().receive(body))
+    pieces = ChunkedDecoder(views=True).receive(body)
+    assert pieces == [small, large, small]
+    assert [type(piece) for piece in pieces] == [bytes, memoryview, bytes]
+    for cut in (500, 50_000, len(body) - 3):
+        decoder = ChunkedDecoder(views=True)
+        assert received(decoder, [body[:cut], body[cut:]]) == (small + large + small, None)
+
+
 def test_a_body_that_stops_anywhere_is_truncated() -> None:
     for cut in range(len(BODY)):
         decoder = ChunkedDecoder()

@@ -245,6 +245,51 @@ def test_a_large_frame_in_single_bytes_is_checked_once_and_kept_once(monkeypatch
     assert peak < 3 * size
 
 
+sizes = st.sampled_from([0, 1, 100, 16_000, 20_000, 70_000])
+
+
+@given(st.lists(sizes, max_size=6), st.data())
+@settings(max_examples=50)
+def test_views_are_read_as_bytes_are(lengths: list[int], data: st.DataObject) -> None:
+    payloads = [bytes([number]) * length for number, length in enumerate(lengths)]
+    sent = b"".join(encode_frame({"kind": "x" * (n % 2)}, payload) for n, payload in enumerate(payloads))
+    pieces = [memoryview(piece) if data.draw(st.booleans()) else piece for piece in data.draw(splits(sent))]
+    for views in (False, True):
+        decoder = FrameDecoder()
+        decoder.views = views
+        batches = data.draw(splits(pieces))
+        found = [frames for batch in batches for frames in decoder.receive_each(batch)]
+        assert decoder.finish() == []
+        assert [bytes(payload) for frames in found for payload in frames.payloads] == payloads
+        assert [frames.headers["kind"] for frames in found for _ in frames.payloads] == [
+            "x" * (n % 2) for n in range(len(payloads))
+        ]
+        assert [frames.start for frames in found if frames.payloads[0] == payloads[0]][:1] in ([], [0])
+
+
+def test_a_large_payload_is_not_copied_for_another_decoder() -> None:
+    sent = encode_frame({}, bytes(70_000)) + encode_frame({}, b"small")
+    decoder = FrameDecoder()
+    decoder.views = True
+    (frames,) = decoder.receive_each([memoryview(sent)])
+    large, small = frames.payloads
+    assert isinstance(large, memoryview)
+    assert large.obj is sent
+    assert small == b"small"
+
+
+def test_damage_in_a_view_is_found_behind_the_good_frames() -> None:
+    good, bad = encode_frame({}, bytes(70_000)), bytearray(encode_frame({}, bytes(70_000)))
+    bad[40_000] ^= 1
+    for cut in (0, 30_000):
+        decoder = FrameDecoder()
+        sent = memoryview(good + bytes(bad))
+        found = decoder.receive_each([sent[:cut], sent[cut:]])
+        assert [len(payload) for frames in found for payload in frames.payloads] == [70_000]
+        assert isinstance(decoder.error, CorruptInputError)
+        assert decoder.error.offset == len(good)
+
+
 def test_a_length_that_lies_within_the_limits_allocates_nothing() -> None:
     decoder = FrameDecoder()
     tracemalloc.start()
