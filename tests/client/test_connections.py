@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from streamify_client import (
@@ -638,6 +639,32 @@ def test_chunks_that_have_arrived_are_read_at_once(way: str, monkeypatch: pytest
         assert b"".join(chunks) == b"x" * (100 * count + 1)
         assert chunks.count(b"x" * 100) > count * 0.9
     assert len(reads) < count / 10
+
+
+@pytest.mark.parametrize("way", ["async name", "async url"])
+def test_what_aiohttp_has_in_memory_is_taken_in_few_steps(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, steps = 2000, []
+    take = aiohttp.StreamReader._read_nowait_chunk
+
+    def counted(self: aiohttp.StreamReader, size: int) -> bytes:
+        steps.append(size)
+        return take(self, size)
+
+    monkeypatch.setattr(aiohttp.StreamReader, "_read_nowait_chunk", counted)
+    piece = payload_frame(b"x" * 100) if way.endswith("name") else b"x" * 100
+
+    def behave(peer: Peer) -> None:
+        peer.head({} if way.endswith("name") else PLAIN)
+        peer.send(b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for _ in range(count)))
+        if way.endswith("name"):
+            peer.chunk(complete_frame())
+        peer.end()
+
+    with WireServer(behave) as server, Caller(way, server.url) as caller:
+        chunks = caller.run(_all(caller.opened()))
+    assert b"".join(chunks) == b"x" * (100 * count)
+    assert chunks.count(b"x" * 100) > count * 0.9
+    assert len(steps) < count / 10
 
 
 async def _all(stream: Any) -> list[bytes]:

@@ -27,6 +27,7 @@ from .seam import Opening, ResponseHead
 from .sockets import keep_alive
 
 NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_LARGE = 64 * 1024  # bytes: what is smaller costs less to copy than to be taken alone
 MAX_FIELD = 64 * 1024  # bytes of one line of a head, as http.client has it
 
 T = TypeVar("T")
@@ -189,9 +190,9 @@ class AiohttpResponse:
         self.head = head
         self._raw = raw
         self._content: Any = raw.content
-        self._is_double = not hasattr(self._content, "read_nowait")
+        self._is_double = not hasattr(self._content, "_read_nowait")
         self.survives_timeout: bool = hasattr(self._content, "_waiter")
-        self._joined = head.framing == "eventstream"  # whose frames say where they end
+        self._is_framed = head.framing == "eventstream"  # so that where a piece ends means nothing
         self._check_end = check_end
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
@@ -205,9 +206,7 @@ class AiohttpResponse:
                 async with asyncio.timeout(timeout):
                     pieces = [data] if (data := await self._content.readany()) else []
             else:
-                pieces = self._take()
-                if not pieces and not self._content.at_eof():
-                    pieces = await self._wait(timeout)
+                pieces = self._take() or await self._wait(timeout)
             if not pieces and self._check_end is not None:
                 self._check_end()
             return pieces
@@ -225,13 +224,16 @@ class AiohttpResponse:
     def _take(self) -> list[bytes]:
         """Return what is in memory: also what came before an error, which the next read raises."""
         content = self._content
-        buffer = getattr(content, "_buffer", None)
+        buffer = getattr(content, "_buffer", None)  # that of an answer without a body has none
         if not buffer:
             return []
-        if self._joined:
-            return [content._read_nowait(-1)]
-        take = content._read_nowait_chunk  # aiohttp has no public way to the pieces that does not wait
-        return [take(-1) for _ in range(len(buffer))]
+        pieces = list(buffer)
+        if len(pieces) == 1 or sum(map(len, pieces)) >= len(pieces) * _LARGE:
+            return [content._read_nowait_chunk(-1) for _ in pieces]
+        buffer.clear()  # taking one piece takes a dozen calls
+        buffer.append(b"".join(pieces))
+        joined = content._read_nowait_chunk(-1)
+        return [joined] if self._is_framed else pieces
 
     async def _wait(self, timeout: float | None) -> list[bytes]:
         """Wait for more; nothing at the end."""
@@ -246,14 +248,12 @@ class AiohttpResponse:
             self._until = None
 
     async def _next(self) -> list[bytes]:
-        if self._joined:
-            return [data] if (data := await self._content.readany()) else []
-        more = True
-        while more:
-            first, more = await self._content.readchunk()
-            if first:
-                return [first, *self._take()]
-        return []
+        content = self._content
+        while not (pieces := self._take()) and not content.is_eof():
+            if (error := content.exception()) is not None:
+                raise error
+            await content._wait("read")  # aiohttp has no public way to wait without taking
+        return pieces
 
     def _set_timer(self, until: float) -> None:
         if self._timer is not None:
