@@ -4,6 +4,7 @@ import asyncio
 import gc
 import inspect
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,39 @@ async def test_closing_frees_the_connection_of_a_task_that_waits(leave: str, ope
                 await task
             assert await closed(server)
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("also_the_task", [False, True])
+async def test_cancelling_an_opening_leaves_no_trace_on_the_task_that_opens(
+    also_the_task: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)  # whose context takes a task more
+    asked, loop, cancelling = asyncio.Event(), asyncio.get_running_loop(), []
+
+    def behave(peer: Peer) -> None:
+        loop.call_soon_threadsafe(asked.set)
+        peer.wait_gone()
+
+    async def open_stream(stream: AsyncResponseStream) -> None:
+        try:
+            async with asyncio.timeout(20):
+                await stream.open()
+        finally:
+            cancelling.append(task.cancelling())
+
+    with WireServer(behave) as server:
+        async with own_client(server.url) as client:
+            stream = client.stream("fn")
+            task = asyncio.create_task(open_stream(stream))
+            await asked.wait()
+            assert asyncio.all_tasks() == {asyncio.current_task(), task}
+            stream.cancel()
+            if also_the_task:
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError if also_the_task else StreamClosedError):
+                await task
+            assert cancelling == [int(also_the_task)]
+            assert await closed(server)
 
 
 async def test_cancel_ends_a_pause_between_attempts() -> None:

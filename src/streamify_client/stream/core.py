@@ -34,7 +34,7 @@ from .tracing import StreamSpan
 ERROR_BODY_SIZE = 4096
 HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
 ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
-_MUCH = 64 * 1024
+_MUCH = 2048  # bytes: what a read of more brought is not kept until the next one comes
 _AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
 _MOMENT = 1.0  # seconds for which the beginning of a body is held back, as it may be the report of a failure
 

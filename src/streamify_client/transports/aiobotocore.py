@@ -58,25 +58,27 @@ class AiobotocoreTransport:
             raise StreamClosedError("The client is closed.")
         exchange, call = AsyncExchange(opening), Call(opening)
         token = current_call.set(call)
-        region = endpoint = None
+        client = None
         try:
-            adopted = self._adopted or await self._made.get()
-            region, endpoint = region_and_endpoint(adopted.client)
+            client = (self._adopted or await self._made.get()).client
             response = await exchange.run(
-                lambda: adopted.client.invoke_with_response_stream(**parameters(invocation))
+                lambda: client.invoke_with_response_stream(**parameters(invocation))
             )
         except Exception as error:
             if (bug := find_bug(error, connected=exchange.connected)) is not None:
                 raise bug from bug.__cause__
+            region, endpoint = region_and_endpoint(client)
             raise translate(
                 error, invocation, region=region, connected=exchange.connected, endpoint=endpoint
             ) from error
         finally:
             current_call.reset(token)
-        raw = getattr(call.http_response, "raw", None)
+        # A new connection keeps the context that it was made in, and so the call, for as long as it lives.
+        http_response, call.http_response = call.http_response, None
+        raw = getattr(http_response, "raw", None)
         if raw is None:
             return AsyncEventsResponse(response)
-        opened = AiohttpResponse(response_head(call.http_response), raw)
+        opened = AiohttpResponse(response_head(http_response), raw)
         if (stranger := not_lambda(opened.head)) is not None:
             opened.close()
             raise stranger
