@@ -25,6 +25,9 @@ REFERENCE = {
     "streamify_server.local": "A Lambda [on your machine](../local-lambda.md).",
 }
 RECIPE = re.compile(r"\]\(\.\./examples/recipes/(\w+)\.(?:py|html)\)")
+CELL = re.compile(r"<(t[dh])\b.*?</\1>", re.S)
+CODE = re.compile(r"(?<=<code>)[^<]+")
+BREAK = re.compile(r"(?<=\w[_.,/=(\[-])(?=\w)|(?<=[a-z])(?=[A-Z])")
 OUTSIDE = re.compile(r"\[([^\]\n]*)\]\(\.\./([^)\s#]+)[^)\s]*\)")
 
 
@@ -74,6 +77,15 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if page.file.src_uri.startswith("reference/"):
         return markdown
     return OUTSIDE.sub(_named, RECIPE.sub(r"](recipes/\1.md)", markdown))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let code in tables break between its words: long names are wider than the columns of a telephone."""
+
+    def breakable(code: re.Match[str]) -> str:
+        return BREAK.sub("<wbr>", code[0])
+
+    return CELL.sub(lambda cell: CODE.sub(breakable, cell[0]), html)
 
 
 def _named(link: re.Match[str]) -> str:

@@ -1,6 +1,8 @@
 """The Vercel AI SDK's UI message stream, for `useChat`.
 
-    streamify dev examples/recipes/ai_sdk.handler
+    pip install 'streamify[dev]'
+    npm install ai
+    streamify dev ai_sdk.handler
     useChat({ transport: new DefaultChatTransport({ api: url }) })
 
 Its protocol: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Put your own model behind `answer`. An error

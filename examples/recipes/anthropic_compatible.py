@@ -1,6 +1,7 @@
 """An endpoint that speaks Anthropic's messages API, for any client that does, on FastAPI.
 
-    streamify dev examples/recipes/anthropic_compatible.handler
+    pip install fastapi 'streamify[asgi,dev]'
+    streamify dev anthropic_compatible.handler
     Anthropic(base_url=url, api_key="any").messages.stream(model="echo", max_tokens=99, messages=...)
 
 Put your own model behind `answer`. An error in mid-stream is told as the API tells it: the reader raises.

@@ -1,5 +1,6 @@
 """The answer of an Anthropic model, passed on as server-sent events.
 
+    pip install anthropic 'streamify[dev]'
     new EventSource(url + "?prompt=hi")
 
 ANTHROPIC_API_KEY, and ANTHROPIC_BASE_URL for any other server that speaks the API. A refusal (a wrong key,

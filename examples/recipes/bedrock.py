@@ -1,7 +1,8 @@
 """Amazon Bedrock's `converse_stream`, passed on as text or as server-sent events.
 
-    streamify invoke bedrock --payload '{"prompt": "hi"}'              # bedrock.text
-    new EventSource(url + "?prompt=hi")                                # bedrock.events
+    pip install 'streamify[client]'
+    streamify invoke chat --payload '{"prompt": "hi"}'      # handler bedrock.text
+    new EventSource(url + "?prompt=hi")                     # handler bedrock.events
 
 MODEL_ID names the model. SILENCE is the number of seconds for which Bedrock may say nothing; the function's
 timeout must be longer. The stream of Bedrock is closed whatever ends this one.

@@ -1,6 +1,7 @@
 """A page that reads streams in both ways that browsers have: EventSource and fetch.
 
-    streamify dev examples/recipes/browser.handler
+    pip install 'streamify[dev]'
+    streamify dev browser.handler
 
 A browser cannot verify a stream. So the last event, or the last line, says that all came, and an error is one
 of its own: what ends without either was cut off. Put your own model behind `answer`.

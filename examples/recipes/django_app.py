@@ -1,6 +1,7 @@
 """A Django project in one file, streamed.
 
-    streamify dev examples/recipes/django_app.handler
+    pip install django 'streamify[asgi,dev]'
+    streamify dev django_app.handler
 
 In a project of your own, the last line belongs into asgi.py.
 """

@@ -1,5 +1,6 @@
 """An export of a table as CSV, and its readers: pandas, DuckDB, a Parquet file.
 
+    pip install duckdb 'streamify[client,pandas,arrow]'
     python export.py        # with AWS credentials, and the function "export" deployed
 
 A stream that is cut off is an error for every reader, and leaves no file.

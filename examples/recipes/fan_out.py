@@ -1,4 +1,9 @@
-"""One invocation for each page of a long text, many at once: with `map`, and with Dask."""
+"""One invocation for each page of a long text, many at once: with `map`, and with Dask.
+
+    pip install 'streamify[client,pandas,dask]'
+
+A page that fails does not stop the others, and is an error at the end.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,7 @@
 """An MCP server with FastMCP on a Function URL, stateless.
 
-    streamify dev examples/recipes/fastmcp_server.handler
+    pip install fastmcp 'streamify[asgi,dev]'
+    streamify dev fastmcp_server.handler
 
 Set MCP_ALLOWED_HOSTS to the host of the Function URL, as for mcp_server.py. A tool ends within TOOL_SECONDS,
 which must be less than the function's timeout: a client whose answer never comes waits for ever.

@@ -1,6 +1,7 @@
 """A Flask application, streamed.
 
-    streamify dev examples/recipes/flask_app.handler
+    pip install flask 'streamify[wsgi,dev]'
+    streamify dev flask_app.handler
 
 `streaming_wsgi` takes any WSGI application; it builds their environment with a2wsgi.
 """

@@ -1,6 +1,7 @@
 """A Litestar application, streamed.
 
-    streamify dev examples/recipes/litestar_app.handler
+    pip install litestar 'streamify[asgi,dev]'
+    streamify dev litestar_app.handler
 
 Each piece of a Stream and each event leaves the function at once.
 """

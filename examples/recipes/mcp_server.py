@@ -1,6 +1,7 @@
 """An MCP server on a Function URL: stateless streamable HTTP, so that any process can answer any request.
 
-    streamify dev examples/recipes/mcp_server.handler
+    pip install mcp 'streamify[asgi,dev]'
+    streamify dev mcp_server.handler
     async with Client(url + "mcp") as client: await client.call_tool("count", {"to": 3})
 
 The server checks the Host header against rebinding attacks. A Function URL has a host of its own, which must

@@ -1,6 +1,7 @@
 """An endpoint that speaks OpenAI's chat completions API, for any client that does, on FastAPI.
 
-    streamify dev examples/recipes/openai_compatible.handler
+    pip install fastapi 'streamify[asgi,dev]'
+    streamify dev openai_compatible.handler
     client = OpenAI(base_url=url + "v1", api_key="any")
     client.chat.completions.create(model="echo", messages=..., stream=True)
 

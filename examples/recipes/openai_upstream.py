@@ -1,5 +1,6 @@
 """The answer of an OpenAI model, passed on as server-sent events.
 
+    pip install openai 'streamify[dev]'
     new EventSource(url + "?prompt=hi")
 
 OPENAI_API_KEY, and OPENAI_BASE_URL for any other server that speaks the API. A refusal (a wrong key, too many

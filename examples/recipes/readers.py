@@ -1,5 +1,6 @@
 """Readers of the compatible endpoints: the SDKs of OpenAI and Anthropic, LangChain and pydantic-ai.
 
+    pip install openai anthropic langchain-openai 'pydantic-ai-slim[openai]'
     python readers.py URL "What is a stream?"        # the URL of openai_compatible.py
 
 None of them reports an answer that ends too early, and a process that dies behind a Function URL leaves a
