@@ -12,9 +12,7 @@ from urllib.parse import unquote
 from ._options import missing_extra
 
 ERRORS_LIMIT = 100
-VALUES_LIMIT = (
-    10_000  # of a larger value only the first error is looked for: the library looks for all or one
-)
+VALUES_LIMIT = 10_000  # of a larger value only the first error is looked for
 TEXT_LIMIT = 200  # characters of one message or place; names in them are the caller's
 
 _BY_DRAFT = {
@@ -34,6 +32,8 @@ _GONE = {
     "2020-12": "additionalItems $recursiveRef $recursiveAnchor",
 }
 _MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
+_ALTERNATIVES = ("anyOf", "oneOf")
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _NO_SCHEMAS = ("const", "enum", "default", "examples", "required", "dependentRequired", "$vocabulary")
 _ANYTHING: dict[str, Any] = {}
 _ABSENT = object()
@@ -83,29 +83,33 @@ def compiled(
         import jsonschema_rs
     except ModuleNotFoundError:
         raise missing_extra(f"{option} of validator", "jsonschema-rs", "validate") from None
+    options: dict[str, Any] = {
+        "formats": dict(formats),
+        "validate_formats": True,
+        "ignore_unknown_formats": False,
+        "mask": "The value",
+        "pattern_options": jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000),
+        "offline": True,
+    }
     try:
-        checker = jsonschema_rs.validator_for(
-            dict(schema),
-            formats=dict(formats),
-            validate_formats=True,
-            ignore_unknown_formats=False,
-            mask="The value",
-            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000),
-            offline=True,
-        )
+        checker = jsonschema_rs.validator_for(dict(schema), **options)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         place = "/".join(map(str, getattr(error, "instance_path", ())))
         raise ValueError(f"{option} is not a JSON Schema: {reason} (at /{place}).") from error
     _check_keywords(option, schema)
+    explainer = checker
+    if _has_alternatives_within_themselves(schema):
+        # What is wrong with each alternative is looked for, and that in each alternative within: a small
+        # value would take minutes.
+        explainer = jsonschema_rs.validator_for(_without_alternatives(schema), **options)
 
     def check(value: Any) -> None:
-        try:
-            checker.validate(value)
-        except jsonschema_rs.ValidationError as first:
-            errors = [first] if _is_large(value) else checker.iter_errors(value)
-            found = [_violation(error) for error in islice(errors, ERRORS_LIMIT)]
-            raise InvalidError(sorted(found, key=lambda one: one.pointer)) from None
+        if checker.is_valid(value):
+            return
+        errors = islice(explainer.iter_errors(value), 1 if _is_large(value) else ERRORS_LIMIT)
+        found = sorted(map(_violation, errors), key=lambda one: one.pointer)
+        raise InvalidError(found or [Violation("", "anyOf", "The value is none of its alternatives")])
 
     return check
 
@@ -158,6 +162,63 @@ def _subschemas(pointer: str, schema: Any) -> Iterator[tuple[str, Mapping[str, A
             yield from _subschemas(f"{pointer}/{keyword}", value)
 
 
+class _References:
+    """What references within a schema refer to."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._named = {
+            prefix + str(one[name]): one
+            for _, one in _subschemas("", root)
+            for prefix, name in (("#", "$anchor"), ("#", "$dynamicAnchor"), ("", "$id"))
+            if name in one
+        }
+
+    def __getitem__(self, reference: str) -> Any:
+        if reference in self._named:
+            return self._named[reference]
+        found: Any = self._root
+        kind, *steps = unquote(reference).split("/")
+        if kind != "#":
+            return None
+        for step in steps:
+            key = step.replace("~1", "/").replace("~0", "~")
+            found = found[int(key)] if isinstance(found, list) else found.get(key, _ANYTHING)
+        return found
+
+
+def _has_alternatives_within_themselves(schema: Mapping[str, Any]) -> bool:
+    references = _References(schema)
+
+    def contains_itself(one: Mapping[str, Any]) -> bool:
+        waiting, seen = [one], set[int]()
+        while waiting:
+            for _, part in _subschemas("", waiting.pop()):
+                for reference in (part[name] for name in _REFERENCES if name in part):
+                    found = references[reference]
+                    if found is one:
+                        return True
+                    if id(found) not in seen:
+                        seen.add(id(found))
+                        waiting.append(found)
+                    if any(inner is one for _, inner in _subschemas("", found)):
+                        return True
+        return False
+
+    return any(
+        contains_itself(one) for _, one in _subschemas("", schema) if any(k in one for k in _ALTERNATIVES)
+    )
+
+
+def _without_alternatives(schema: Mapping[str, Any]) -> dict[str, Any]:
+    copy = deepcopy(dict(schema))
+    for _, one in _subschemas("", copy):
+        assert isinstance(one, dict)
+        for keyword in (*_ALTERNATIVES, "unevaluatedProperties", "unevaluatedItems"):
+            one.pop(keyword, None)
+    return copy
+
+
 class Preparation:
     """Makes of a value what its schema says: types coerced, defaults filled in; a copy where it changes.
 
@@ -167,13 +228,8 @@ class Preparation:
 
     def __init__(self, schema: Mapping[str, Any], *, coerce: bool, defaults: bool) -> None:
         self._root = schema
+        self._references = _References(schema)
         self._known_parts: dict[int, list[Mapping[str, Any]]] = {id(_ANYTHING): []}
-        self._named = {
-            prefix + str(one[name]): one
-            for _, one in _subschemas("", schema)
-            for prefix, name in (("#", "$anchor"), ("", "$id"))
-            if name in one
-        }
         self._coerce = coerce
         self._defaults = defaults
 
@@ -234,20 +290,8 @@ class Preparation:
             found.append(part)
             waiting += part.get("allOf", [])
             if isinstance(reference := part.get("$ref"), str):
-                waiting.append(self._referred(reference))
+                waiting.append(self._references[reference])
         self._known_parts[id(schema)] = found
-        return found
-
-    def _referred(self, reference: str) -> Any:
-        if reference in self._named:
-            return self._named[reference]
-        found: Any = self._root
-        kind, *steps = unquote(reference).split("/")
-        if kind != "#":
-            return None
-        for step in steps:
-            key = step.replace("~1", "/").replace("~0", "~")
-            found = found[int(key)] if isinstance(found, list) else found.get(key, _ANYTHING)
         return found
 
 
