@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.chunks import HTTP_RESPONSE, VERIFIED, ChunkGate
+from streamify_server.local.chunks import ChunkGate
+from streamify_server.response import PRELUDE_CONTENT_TYPE
 from streamify_server.wire.frames import encode_frame
+from streamify_server.wire.verified import CONTENT_TYPE as VERIFIED
 
 
 def frame(kind: str, payload: bytes = b"{}") -> bytes:
@@ -57,17 +59,20 @@ def test_a_prelude_is_not_a_chunk_wherever_it_is_split(limit: int, cuts: list[in
     head = prelude("text/plain")
     edges = [0, *sorted(min(cut, len(head)) for cut in cuts), len(head)]
     pieces = [head[start:end] for start, end in pairwise(edges) if start < end]
-    found, _ = passed(limit, HTTP_RESPONSE, [*pieces, *CHUNKS])
+    found, _ = passed(limit, PRELUDE_CONTENT_TYPE, [*pieces, *CHUNKS])
     assert found == head + b"".join(CHUNKS[:limit])
 
 
 def test_a_verified_stream_may_follow_a_prelude() -> None:
     head = prelude(VERIFIED)
-    assert passed(1, HTTP_RESPONSE, [head + FRAMES[0], *FRAMES[1:]]) == (head + b"".join(FRAMES[:2]), True)
+    assert passed(1, PRELUDE_CONTENT_TYPE, [head + FRAMES[0], *FRAMES[1:]]) == (
+        head + b"".join(FRAMES[:2]),
+        True,
+    )
 
 
 @given(
-    content_type=st.sampled_from(["text/plain", VERIFIED, HTTP_RESPONSE]),
+    content_type=st.sampled_from(["text/plain", VERIFIED, PRELUDE_CONTENT_TYPE]),
     pieces=st.lists(st.binary(min_size=1, max_size=40), max_size=8),
     limit=st.integers(0, 3),
 )

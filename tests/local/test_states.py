@@ -4,8 +4,8 @@ import pytest
 
 from streamify_server.local.sandbox.states import (
     TRANSITIONS,
-    Call,
     InvalidTransitionError,
+    RuntimeCall,
     State,
     transition,
     valid_error_type,
@@ -24,7 +24,7 @@ LIVES = {
 def test_a_runtime_may_live_so(calls: str) -> None:
     state = State.STARTED
     for name in calls.split():
-        state = transition(state, Call[name])
+        state = transition(state, RuntimeCall[name])
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,11 @@ def test_a_runtime_may_live_so(calls: str) -> None:
 def test_a_call_out_of_turn_is_refused_naming_both_states(before: str, call: str) -> None:
     state = State.STARTED
     for name in before.split():
-        state = transition(state, Call[name])
-    with pytest.raises(InvalidTransitionError, match=f"from {state} to {Call[call]} failed for runtime"):
-        transition(state, Call[call])
+        state = transition(state, RuntimeCall[name])
+    with pytest.raises(
+        InvalidTransitionError, match=f"from {state} to {RuntimeCall[call]} failed for runtime"
+    ):
+        transition(state, RuntimeCall[call])
 
 
 def test_every_state_but_the_failed_ones_leads_on() -> None:

@@ -2,8 +2,9 @@
 
 import struct
 
-HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
-VERIFIED = "application/vnd.streamify.eventstream"
+from streamify_server.response import PRELUDE_CONTENT_TYPE
+from streamify_server.wire.verified import CONTENT_TYPE as VERIFIED
+
 _NULS = bytes(8)
 _FRAME_OVERHEAD = 16
 _MAX_FRAME = 32 * 1024 * 1024
@@ -26,7 +27,7 @@ class ChunkGate:
     def __init__(self, limit: int, content_type: str) -> None:
         self.over: bool = limit == 0
         self._left = limit
-        self._prelude = b"" if content_type == HTTP_RESPONSE else None
+        self._prelude = b"" if content_type == PRELUDE_CONTENT_TYPE else None
         self._framed = content_type == VERIFIED
         self._frame = b""
 

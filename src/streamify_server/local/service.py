@@ -28,7 +28,7 @@ from .pacing import TokenBucket
 from .sandbox.environment import process_environment
 from .sandbox.extensions import external_extensions
 from .sandbox.pool import Pool
-from .sandbox.processes import Exit, Supervisor
+from .sandbox.processes import Exit, Processes
 from .sandbox.runtime_api import RuntimeApi
 from .sandbox.worker import Worker
 from .trace import new_request_id, trace_header
@@ -72,7 +72,7 @@ class LambdaService:
         self._queued: deque[Call] = deque()
         self._pools: dict[str, Pool] = {}
         self._observers: list[Observer] = []
-        self._supervisor = Supervisor()
+        self._processes = Processes()
         self._listeners: dict[Worker, Listener] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -84,7 +84,7 @@ class LambdaService:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._supervisor.end()
+        self._processes.end()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
 
     def add(self, function: Function) -> None:
@@ -101,7 +101,7 @@ class LambdaService:
 
     @property
     def process_ids(self) -> list[int]:
-        return self._supervisor.process_ids
+        return self._processes.process_ids
 
     def submit(self, call: Call) -> Invocation:
         """Begin an invocation.
@@ -263,13 +263,13 @@ class LambdaService:
             endpoint_url=self.endpoint_url,
             ca_bundle=self._ca_bundle,
         )
-        if not self._supervisor.alive:
-            self._supervisor.end()
-            self._supervisor = Supervisor()
+        if not self._processes.alive:
+            self._processes.end()
+            self._processes = Processes()
         extensions = external_extensions(function.opt)
         for extension in extensions:
             worker.extensions.expect(extension.name)
-        process = self._supervisor.spawn(function.command, environment, str(function.code), worker.output)
+        process = self._processes.spawn(function.command, environment, str(function.code), worker.output)
         worker.attach(process)
         for extension in extensions:
             self._start_extension(worker, extension, environment)
@@ -277,7 +277,7 @@ class LambdaService:
     def _start_extension(self, worker: Worker, program: Path, environment: dict[str, str]) -> None:
         own = {name: value for name, value in environment.items() if name != "_HANDLER"}
         folder = str(worker.function.code)
-        process = self._supervisor.spawn([str(program)], own, folder, worker.output, leads=False)
+        process = self._processes.spawn([str(program)], own, folder, worker.output, leads=False)
 
         def ended(how: Exit) -> None:
             if not worker.dead:

@@ -5,16 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamify_server.local.inspector.content import (
-    HTTP_RESPONSE,
-    VERIFIED,
-    Content,
-    Failure,
-    Head,
-    failure,
-    shown,
-)
+from streamify_server.local.inspector.content import Content, Failure, Head, failure, shown
+from streamify_server.response import PRELUDE_CONTENT_TYPE
 from streamify_server.wire.frames import encode_frame
+from streamify_server.wire.verified import CONTENT_TYPE as VERIFIED
 
 PRELUDE = json.dumps({"statusCode": 201, "headers": {"Content-Type": "text/css"}}).encode() + bytes(8)
 
@@ -97,7 +91,7 @@ def test_a_chunk_with_several_frames_is_of_the_most_telling_kind() -> None:
 
 
 def test_a_prelude_is_a_head_and_what_follows_it_data() -> None:
-    content = Content(HTTP_RESPONSE, 100)
+    content = Content(PRELUDE_CONTENT_TYPE, 100)
     kinds = []
     for data in (PRELUDE[:20], PRELUDE[20:], b"body", PRELUDE + b"body"):
         content.feed(data)
@@ -107,7 +101,7 @@ def test_a_prelude_is_a_head_and_what_follows_it_data() -> None:
 
 @given(st.lists(st.integers(0, 90)))
 def test_the_prelude_is_no_text_wherever_it_is_cut(cuts: list[int]) -> None:
-    text, content = read(HTTP_RESPONSE, PRELUDE + b"body{}", cuts)
+    text, content = read(PRELUDE_CONTENT_TYPE, PRELUDE + b"body{}", cuts)
     assert text == "body{}"
     assert content.head == Head(201, {"content-type": "text/css"})
     assert content.content_type == "text/css"
@@ -129,17 +123,19 @@ def test_verified_streams_are_shown_without_their_frames_wherever_they_are_cut(c
 def test_a_verified_stream_may_follow_a_prelude() -> None:
     prelude = json.dumps({"statusCode": 200, "headers": {"content-type": VERIFIED}}).encode() + bytes(8)
     head = json.dumps({"contentType": "text/html"}).encode()
-    text, content = read(HTTP_RESPONSE, prelude + verified(("head", head), ("data", b"<p>"), ("end", b"{}")))
+    text, content = read(
+        PRELUDE_CONTENT_TYPE, prelude + verified(("head", head), ("data", b"<p>"), ("end", b"{}"))
+    )
     assert (text, content.content_type, content.verified) == ("<p>", "text/html", True)
 
 
 def test_a_prelude_that_never_ends_is_shown_as_it_came() -> None:
-    assert read(HTTP_RESPONSE, b'{"statusCode"')[0] == '{"statusCode"'
-    assert read(HTTP_RESPONSE, b"x" * 20_000, max_text=30_000)[0] == "x" * 20_000
+    assert read(PRELUDE_CONTENT_TYPE, b'{"statusCode"')[0] == '{"statusCode"'
+    assert read(PRELUDE_CONTENT_TYPE, b"x" * 20_000, max_text=30_000)[0] == "x" * 20_000
 
 
 @given(
-    st.sampled_from([HTTP_RESPONSE, VERIFIED, "text/plain", ""]),
+    st.sampled_from([PRELUDE_CONTENT_TYPE, VERIFIED, "text/plain", ""]),
     st.binary(max_size=200),
     st.lists(st.integers(0, 200)),
 )

@@ -13,12 +13,13 @@ from streamify_server.local.names import function_arn
 from streamify_server.local.service import LambdaService
 from streamify_server.local.stream_parts import STATE, part_of
 from streamify_server.local.trace import new_request_id, trace_header
+from streamify_server.response import PRELUDE_CONTENT_TYPE
 
 from . import http_events, http_responses, sigv4
 from .cors import cors_headers, is_preflight
 from .front import Front
 from .http_events import Endpoint, Received
-from .http_responses import INTEGRATION_RESPONSE, Head, MalformedResponseError, PreludeReader
+from .http_responses import Head, MalformedResponseError, PreludeReader
 
 _REQUEST_LIMIT = 6 * 1024 * 1024
 _WITHOUT_BODY = (204, 205, 304)
@@ -175,7 +176,7 @@ class HttpFront:
         content_type = await invocation.content_type()
         if content_type is None:
             raise RefusedError(502, "Internal Server Error")
-        if content_type != INTEGRATION_RESPONSE:
+        if content_type != PRELUDE_CONTENT_TYPE:
             if self._front.api == "rest":
                 self._explain(invocation, f"a streamed response needs a prelude, not {content_type}")
                 raise RefusedError(502, "Internal server error")

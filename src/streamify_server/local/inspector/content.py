@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from streamify_server.response import PRELUDE_CONTENT_TYPE
+from streamify_server.wire.verified import CONTENT_TYPE as VERIFIED
+
 from .timeline import Kind, most_telling
 
-HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
-VERIFIED = "application/vnd.streamify.eventstream"
 _NULS = bytes(8)
 _MAX_PRELUDE = 16 * 1024
 _MAX_FRAME = 2 * 1024 * 1024
@@ -72,7 +73,7 @@ class Content:
         self._kinds: list[Kind] = []
         self._prelude: bytearray | None = None
         self._frames: bytearray | None = None
-        if _media_type(content_type) == HTTP_RESPONSE:
+        if _media_type(content_type) == PRELUDE_CONTENT_TYPE:
             self._prelude = bytearray()
         self._begin_body(content_type)
 

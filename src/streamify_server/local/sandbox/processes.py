@@ -44,7 +44,7 @@ class Process:
     """One running process of a function, with everything that it prints."""
 
     def __init__(
-        self, identity: int, supervisor: "Supervisor", log: int, on_output: Callable[[bytes], None]
+        self, identity: int, supervisor: "Processes", log: int, on_output: Callable[[bytes], None]
     ) -> None:
         self.identity = identity
         self.pid: int | None = None
@@ -109,8 +109,8 @@ class Process:
         self.on_exit(result)
 
 
-class Supervisor:
-    """The supervising process and the line to it."""
+class Processes:
+    """The processes of all functions, by way of the process that supervises them."""
 
     def __init__(self) -> None:
         self._identities = count(1)

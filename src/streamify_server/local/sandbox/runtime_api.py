@@ -20,7 +20,7 @@ from streamify_server.local.invocation import (
 )
 
 from .extensions import ExtensionError
-from .states import Call, InvalidTransitionError, State, valid_error_type
+from .states import InvalidTransitionError, RuntimeCall, State, valid_error_type
 from .worker import Worker
 
 _VERSION = "/2018-06-01"
@@ -65,11 +65,11 @@ class RuntimeApi:
             case "GET", "/runtime/invocation/next":
                 await self._next(connection)
             case "POST", "/runtime/init/error":
-                await self._start_error(Call.INIT_ERROR, request, connection)
+                await self._start_error(RuntimeCall.INIT_ERROR, request, connection)
             case "POST", "/runtime/restore/error":
-                await self._start_error(Call.RESTORE_ERROR, request, connection)
+                await self._start_error(RuntimeCall.RESTORE_ERROR, request, connection)
             case "GET", "/runtime/restore/next":
-                self._worker.called(Call.RESTORE_NEXT)
+                self._worker.called(RuntimeCall.RESTORE_NEXT)
                 await connection.respond(200, _JSON)
             case (_, extension) if extension.startswith(_EXTENSIONS):
                 await self._extension(method, extension.removeprefix(_EXTENSIONS), request, connection)
@@ -137,7 +137,9 @@ class RuntimeApi:
     async def _post(self, request_id: str, what: str, request: Request, connection: Connection) -> None:
         worker, invocation = self._worker, self._worker.current
         if request_id == worker.finished_id and not worker.begun and worker.state is not State.READY:
-            worker.called(Call.RESPONSE if what == "response" else Call.ERROR)  # answered twice: refused
+            worker.called(
+                RuntimeCall.RESPONSE if what == "response" else RuntimeCall.ERROR
+            )  # answered twice: refused
         echoed = request.header("lambda-runtime-invocation-id")
         if request_id == worker.finished_id or echoed not in (None, worker.invocation_id):
             return await _refuse(connection, 410, "InvokeTimeout", "Invoke timeout")
@@ -148,7 +150,7 @@ class RuntimeApi:
         return await self._error(request, connection)
 
     async def _response(self, invocation: Invocation, request: Request, connection: Connection) -> None:
-        self._worker.called(Call.RESPONSE)
+        self._worker.called(RuntimeCall.RESPONSE)
         mode = request.header("lambda-runtime-function-response-mode")
         if mode not in (None, "streaming"):
             # The state stays as it is: Lambda's own server lets such a runtime go no further either.
@@ -206,14 +208,14 @@ class RuntimeApi:
         return died
 
     async def _error(self, request: Request, connection: Connection) -> None:
-        self._worker.called(Call.ERROR)
+        self._worker.called(RuntimeCall.ERROR)
         body = await _beginning(connection, _MAX_ERROR_BODY)
         error_type = valid_error_type(request.header(_ERROR_TYPE) or "")
         content_type = request.header("content-type") or "application/json"
         self._worker.respond(Outcome("error", error_type, body, content_type))
         await _accept(connection)
 
-    async def _start_error(self, call: Call, request: Request, connection: Connection) -> None:
+    async def _start_error(self, call: RuntimeCall, request: Request, connection: Connection) -> None:
         self._worker.called(call)
         body = await _beginning(connection, _MAX_ERROR_BODY)
         error_type = valid_error_type(request.header(_ERROR_TYPE) or "")

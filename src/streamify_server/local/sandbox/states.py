@@ -22,7 +22,7 @@ class State(StrEnum):
     RESTORE_ERROR = "RuntimeRestoreErrorState"
 
 
-class Call(StrEnum):
+class RuntimeCall(StrEnum):
     """What can happen to a runtime; the values are the names of the states that the calls ask for."""
 
     NEXT = "Ready"
@@ -35,22 +35,22 @@ class Call(StrEnum):
     RESTORE_ERROR = "RuntimeRestoreErrorState"
 
 
-TRANSITIONS: dict[tuple[State, Call], State] = {
-    (State.STARTED, Call.NEXT): State.READY,
-    (State.STARTED, Call.INIT_ERROR): State.INIT_ERROR,
-    (State.STARTED, Call.RESTORE_NEXT): State.RESTORING,
-    (State.RESTORING, Call.NEXT): State.READY,
-    (State.RESTORING, Call.RESTORE_ERROR): State.RESTORE_ERROR,
-    (State.RESTORING, Call.INIT_ERROR): State.RESTORE_ERROR,
-    (State.READY, Call.NEXT): State.READY,
-    (State.READY, Call.INVOKE): State.RUNNING,
+TRANSITIONS: dict[tuple[State, RuntimeCall], State] = {
+    (State.STARTED, RuntimeCall.NEXT): State.READY,
+    (State.STARTED, RuntimeCall.INIT_ERROR): State.INIT_ERROR,
+    (State.STARTED, RuntimeCall.RESTORE_NEXT): State.RESTORING,
+    (State.RESTORING, RuntimeCall.NEXT): State.READY,
+    (State.RESTORING, RuntimeCall.RESTORE_ERROR): State.RESTORE_ERROR,
+    (State.RESTORING, RuntimeCall.INIT_ERROR): State.RESTORE_ERROR,
+    (State.READY, RuntimeCall.NEXT): State.READY,
+    (State.READY, RuntimeCall.INVOKE): State.RUNNING,
     # A runtime that lost the answer to /next asks again and gets the same invocation.
-    (State.RUNNING, Call.NEXT): State.RUNNING,
-    (State.RUNNING, Call.RESPONSE): State.INVOCATION_RESPONSE,
-    (State.RUNNING, Call.ERROR): State.INVOCATION_ERROR_RESPONSE,
-    (State.INVOCATION_RESPONSE, Call.RESPONSE_SENT): State.RESPONSE_SENT,
-    (State.INVOCATION_ERROR_RESPONSE, Call.RESPONSE_SENT): State.RESPONSE_SENT,
-    (State.RESPONSE_SENT, Call.NEXT): State.READY,
+    (State.RUNNING, RuntimeCall.NEXT): State.RUNNING,
+    (State.RUNNING, RuntimeCall.RESPONSE): State.INVOCATION_RESPONSE,
+    (State.RUNNING, RuntimeCall.ERROR): State.INVOCATION_ERROR_RESPONSE,
+    (State.INVOCATION_RESPONSE, RuntimeCall.RESPONSE_SENT): State.RESPONSE_SENT,
+    (State.INVOCATION_ERROR_RESPONSE, RuntimeCall.RESPONSE_SENT): State.RESPONSE_SENT,
+    (State.RESPONSE_SENT, RuntimeCall.NEXT): State.READY,
 }
 
 
@@ -58,7 +58,7 @@ class InvalidTransitionError(Exception):
     """A call that the runtime may not make now."""
 
 
-def transition(state: State, call: Call) -> State:
+def transition(state: State, call: RuntimeCall) -> State:
     """Return the state after a call.
 
     Raises:

@@ -10,13 +10,12 @@ from typing import Any
 
 from streamify_server.local.events import Event, LogWritten
 from streamify_server.local.functions import Function
-from streamify_server.local.invocation import Call as InvocationCall
-from streamify_server.local.invocation import Invocation, Outcome, failure
+from streamify_server.local.invocation import Call, Invocation, Outcome, failure
 
 from .extensions import Extensions
 from .logs import Tail, end_line, report_line, start_line
 from .processes import Exit, Process
-from .states import Call, InvalidTransitionError, State, transition
+from .states import InvalidTransitionError, RuntimeCall, State, transition
 
 # How long Lambda's init phase may take.
 _INIT_SECONDS = 10.0
@@ -186,7 +185,7 @@ class Worker:
         Raises:
             InvalidTransitionError: The runtime may not ask now.
         """
-        self.state = transition(self.state, Call.NEXT)
+        self.state = transition(self.state, RuntimeCall.NEXT)
         if self._init_duration is None:
             await self.extensions.ready()
         self._stop_timer()
@@ -195,7 +194,7 @@ class Worker:
         self._hung_up = hung_up
         if self.state is State.READY:
             await self._assignment()
-            self.state = transition(self.state, Call.INVOKE)
+            self.state = transition(self.state, RuntimeCall.INVOKE)
             self._start()
         if self.current is None:
             raise InvalidTransitionError("The invocation is over.")
@@ -223,7 +222,7 @@ class Worker:
         if self.extensions.registered:
             self.extensions.tell(self._invoke_event(self.current.call))
 
-    def _invoke_event(self, call: InvocationCall) -> dict[str, Any]:
+    def _invoke_event(self, call: Call) -> dict[str, Any]:
         return {
             "eventType": "INVOKE",
             "deadlineMs": self.deadline_ms,
@@ -238,7 +237,7 @@ class Worker:
         left = self._invoked + self.function.timeout - time.monotonic()
         return int((time.time() + left) * 1000)
 
-    def called(self, call: Call) -> None:
+    def called(self, call: RuntimeCall) -> None:
         """The runtime makes a call of the Runtime API.
 
         Raises:
@@ -252,7 +251,7 @@ class Worker:
 
     def respond(self, outcome: Outcome) -> None:
         """The response, or the error in its place, has come whole or failed to."""
-        self.called(Call.RESPONSE_SENT)
+        self.called(RuntimeCall.RESPONSE_SENT)
         self._finish(outcome)
 
     def reject(self, outcome: Outcome) -> None:
