@@ -1,9 +1,11 @@
 """Streams that go on: parts joined into one body, resumed behind a checkpoint, and never a wrong byte."""
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import io
+import json
 import threading
 import zlib
 from collections.abc import Callable
@@ -528,6 +530,41 @@ def test_the_deadline_of_a_part_counts_as_a_cut(way: Way) -> None:
     with WireServer(way.part(struck), rest(way)) as server:
         chunks, result = way.read(server, resumes=1)
     assert (b"".join(chunks), result.verified) == (WHOLE, True)
+
+
+REPORT = "REPORT RequestId: req-1 Duration: 3000 ms Status: {}"
+
+
+@pytest.mark.parametrize(
+    ("last", "error_type"),
+    [
+        (
+            {"ErrorCode": "Sandbox.Timedout", "ErrorDetails": "Task timed out after 3.00 seconds"},
+            "Sandbox.Timedout",
+        ),
+        ({"ErrorCode": "Runtime.ExitError", "ErrorDetails": "{}"}, "Runtime.ExitError"),
+        ({"LogResult": base64.b64encode(REPORT.format("timeout").encode()).decode()}, "Timeout"),
+    ],
+)
+@pytest.mark.parametrize("resumes", [0, 1])
+def test_what_lambda_says_of_a_function_that_was_killed_is_about_a_cut(
+    last: dict[str, str], error_type: str, resumes: int
+) -> None:
+    def killed(peer: Peer) -> None:
+        send(peer, resumable(peer.request).frames[:5], by_name=True)
+        peer.chunk(complete_frame(json.dumps(last).encode()))
+        peer.end()
+
+    rest = part(lambda request: resumable(request).end(), by_name=True)
+    with WireServer(killed, rest) as server, stream_client(server.url) as client:
+        stream = client.stream("fn", {}, resumes=resumes, log_tail="LogResult" in last)
+        if resumes:
+            assert stream.read() == WHOLE
+            assert len(stream.result.parts) == 2
+        else:
+            with pytest.raises(FunctionError) as caught:
+                stream.read()
+            assert error_type in (caught.value.code, caught.value.error_type)
 
 
 def test_any_other_error_of_the_function_is_final(way: Way) -> None:

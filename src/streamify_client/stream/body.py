@@ -90,6 +90,11 @@ class ResponseDecoder:
         last = None if self._verified is None else self._verified.last
         return isinstance(last, End) and last.continues
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether this is a verified stream of which the function's side has not said how it ended."""
+        return self._verified is not None and self._verified.last is None
+
     def receive(self, pieces: Sequence[BytesLike]) -> list[bytes]:
         """Take pieces in; return the chunks of the body that they complete."""
         events = self._events

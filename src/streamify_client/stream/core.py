@@ -342,7 +342,8 @@ class StreamCore:
             delay = self._policy.delay_after(error, yielded=self._yielded, time_left=left)
             if delay is not None:
                 return delay
-        delay = self._parts.delay_after(error)
+        cut_short = self._decoder is not None and self._decoder.cut_short
+        delay = self._parts.delay_after(error, cut_short=cut_short)
         if delay is None or (left is not None and delay >= left):
             return None
         self._note_part()

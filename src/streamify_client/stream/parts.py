@@ -142,11 +142,17 @@ class Parts:
         if self._known:
             raise self._not_reproducible()
 
-    def delay_after(self, error: StreamifyError) -> float | None:
-        """Return after how many seconds to ask for a part, again or anew; None: the error is final."""
+    def delay_after(self, error: StreamifyError, *, cut_short: bool = False) -> float | None:
+        """Return after how many seconds to ask for a part, again or anew; None: the error is final.
+
+        Args:
+            error: What ended the part.
+            cut_short: Whether its verified stream has begun and not ended: what Lambda says then, that the
+                function timed out or its process died, is about a cut.
+        """
         if self.later and _is_refusal(error):
             return self._after_refusal(error)
-        if self._resumes_left and self._last is not None and self._repeats and _is_cut(error):
+        if self._resumes_left and self._last is not None and self._repeats and _is_cut(error, cut_short):
             self._resumes_left -= 1
             self._known, self._known_crc = self._since, 0
             self._go_on_from(self._last)
@@ -205,9 +211,9 @@ def _is_refusal(error: StreamifyError) -> bool:
     return isinstance(error, ThrottledError) or (isinstance(error, ConnectError) and error.refused)
 
 
-def _is_cut(error: StreamifyError) -> bool:
+def _is_cut(error: StreamifyError, cut_short: bool) -> bool:
     if isinstance(error, StreamTimeoutError):
         return error.phase != "total"
     if isinstance(error, FunctionError):
-        return error.error_type == _DEADLINE
+        return cut_short or error.error_type == _DEADLINE
     return isinstance(error, StreamError)
