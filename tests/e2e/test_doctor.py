@@ -310,10 +310,15 @@ def test_the_command_speaks_json(aws: LocalLambda) -> None:
 
 
 def test_without_region_or_credentials_there_is_one_line() -> None:
+    rest = "Not checked:\n  Nothing else was examined.\n"
     status, shown, _ = command(None, "ours")
-    assert (status, "No region is set" in shown) == (1, True)
+    cure = "Pass --region, or set AWS_DEFAULT_REGION."
+    assert (status, shown) == (1, f"FAIL    region: No region is set.\n        -> {cure}\n{rest}")
     status, shown, _ = command(None, "ours", "--region", "us-east-1")
-    assert (status, "No credentials were found" in shown) == (1, True)
+    cure = "Configure them as for the AWS CLI."
+    assert (status, shown) == (
+        1, f"FAIL    credentials: No credentials were found.\n        -> {cure}\n{rest}"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])

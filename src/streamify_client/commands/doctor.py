@@ -46,7 +46,8 @@ def doctor(target: str, *, as_json: bool, no_download: bool, **given: Any) -> No
         click.echo(json.dumps(report.as_dict(), indent=2))
     else:
         for finding in report.findings:
-            click.echo(f"{click.style(f'{finding.level:8}', fg=_COLOURS[finding.level])}{finding.seen}")
+            level = click.style(f"{finding.level:8}", fg=_COLOURS[finding.level])
+            click.echo(f"{level}{finding.check}: {finding.seen}")
             if finding.cure:
                 click.echo(f"        -> {finding.cure}")
         click.echo("Not checked:")

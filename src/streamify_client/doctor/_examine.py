@@ -44,7 +44,9 @@ def examine(
     session, left = make_session(session, options)
     facts = Reads(session, left, wanted.region).facts(wanted, download=download)
     findings = check(facts)
-    if invoke and not _is_hopeless(facts):
+    if _is_hopeless(facts):
+        return Report(target, findings, ("Nothing else was examined.",))
+    if invoke:
         from ._probe import probe
 
         findings += probe(facts, payload, session, left)

@@ -52,8 +52,7 @@ STATUS = {
     "UnknownOperationException": 404,
     "UnsupportedMediaTypeException": 415,
 }
-# Of API Gateway, whose reads are answered too.
-_ELSEWHERE = {"NotFoundException": 404}
+_KNOWN = STATUS | {"NotFoundException": 404}  # of API Gateway, whose reads are answered too
 # The model spells the member with a capital for these.
 _CAPITAL_MESSAGE = frozenset(STATUS) - {
     "CodeArtifactUserDeletedException",
@@ -81,7 +80,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.status: int = code if isinstance(code, int) else {**STATUS, **_ELSEWHERE}[code]
+        self.status: int = code if isinstance(code, int) else _KNOWN[code]
         self.reason = reason
         self.retry_after = retry_after
 
