@@ -17,6 +17,7 @@ from streamify_client.stream import tracing
 from streamify_client.stream.core import StreamCore
 from streamify_client.stream.views import AsyncView
 from streamify_client.transports.aio_choice import AsyncTransports
+from streamify_client.transports.per_loop import running_loop
 
 from .aio_many import AsyncStreamMap
 from .aio_response import AsyncResponseStream
@@ -116,6 +117,7 @@ class AsyncStreamClient(AsyncReaders):
             StreamifyError: See `streamify_client.errors`.
             OSError: The target cannot be written; FileExistsError: it exists, and `overwrite` is False.
         """
+        running_loop()
         sink_context = opened_sink(target, overwrite=overwrite, compression=compression)
         async with (
             entered_in_thread(sink_context) as sink,
@@ -167,6 +169,7 @@ class AsyncStreamClient(AsyncReaders):
         return describe(self, self._about, self._options)
 
     async def __aenter__(self) -> Self:
+        running_loop()
         return self
 
     async def __aexit__(

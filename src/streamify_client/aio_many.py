@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from streamify_client.request.payload import Payload
+from streamify_client.transports.per_loop import running_loop
 
 from .many import MapItem, Raised, result_of
 
@@ -47,6 +48,7 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
         self._next = 0  # the index that is to be handed out next, where there is an order
 
     async def __anext__(self) -> MapItem:
+        running_loop()
         try:
             while True:
                 self._fill()

@@ -44,6 +44,7 @@ from support.wire_server import (
     full_backlog,
     payload_frame,
     shut,
+    stalled,
     whole,
 )
 
@@ -330,6 +331,18 @@ def test_an_error_that_the_caller_is_handling_is_not_taken_for_that_of_the_call(
     except Exception:
         refused = failing(ConnectError, way, f"http://127.0.0.1:{free_port()}")
     assert (lost.may_have_run, refused.may_have_run, refused.refused) == (True, False, True)
+
+
+@every_way
+def test_a_head_that_breaks_off_is_truncated_and_not_repeated_in_the_message(way: str) -> None:
+    def behave(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\nx-secret: S3CRET\r\nx-")
+        peer.fin()
+
+    with WireServer(behave) as server:
+        error = failing(TruncatedStreamError, way, server.url)
+    assert error.may_have_run
+    assert "secret" not in str(error).lower()
 
 
 @every_way
@@ -682,6 +695,46 @@ def test_a_proxy_that_collects_the_stream_changes_nothing(way: str) -> None:
         assert server.connections == 1
 
 
+def test_a_body_is_read_through_urllib3_1_26(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore still allows it; there is no `read1` in its responses."""
+    monkeypatch.delattr("urllib3.response.HTTPResponse.read1")
+    read = threading.Event()
+
+    def waits(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"a")
+        assert read.wait(20)
+        peer.payload(b"b")
+        peer.chunk(complete_frame())
+        peer.end()
+
+    def cut(peer: Peer) -> None:
+        peer.head()
+        peer.payload(b"a")
+        peer.fin()
+
+    with WireServer(waits, whole(b"c"), stalled(b"a"), cut) as server, Caller("name", server.url) as caller:
+        stream = caller.stream()
+        chunks = stream.iter_bytes()
+        assert next(chunks) == b"a"
+        read.set()
+        assert list(chunks) == [b"b"]
+        assert caller.read() == b"c"
+        assert server.connections == 1
+        with pytest.raises(StreamTimeoutError) as caught:
+            caller.read(idle_timeout=0.1)
+        assert caught.value.phase == "idle"
+        with pytest.raises(TruncatedStreamError):
+            caller.read()
+
+
+def test_a_urllib3_that_is_too_old_for_urls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("urllib3.HTTPHeaderDict")
+    monkeypatch.delitem(sys.modules, "streamify_client.transports.http", raising=False)
+    with pytest.raises(ConfigurationError, match="gets version 2 or newer"):
+        StreamClient().stream("http://127.0.0.1:9")
+
+
 @pytest.mark.parametrize("way", ["name", "async name"])
 def test_the_login_page_of_a_network_is_named_as_such(way: str) -> None:
     with WireServer(in_one_piece(b"<html>", headers={"content-type": "text/html"})) as server:
@@ -832,10 +885,25 @@ async def _read(stream: Any) -> bytes:
     return data
 
 
-def test_another_event_loop_than_asyncios_is_refused_in_one_sentence() -> None:
-    stream = AsyncStreamClient().stream("http://127.0.0.1:9")
+@pytest.mark.filterwarnings("ignore:a stream of .* was never opened")  # that read_csv had made
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda client, url: client.__aenter__(),
+        lambda client, url: client.stream(url).open(),
+        lambda client, url: anext(client.map(url, [1])),
+        lambda client, url: client.stream_to_file(url, None, "file"),
+        lambda client, url: client.read_csv(url),
+        lambda client, url: anext(client.read_csv(url, chunksize=1)),
+    ],
+    ids=["client", "stream", "map", "file", "frame", "frames"],
+)
+def test_another_event_loop_than_asyncios_is_refused_in_one_sentence(begin: Any) -> None:
+    client = AsyncStreamClient()
     with pytest.raises(ConfigurationError, match="needs a running event loop of asyncio"):
-        stream.open().send(None)
+        begin(client, "http://127.0.0.1:9").send(None)
+    with pytest.raises(StopIteration):  # at its end
+        client.close().send(None)
 
 
 # one client, several event loops

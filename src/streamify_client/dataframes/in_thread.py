@@ -12,6 +12,7 @@ from streamify_client.aio_response import AsyncResponseStream
 from streamify_client.errors import StreamClosedError, StreamifyError
 from streamify_client.files.stream_file import RestDecoder, StreamFile
 from streamify_client.stream.views import AsyncView
+from streamify_client.transports.per_loop import running_loop
 
 from .worker import Worker
 
@@ -117,7 +118,7 @@ class LoopView(Generic[T]):
 
 async def read_in_thread(stream: AsyncResponseStream, read: Callable[[Any], T]) -> T:
     """Read all of a stream by blocking calls."""
-    source, worker = LoopStream(stream, asyncio.get_running_loop()), Worker()
+    source, worker = LoopStream(stream, running_loop()), Worker()
     try:
         return await worker.run(partial(read, source), on_cancel=source.abort)
     finally:
@@ -139,8 +140,8 @@ class AsyncFrames:
         if self._stream is None:
             raise StopAsyncIteration
         if self._worker is None:
+            self._source = LoopStream(self._stream, running_loop())
             self._worker = Worker()
-            self._source = LoopStream(self._stream, asyncio.get_running_loop())
             self._frames = self._read(self._source)
         try:
             frame = await self._worker.run(partial(next, self._frames, _END), on_cancel=self._source.abort)

@@ -8,7 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from streamify_client.errors import ConfigurationError, StreamClosedError
+from streamify_client.errors import StreamClosedError
+from streamify_client.transports.per_loop import running_loop
 from streamify_client.transports.seam import (
     AsyncRawResponse,
     AsyncTransport,
@@ -52,7 +53,7 @@ class Asyncio:
 
 async def _within(context: Context, opened: Coroutine[Any, Any, AsyncRawResponse]) -> AsyncRawResponse:
     """Open a response in another context, which takes a task of its own."""
-    task = _running_loop().create_task(opened, context=context)
+    task = running_loop().create_task(opened, context=context)
     try:
         return await task
     except asyncio.CancelledError:
@@ -73,7 +74,7 @@ class _Interruptible:
         self._interrupted = False
 
     def __enter__(self) -> None:
-        loop, task = _running_loop(), asyncio.current_task()
+        loop, task = running_loop(), asyncio.current_task()
         assert task is not None
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()  # by somebody else
@@ -90,16 +91,6 @@ class _Interruptible:
         self._cancellation.on_request(None)
         if self._interrupted and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise StreamClosedError("The stream was cancelled.") from None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError as error:
-        raise ConfigurationError(
-            "AsyncStreamClient needs a running event loop of asyncio: under trio or another library, use "
-            "StreamClient in a thread."
-        ) from error
 
 
 def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

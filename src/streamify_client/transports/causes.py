@@ -16,7 +16,9 @@ def find_cause(
 def innermost_reason(error: BaseException) -> str:
     """The innermost thing that an error says, on one line."""
     *_, innermost = _chain(error)
-    said = getattr(innermost, "message", None) or innermost  # aiohttp's, without the URL
+    said = getattr(innermost, "message", None) or str(innermost)  # aiohttp's, without the URL
+    if not isinstance(said, str):  # what had come of a head
+        said = type(innermost).__name__
     status = getattr(innermost, "status", None)
     lines = [line.strip() for line in f"{status or ''} {said}".strip().splitlines()[:2]]
     return " ".join(lines).rstrip(" .:") or type(innermost).__name__

@@ -112,7 +112,9 @@ def make_http_transport(
     try:
         from .http import HttpTransport
     except ImportError as error:
-        raise ConfigurationError("URLs need urllib3: pip install 'streamify[url]'.") from error
+        raise ConfigurationError(
+            "URLs need urllib3: pip install 'streamify[url]' gets version 2 or newer."
+        ) from error
     from .http_connections import tls_context
     from .signing import signer_of
 

@@ -6,7 +6,7 @@ from http.client import HTTPException
 from typing import Any
 
 import urllib3
-from urllib3._collections import HTTPHeaderDict  # public since urllib3 2
+from urllib3 import HTTPHeaderDict  # since urllib3 2
 from urllib3.exceptions import HTTPError
 
 from streamify_client.request.url import HttpRequest

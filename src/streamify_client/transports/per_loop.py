@@ -5,7 +5,24 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Generic, TypeVar
 
+from streamify_client.errors import ConfigurationError
+
 T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that runs.
+
+    Raises:
+        ConfigurationError: None of asyncio's does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "AsyncStreamClient needs a running event loop of asyncio: under trio or another library, use "
+            "StreamClient in a thread."
+        ) from error
 
 
 class _Entry(Generic[T]):
@@ -32,7 +49,7 @@ class PerLoop(Generic[T]):
 
     async def get(self) -> T:
         """Return the running loop's object."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         entry = self._entries.get(loop)
         if entry is None:
             for ended in [known for known in self._entries if known.is_closed()]:
@@ -53,7 +70,7 @@ class PerLoop(Generic[T]):
 
     async def close(self) -> None:
         """Close the running loop's object."""
-        entry = self._entries.get(asyncio.get_running_loop())
+        entry = self._entries.get(running_loop()) if self._entries else None
         if entry is not None:
             async with entry.lock:
                 if entry.keeper is not None:
