@@ -277,6 +277,24 @@ def test_a_function_that_refuses_its_token_has_failed(way: Way) -> None:
     assert "24 hours" in str(error)
 
 
+def test_a_part_that_fails_before_its_first_byte_says_why(way: Way) -> None:
+    """It has no media type, which must not hide the error that follows."""
+
+    def fails(peer: Peer) -> None:
+        head, error = Sending(peer.request, 8, content_type=None).error("KeyError", "'row'").frames
+        send(peer, [head], by_name=way.by_name)
+        sent.wait(0.05)
+        peer.chunk(payload_frame(error) if way.by_name else error)
+        finish(peer, by_name=way.by_name)
+
+    sent = threading.Event()
+    with WireServer(way.part(first), fails) as server:
+        chunks, error = way.read(server)
+    assert chunks == [b"one ", b"two "]
+    assert isinstance(error, FunctionError)
+    assert error.error_type == "KeyError"
+
+
 def test_characters_and_lines_go_on_across_parts(blocking: Way) -> None:
     line = "größe\n".encode()
 

@@ -28,7 +28,7 @@ def token_of(request: Request) -> str | None:
     return token
 
 
-def head(request: Request, content_type: str = "text/plain", encoding: str | None = None) -> bytes:
+def head(request: Request, content_type: str | None = "text/plain", encoding: str | None = None) -> bytes:
     token = token_of(request)
     state = None if token is None else hashlib.sha256(token.encode()).hexdigest()
     return frame("head", {"contentType": content_type, "contentEncoding": encoding, "state": state})

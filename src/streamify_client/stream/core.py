@@ -180,12 +180,13 @@ class StreamCore:
             self._parts.check_head(decoder.state, _kind(self._first[1]), _kind(head))
 
     def _must_know_why(self, decoder: ResponseDecoder) -> bool:
-        """Whether a required verified stream did not come, and what came may still say that it failed."""
-        wanted = self.invocation.options.verified == "require" or self._parts.later
-        required = wanted and not decoder.verifiable
-        return (
-            required and not self._held and (decoder.pending or not (decoder.complete or self._input_ended))
-        )
+        """Whether something else came than is required, and what follows may still say that it failed."""
+        if self._held or not (decoder.pending or not (decoder.complete or self._input_ended)):
+            return False
+        if not decoder.verifiable:
+            return self.invocation.options.verified == "require" or self._parts.later
+        assert decoder.head is not None
+        return self._first is not None and _kind(self._first[1]) != _kind(decoder.head)
 
     def _wants_error_body(self) -> bool:
         head = None if self._decoder is None else self._decoder.head
