@@ -16,6 +16,7 @@ REFERENCE = {
     "streamify_client": "[Read streams](../client.md), and their [errors](../errors.md).",
     "streamify_client.testing": "Canned streams for tests: [Testing code that reads streams](../testing.md).",
     "streamify_client.dask": "[Dask data frames](../many-streams.md) of many responses.",
+    "streamify_client.doctor": "[What is wrong](../doctor.md) with a deployed stream.",
     "streamify_server": "Make streams: [Streaming handlers](../server.md).",
     "streamify_server.middlewares": "The [middlewares](../middlewares.md) that come with the package.",
     "streamify_server.asgi": "[ASGI and WSGI applications](../asgi.md) as streaming handlers.",

@@ -5,10 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
+from streamify_client.commands import invoking
+from streamify_client.commands.group import streamify
 from support.documents import FILE_NAME
 
 ROOT = Path(__file__).parent.parent
@@ -96,6 +100,26 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("module", ["streamify_client.errors", "streamify_server.errors"])
+def test_the_page_on_errors_says_of_each_what_to_do(module: str) -> None:
+    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    rows = "".join(re.findall(r"^\| (`\w+Error`.*?) \|", page, re.M))
+    errors = [kind for kind in vars(import_module(module)).values() if isinstance(kind, type)]
+    for error in errors:
+        if issubclass(error, Exception) and error.__name__ not in ("StreamifyError", "StreamError"):
+            assert f"`{error.__name__}`" in rows
+
+
+def test_the_page_on_the_command_line_has_every_exit_status() -> None:
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    statuses = [value for name, value in vars(invoking).items() if name.isupper() and isinstance(value, int)]
+    assert len(statuses) == 6
+    for status in statuses:
+        assert f"| {status} | " in page
+    for name in streamify.list_commands(click.Context(streamify)):
+        assert f"`streamify {name}`" in page
 
 
 def test_every_target_that_checks_or_builds_is_explained_to_contributors() -> None:

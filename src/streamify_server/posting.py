@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+__all__ = ["Poster", "Sink", "posting_through"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
