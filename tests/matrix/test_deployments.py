@@ -29,6 +29,13 @@ def respond(event, body, status=200, content_type="text/plain"):
         return body
     return HttpResponse(status, {"content-type": content_type}, body)
 """
+PLAIN = """
+from streamify_server import streaming_handler
+
+@streaming_handler
+def handler(event, context):
+    yield "0\\n"
+"""
 # What the function is when the second part begins, what the reader gets by name, and by URL.
 LATER = {
     "the same": (FIRST, WHOLE, WHOLE),
@@ -55,8 +62,7 @@ LATER = {
     ),
     "gone": (FIRST.replace("status=200", "status=410"), WHOLE, "HttpStatusError: 410"),
     "without checkpoints": (
-        "from streamify_server import streaming_handler\n"
-        "@streaming_handler\ndef handler(event, context):\n    yield '0\\n'\n",
+        PLAIN,
         "FunctionError: RuntimeError",
         "FunctionError: RuntimeError",
     ),
@@ -88,18 +94,17 @@ def deploy(aws: LocalLambda, name: str, folder: Path, source: str, **environment
 
 @pytest.mark.parametrize("by_name", [True, False], ids=["sdk", "url"])
 @pytest.mark.parametrize("later", LATER)
-def test_a_deployment_between_two_parts(
-    aws: LocalLambda, tmp_path: Path, later: str, by_name: bool, request: pytest.FixtureRequest
-) -> None:
+def test_a_deployment_between_two_parts(aws: LocalLambda, tmp_path: Path, later: str, by_name: bool) -> None:
     source, *ends = LATER[later]
-    name = f"fn-{abs(hash(request.node.name))}"
+    name = f"fn-{list(LATER).index(later)}-{'sdk' if by_name else 'url'}"
     deploy(aws, name, tmp_path, FIRST)
     url = aws.function_url(name, invoke_mode="RESPONSE_STREAM")
     with StreamClient(**aws.client_kwargs) as client:
         stream = client.stream(name, {"a": 1}) if by_name else client.stream(url, {"a": 1})
         lines = stream.iter_lines()
         got = [next(lines)]
-        deploy(aws, name, tmp_path, source, **({"STREAMIFY_STATE_KEY": "k"} if later == "another key" else {}))
+        key = {"STREAMIFY_STATE_KEY": "k"} if later == "another key" else {}
+        deploy(aws, name, tmp_path, source, **key)
         end = WHOLE
         try:
             got += lines
