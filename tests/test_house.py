@@ -125,3 +125,15 @@ def test_every_page_of_the_docs_is_in_their_index_and_their_navigation() -> None
     )
     assert index == pages
     assert navigation == pages | {"index.md"}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_public_docstring_begins_with_one_line_and_keeps_its_drawings_indented(path: Path) -> None:
+    """`help()` and editors show the first line alone; a formatter moves what is not indented behind text."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        text = ast.get_docstring(node) or ""
+        assert not re.search(r"^([├└│]|from [\w.]+ import |@\w)", text, re.M), text
+        if not getattr(node, "name", "").startswith("_"):
+            assert "\n" not in text.split("\n\n")[0], text

@@ -61,8 +61,8 @@ class StreamClient(Readers):
         **options: boto3's arguments (``region_name``, ``endpoint_url``, ``verify``, ``config``...), for the
             client that is made, and defaults for every call: ``connect_timeout`` (10 s),
             ``first_byte_timeout`` (1,800 s, as long as Lambda lets a function run), ``idle_timeout`` (none),
-            ``timeout`` (short for these two), ``total_timeout`` (none), ``retries`` (0) and ``verified``
-            ("auto").
+            ``timeout`` (short for these two), ``total_timeout`` (none), ``retries`` (0), ``resumes`` (0),
+            ``continues`` (100) and ``verified`` ("auto").
 
     Raises:
         ConfigurationError: An argument is unknown or wrong.
@@ -104,8 +104,9 @@ class StreamClient(Readers):
         auth: Auth | None = None,
         **options: Unpack[CallOptions],
     ) -> ResponseStream:
-        """Return a function's response as a stream; arguments are checked now, the function is invoked on
-        first use.
+        """Return a function's response as a stream.
+
+        The arguments are checked now, and the function is invoked on first use.
 
         Args:
             function: Its name, partial ARN or ARN; or a URL, such as its Function URL.

@@ -36,8 +36,9 @@ class ResponseStream(ItemViews):
         self._reader = StreamReader(core, Blocking(transport))
 
     def open(self) -> Self:
-        """Invoke the function and read as far as the body's beginning; `close` is up to the caller from now
-        on.
+        """Invoke the function and read as far as the body's beginning.
+
+        From now on the caller has to `close` the stream.
 
         Raises:
             StreamifyError: See `streamify_client.errors`.
@@ -66,8 +67,9 @@ class ResponseStream(ItemViews):
         return View(self._reader, *bytes_recipe(chunk_size))
 
     def iter_text(self, encoding: str | None = None, errors: str | None = None) -> View[str]:
-        """Iterate over the body's text, decoded as it comes; a character split between two chunks stays
-        whole.
+        """Iterate over the body's text, decoded as it comes.
+
+        A character that is split between two chunks stays whole.
 
         Args:
             encoding: Instead of the stream's own, which is UTF-8 unless `StreamClient.stream` was told
@@ -98,8 +100,9 @@ class ResponseStream(ItemViews):
         drive(self._reader.aclose())
 
     def cancel(self) -> None:
-        """End the stream, from any thread. Returns at once; the thread that reads or opens it gets
-        StreamClosedError.
+        """End the stream, from any thread.
+
+        This returns at once. The thread that reads or opens the stream gets StreamClosedError.
 
         The function itself goes on, and so does its bill: Lambda does not stop it when a caller goes away.
         """

@@ -1,15 +1,17 @@
 """The errors of handlers and of what they send, in one tree.
 
-StreamifyError
-├── HttpError              ends a request with a status: status_code, headers, expose
-├── DeadlineExceededError  also a TimeoutError: the function's time is up
-├── StreamClosedError      also a BrokenPipeError: nothing more can be written
-│   └── CallerGoneError    the same, for ASGI applications
-├── ResponseRefusedError   also a ConnectionError: the platform did not take the response to its end
-├── ResponseTooLargeError  also a ValueError: more than fits into an answer in one piece
-├── NotStreamingError      also a RuntimeError: STREAMIFY_RUNTIME=require, and nothing streams
-├── LifespanError          also a RuntimeError: an ASGI application could not start
-└── TokenError             also a ValueError: a stream cannot go on from the token that came with the call
+    StreamifyError
+    ├── HttpError              ends a request with a status: status_code, headers, expose
+    ├── DeadlineExceededError  also a TimeoutError: the function's time is up
+    ├── StreamClosedError      also a BrokenPipeError: nothing more can be written
+    │   └── CallerGoneError    the same, for ASGI applications
+    ├── ResponseRefusedError   also a ConnectionError: the platform did not take the response to its end
+    ├── ResponseTooLargeError  also a ValueError: more than fits into an answer in one piece
+    ├── NotStreamingError      also a RuntimeError: STREAMIFY_RUNTIME=require, and nothing streams
+    ├── LifespanError          also a RuntimeError: an ASGI application could not start
+    └── TokenError             also a ValueError: a stream cannot go on from the token that came with the call
+
+All of them can be caught as `StreamifyError`.
 """
 
 from __future__ import annotations
@@ -58,8 +60,9 @@ class TokenError(StreamifyError, ValueError):
 
 
 class HttpError(StreamifyError):
-    """Raised by a handler or a middleware to end a request with an HTTP status; `http_error_handler` answers
-    it.
+    """Ends a request with an HTTP status.
+
+    Raised by a handler or a middleware, and turned into an answer by `http_error_handler`.
 
     Args:
         status_code: Status code, 400 to 599.

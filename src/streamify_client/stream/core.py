@@ -195,8 +195,10 @@ class StreamCore:
     # reading
 
     def take(self) -> list[bytes] | None:
-        """Return the chunks that are there; an empty list: more has to be read; None: the body has ended, or
-        only this part of it, and the next one is to be opened.
+        """Return the chunks that are there.
+
+        An empty list means that more has to be read; None that the body has ended, or only this part of it,
+        and the next one is to be opened.
 
         Raises:
             StreamTimeoutError: The total limit has passed.

@@ -340,8 +340,9 @@ class View(_ViewBase[T], Iterator[T]):
 
 
 class AsyncView(_ViewBase[T], AsyncIterator[T]):
-    """Iterates over a stream's items by asyncio. No async generator: the event loop frees those later, and
-    this is freed at once.
+    """Iterates over a stream's items by asyncio.
+
+    It is not an async generator: an event loop closes those some time later, and this is freed at once.
     """
 
     def __aiter__(self) -> "AsyncView[T]":

@@ -68,8 +68,7 @@ class FakeLambda:
         self._answers: dict[str, list[Answer | Callable[[Call], Answer]]] = {}
 
     def on(self, function: str, *answers: Answer | Callable[[Call], Answer]) -> None:
-        """Say how a function answers: one invocation after the other, and the last answer to all further
-        ones.
+        """Say how a function answers, one invocation after the other; the last answer is repeated.
 
         Args:
             function: Its name.

@@ -174,8 +174,9 @@ def region_and_endpoint(client: Any) -> tuple[str | None, str | None]:
 
 
 def untie(response: Mapping[str, Any]) -> None:
-    """Take botocore's EventStream apart, which is not read here: its generator refers back to it, and so
-    would keep the connection until garbage collection.
+    """Take botocore's EventStream apart, which is not read here.
+
+    Its generator refers back to it, and so would keep the connection until garbage collection.
     """
     stream: Any = response.get("EventStream")
     if hasattr(stream, "_event_generator"):

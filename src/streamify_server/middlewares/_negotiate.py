@@ -53,15 +53,17 @@ def charsets(field: str | None, available: Sequence[str] | None) -> list[str]:
 
 
 def languages(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Languages, best first; a range matches what it is a prefix of, and the other way round (RFC 4647,
-    3.4).
+    """Languages, best first.
+
+    A range matches what it is a prefix of, and the other way round (RFC 4647, 3.4).
     """
     return _sorted("*" if field is None else field, available, _language_match)
 
 
 def encodings(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Content codings, best first; `identity` is among them unless the client refused it (RFC 9110,
-    12.5.3).
+    """Content codings, best first.
+
+    `identity` is among them unless the client refused it (RFC 9110, 12.5.3).
     """
     wanted = preferences(field or "")
     if _refuses(wanted, "identity"):

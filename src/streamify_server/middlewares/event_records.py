@@ -23,8 +23,9 @@ _CONFIGURATION = ("CodePipeline.job", "data", "actionConfiguration", "configurat
 
 
 class event_normalizer:
-    """Decodes what events of other AWS services carry as text: JSON in messages, base64, compressed logs,
-    DynamoDB's typed values, keys of S3 objects.
+    """Decodes what events of other AWS services carry as text.
+
+    That is JSON in messages, base64, compressed logs, DynamoDB's typed values and the keys of S3 objects.
 
     It knows SQS, SNS, SNS through SQS, Kinesis, Firehose, Kafka, ActiveMQ, RabbitMQ, S3, S3 Batch,
     DynamoDB, CloudWatch Logs, CodePipeline and Config. Text that is not JSON stays text, and other events

@@ -26,8 +26,10 @@ _CACHED_LENGTH = 100  # characters; longer names would let a caller fill the mem
 
 
 class http_event_normalizer:
-    """Gives HTTP events the keys that they lack: `queryStringParameters`, `pathParameters` and, in format
-    1.0, `multiValueQueryStringParameters` are then always dicts.
+    """Gives HTTP events the keys that they lack.
+
+    `queryStringParameters`, `pathParameters` and, in format 1.0, `multiValueQueryStringParameters` are then
+    always dicts.
 
     The snake-case keys of VPC Lattice get their camel-case names too. Events that did not come over HTTP stay
     as they are.
@@ -61,8 +63,7 @@ class http_event_normalizer:
 
 
 class http_header_normalizer:
-    """Writes the names of an event's headers in lower case, or in their canonical form, and fills in
-    defaults.
+    """Writes the names of an event's headers in one case, and fills in defaults.
 
     Args:
         canonical: "Content-Type" in place of "content-type".

@@ -79,8 +79,9 @@ class http_json_body_parser:
 
 
 class http_urlencode_body_parser:
-    """Replaces the body of the event with a dict of its fields; a field that is there several times is a
-    list.
+    """Replaces the body of the event with a dict of its fields.
+
+    A field that is there several times is a list.
 
     A request of another type is answered with 415, a body that is not a form with 422, one that is too large
     with 413 (all of them are `HttpError`, for `http_error_handler`). A request without body and Content-Type,

@@ -101,7 +101,9 @@ class Match(NamedTuple):
 
 
 class RouteTable:
-    """Fixed paths come before paths with variables, a method before ANY, and then the route that was added
+    """Finds the route for a method and a path.
+
+    Fixed paths come before paths with variables, a method before ANY, and then the route that was added
     first.
     """
 

@@ -10,8 +10,9 @@ from streamify_server.local.http.request import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cors:
-    """The CORS configuration of a Function URL, as in its resource policy
-    (https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html); `max_age` is in seconds.
+    """The CORS configuration of a Function URL; `max_age` is in seconds.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html
 
     Raises:
         ValueError: A field that cannot be.
