@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -460,6 +461,32 @@ def test_an_s3_object_that_comes_to_exist_meanwhile_is_not_overwritten(
         opened_sink("s3://bucket/key", overwrite=False),
     ):
         pass
+
+
+def test_a_bar_is_drawn_in_a_notebook(
+    make_own_client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its standard error is no terminal; what it shows has a form as HTML."""
+    shown: list[str] = []
+
+    class Shown:
+        def update(self, bar: Any) -> None:
+            shown.append(bar._repr_mimebundle_([], [])["text/html"])
+
+    def display(bar: Any, *, display_id: bool) -> Shown:
+        assert display_id
+        Shown().update(bar)
+        return Shown()
+
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
+    with WireServer(whole(b"x" * 2000)) as server:
+        client = make_own_client(server.url)
+        client.stream_to_file("fn", None, tmp_path / "rows.csv", progress=True)
+    assert "0 bytes" in shown[0]
+    assert "rows.csv" in shown[-1]
+    assert "2.0 kB" in shown[-1]
 
 
 def test_a_bar_is_drawn_on_a_terminal_only(

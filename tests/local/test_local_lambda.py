@@ -441,3 +441,12 @@ def test_an_init_over_the_limit_begins_again_within_the_invocation(monkeypatch: 
         answer = invoke(client, do(["answer", "1"]), "hanging")
         assert b"Task timed out after 0.50 seconds" in answer["Payload"]
         client.close()
+
+
+def test_its_repr_names_the_url_and_the_functions(tmp_path: Path) -> None:
+    aws = LocalLambda()
+    assert repr(aws) == "<LocalLambda not started, no functions>"
+    with aws:
+        aws.add_function("b", handler="app.handler", code=tmp_path)
+        aws.add_function("a", handler="app.handler", code=tmp_path)
+        assert repr(aws) == f"<LocalLambda {aws.endpoint_url}, a, b>"

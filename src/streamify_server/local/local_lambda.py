@@ -100,6 +100,12 @@ class LocalLambda:
         _made.add(self)
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        servers = self._servers
+        where = "not started" if servers is None else servers.service.endpoint_url
+        names = ", ".join(sorted(self._functions)) or "no functions"
+        return f"<LocalLambda {where}, {names}>"
+
     def start(self) -> Self:
         """Start serving; does nothing if it already does.
 
