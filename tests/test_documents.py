@@ -17,8 +17,6 @@ from support.documents import FILE_NAME
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Their blocks belong into modules: tests, or classes and functions with blank lines inside.
-SHOW_MODULES = {"asgi.md", "middlewares.md", "pytest.md", "server.md"}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
@@ -52,11 +50,7 @@ def test_no_page_has_code_that_its_reader_does_not_see(page: Path) -> None:
     assert "invisible-code" not in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if page.name not in SHOW_MODULES],
-    ids=lambda page: page.name,
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_not_a_file_can_be_pasted_into_python_line_by_line(page: Path) -> None:
     for language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
         if language == "python" and not FILE_NAME.match(code):
@@ -71,6 +65,21 @@ def unfinished(code: str) -> str:
         if codeop.compile_command(typed.removesuffix("\n"), symbol="single") is not None:
             typed = ""
     return typed.strip()
+
+
+def test_the_tests_on_the_page_about_pytest_pass(tmp_path: Path) -> None:
+    page = (ROOT / "docs/pytest.md").read_text(encoding="utf-8")
+    for _, code in BLOCK.findall(page):
+        if named := FILE_NAME.match(code):
+            (tmp_path / named[1]).write_text(code, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert "4 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
 LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -48,6 +49,8 @@ def open_page(namespace: dict[str, Any]) -> None:
     shutil.copytree(EXAMPLES, Path(folder) / "examples")
     around.enter_context(contextlib.chdir(folder))
     around.enter_context(mock.patch.dict(os.environ, NO_ACCOUNT))
+    around.enter_context(mock.patch.object(sys, "path", ["", *sys.path]))
+    around.callback(_forget_modules)
     namespace.update(__around=around, __running=_running())
 
 
@@ -58,6 +61,12 @@ def close_page(namespace: dict[str, Any]) -> None:
     namespace.clear()
     around.close()
     assert _running() <= running, "the page leaves a LocalLambda running: its last block calls aws.stop()"
+
+
+def _forget_modules() -> None:
+    """The next page has files of the same names."""
+    for path in Path.cwd().glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 def _running() -> int:
