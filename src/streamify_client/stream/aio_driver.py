@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 from streamify_client.errors import StreamClosedError
+from streamify_client.transports.aio_waiting import Interruptible
 from streamify_client.transports.per_loop import running_loop
 from streamify_client.transports.seam import (
     AsyncRawResponse,
@@ -30,7 +30,7 @@ class Asyncio:
 
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Invoke the function once."""
-        with _Interruptible(opening.cancellation):
+        with _until_cancelled(opening.cancellation):
             opened = self._transport.open(invocation, opening)
             raw = await (opened if opening.within is None else _within(opening.within, opened))
         opening.cancellation.on_request(raw.close)
@@ -44,7 +44,7 @@ class Asyncio:
     async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
         """Wait that long, or until the stream is cancelled."""
         try:
-            with _Interruptible(cancellation):
+            with _until_cancelled(cancellation):
                 await asyncio.sleep(seconds)
         except StreamClosedError:
             return True
@@ -62,35 +62,15 @@ async def _within(context: Context, opened: Coroutine[Any, Any, AsyncRawResponse
         raise
 
 
-class _Interruptible:
-    """Awaits that end with StreamClosedError when the stream is cancelled, in whatever thread.
+def _until_cancelled(cancellation: Cancellation) -> Interruptible:
+    """Return a block that ends with StreamClosedError when the stream is cancelled, in whatever thread."""
+    loop, block = running_loop(), Interruptible()
 
-    It cancels the task, and takes that back, as `asyncio.timeout` does.
-    """
+    def interrupt() -> None:
+        block.interrupt(StreamClosedError("The stream was cancelled."))
 
-    def __init__(self, cancellation: Cancellation) -> None:
-        self._cancellation = cancellation
-        self._awaiting = True
-        self._interrupted = False
-
-    def __enter__(self) -> None:
-        loop, task = running_loop(), asyncio.current_task()
-        assert task is not None
-        self._task: asyncio.Task[Any] = task
-        self._cancelling = task.cancelling()  # by somebody else
-        self._cancellation.on_request(partial(_from_any_thread, loop, self._interrupt))
-
-    def _interrupt(self) -> None:
-        if self._awaiting and not self._interrupted:
-            self._interrupted = self._task.cancel()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._awaiting = False
-        self._cancellation.on_request(None)
-        if self._interrupted and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise StreamClosedError("The stream was cancelled.") from None
+    cancellation.on_request(partial(_from_any_thread, loop, interrupt))
+    return block
 
 
 def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

@@ -67,7 +67,7 @@ class ResponseDecoder:
         self._detector: FailureReportDetector | MisplacedPreludeDetector | None = None
         self._verified: VerifiedDecoder | None = None
         self._coding: ContentDecoder | None = None
-        self._outer = FunctionHead(raw.status_code, Headers(), (), None)
+        self._outer: FunctionHead | None = None  # what the verified head goes into
         self._is_over = False  # the body is; what is to be said about that comes after its last chunk
         self._released = False
         self._has_stages = True
@@ -171,9 +171,8 @@ class ResponseDecoder:
     def _enter(self, outer: FunctionHead) -> None:
         """Status and headers are known; whether they are the function's own shows in the content type."""
         content_type = outer.headers.get("content-type")
-        self._outer = outer
         if _media_type(content_type) == CONTENT_TYPE:
-            self._verified = VerifiedDecoder(self._base)
+            self._outer, self._verified = outer, VerifiedDecoder(self._base)
             self.verifiable = True
             if self._events is not None:
                 self._events.frames.views = True
@@ -234,6 +233,7 @@ class ResponseDecoder:
         if decoder.error is not None or (isinstance(decoder.last, HandlerError) and not self._wants_log):
             self._is_over = self.pending = True  # where the log is wanted: it comes with Lambda's last event
         if self.head is None and decoder.head is not None:
+            assert self._outer is not None
             self._know(_inner_head(self._outer, decoder.head))
         return chunks
 

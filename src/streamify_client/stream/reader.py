@@ -249,9 +249,9 @@ class StreamReader:
     async def _finish(self) -> None:
         """All that matters has come: give the connection back."""
         raw, self._raw = self._raw, None
-        self.core.cancellation.on_request(None)  # another stream may use the connection next
         if raw is None:
             return
+        self.core.cancellation.on_request(None)  # another stream may use the connection next
         try:
             await self._driver.finish(raw)
         except BaseException:

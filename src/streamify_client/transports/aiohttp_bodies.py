@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from streamify_client.errors import CorruptStreamError, StreamClosedError, StreamTimeoutError
 
+from .aio_waiting import Alarm, Interruptible
 from .causes import innermost_reason
 from .connection_errors import is_no_http, late
 from .deadlines import Allowance, Deadline
@@ -44,8 +45,8 @@ class AsyncExchange:
         self.connected: bool = False
         self._opening = opening
         self._deadline = Deadline(opening.deadline)
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.Timeout | None = None
+        self._alarm = Alarm(asyncio.get_running_loop())
+        self._awaits = Interruptible()
         self._full_pool: int | None = None  # its size
 
     async def run(self, request: Callable[[], Awaitable[T]]) -> T:
@@ -55,17 +56,12 @@ class AsyncExchange:
             StreamTimeoutError: A limit passed.
         """
         token = current_exchange.set(self)
-        timer = asyncio.timeout(self._deadline.left)
         try:
-            async with timer:
-                self._timer = timer
+            with self._awaits:
+                self._allow(None)
                 return await request()
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            raise self._timed_out() from error
         finally:
-            self._timer = None
+            self._alarm.stop()
             current_exchange.reset(token)
 
     def connecting(self, full_pool: int | None) -> None:
@@ -79,9 +75,10 @@ class AsyncExchange:
         self._allow(self._opening.first_byte_timeout)
 
     def _allow(self, seconds: float | None) -> None:
-        left = self._deadline.allow(seconds)
-        if self._timer is not None:
-            self._timer.reschedule(None if left is None else self._loop.time() + left)
+        self._alarm.set(self._deadline.allow(seconds), self._strike)
+
+    def _strike(self) -> None:
+        self._awaits.interrupt(self._timed_out())
 
     def _timed_out(self) -> StreamTimeoutError:
         opening = self._opening
@@ -196,8 +193,7 @@ class AiohttpResponse:
         self._check_end = check_end
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
-        self._timer: asyncio.TimerHandle | None = None
-        self._until: float | None = None  # when the read under way is late
+        self._alarm = Alarm(self._loop)
 
     async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return what is there."""
@@ -206,7 +202,9 @@ class AiohttpResponse:
                 async with asyncio.timeout(timeout):
                     pieces = [data] if (data := await self._content.readany()) else []
             else:
-                pieces = self._take() or await self._wait(timeout)
+                pieces = self._take()
+                if not pieces and not self._content.is_eof():
+                    pieces = await self._wait(timeout)
             if not pieces and self._check_end is not None:
                 self._check_end()
             return pieces
@@ -237,40 +235,21 @@ class AiohttpResponse:
 
     async def _wait(self, timeout: float | None) -> list[bytes]:
         """Wait for more; nothing at the end."""
-        if timeout is None:
-            return await self._next()
-        until = self._until = self._loop.time() + timeout
-        if self._timer is None or self._timer.when() > until:
-            self._set_timer(until)  # else the one that runs sets the next when it fires
-        try:
-            return await self._next()
-        finally:
-            self._until = None
-
-    async def _next(self) -> list[bytes]:
         content = self._content
-        while not (pieces := self._take()) and not content.is_eof():
-            if (error := content.exception()) is not None:
-                raise error
-            await content._wait("read")  # aiohttp has no public way to wait without taking
-        return pieces
+        if timeout is not None:
+            self._alarm.set(timeout, self._wake)
+        try:
+            while not (pieces := self._take()) and not content.is_eof():
+                if (error := content.exception()) is not None:
+                    raise error
+                await content._wait("read")  # aiohttp has no public way to wait without taking
+            return pieces
+        finally:
+            self._alarm.unset()
 
-    def _set_timer(self, until: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(until, self._check_time)
-
-    def _check_time(self) -> None:
-        self._timer, until = None, self._until
-        if until is None:
-            return
-        if self._loop.time() < until:
-            self._set_timer(until)
-        else:
-            self._wake(TimeoutError("nothing came in time"))
-
-    def _wake(self, error: TimeoutError) -> None:
+    def _wake(self) -> None:
         """Let the read under way raise; the public way ends the response with that."""
+        error = TimeoutError("nothing came in time")
         if not self.survives_timeout:
             self._content.set_exception(error)
         elif (waiter := self._content._waiter) is not None and not waiter.done():
@@ -283,7 +262,7 @@ class AiohttpResponse:
             while wait := allowance.wait:
                 pieces = await self.read(wait)
                 if not pieces:
-                    self._forget_timer()
+                    self._alarm.stop()
                     return
                 allowance.took(pieces)
         self.close()
@@ -307,16 +286,11 @@ class AiohttpResponse:
 
     def _abort(self) -> None:
         """Close without TLS's farewell, for which asyncio would keep the descriptor up to 30 seconds."""
-        self._forget_timer()
+        self._alarm.stop()
         transport = getattr(self._raw.connection, "transport", None)
         if transport is not None:
             transport.abort()
         self._raw.close()
-
-    def _forget_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
 
 
 def _body_error(error: Exception) -> Exception:

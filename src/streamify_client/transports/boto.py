@@ -33,14 +33,20 @@ current_call: ContextVar[Call | None] = ContextVar("streamify_call", default=Non
 
 
 class Hooks:
-    """Our event handlers on a boto client; they act inside our own calls only."""
+    """Our event handlers on a boto client; they act inside our own calls only.
 
-    def __init__(self, client: Any) -> None:
+    Args:
+        client: The client.
+        before_call: Called with the context of each request, before it is sent.
+    """
+
+    def __init__(self, client: Any, before_call: Any = None) -> None:
         self._events = client.meta.events
         self._id = f"streamify-{next(_ids)}"
         self._registered: list[str] = []
         self._add("needs-retry", _veto_retry, first=True)
-        self._add("before-call", _set_read_timeout)
+        if before_call is not None:
+            self._add("before-call", before_call)
         self._add("after-call", _keep_response)
 
     def _add(self, event: str, handler: Any, *, first: bool = False) -> None:
@@ -98,7 +104,7 @@ class BotoTransport:
         self._closed = False
         self._undo: Any = None
         if hasattr(client, "meta") and hasattr(client.meta, "events"):
-            hooks = Hooks(client)
+            hooks = Hooks(client, _set_read_timeout)
             session = getattr(getattr(client, "_endpoint", None), "http_session", None)
             take_back = lend_pools(session)
             self._undo = weakref.finalize(self, _undo, hooks, take_back)

@@ -270,7 +270,10 @@ class FrameDecoder:
         headers = self._headers if is_parsed else self._read_headers(head.block, self._start)
         if not self.views:
             payload = bytes(payload)
-        found.append(Frames(headers, [payload], self._start, len(head.raw) + _CHECKSUM.size))
+        if found and found[-1].headers is headers:
+            found[-1].payloads.append(payload)
+        else:
+            found.append(Frames(headers, [payload], self._start, len(head.raw) + _CHECKSUM.size))
         self._start += head.total
         self._last = head
 

@@ -1,0 +1,84 @@
+"""Waiting by asyncio: time limits that cost little to move, and awaits that can be ended from outside."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+
+class Alarm:
+    """Calls a function at a time. Moving it to a later one sets no timer: the one that runs looks again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._until: float | None = None
+        self._strike: Callable[[], object] | None = None  # only while it is set, or there would be a circle
+
+    def set(self, seconds: float | None, strike: Callable[[], object] | None) -> None:
+        """Call a function in so many seconds, and not what was to be called before; None: never."""
+        self._strike = strike
+        if seconds is None:
+            self._until = None
+            return
+        self._until = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._cancel_timer()
+            self._timer = self._loop.call_at(self._until, self._look)
+
+    def unset(self) -> None:
+        """Call nothing; a timer that runs stays for the next time."""
+        self._until = self._strike = None
+
+    def stop(self) -> None:
+        """Call nothing, and let no timer run."""
+        self.unset()
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _look(self) -> None:
+        self._timer, until, strike = None, self._until, self._strike
+        if until is None or strike is None:
+            return
+        if self._loop.time() < until:
+            self._timer = self._loop.call_at(until, self._look)
+        else:
+            self.unset()
+            strike()
+
+
+class Interruptible:
+    """A block whose awaits `interrupt` ends with an error of ours.
+
+    It cancels the task, and takes that back, as `asyncio.timeout` does.
+    """
+
+    def __init__(self) -> None:
+        self._awaiting = True
+        self._error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task: asyncio.Task[Any] = task
+        self._cancelling = task.cancelling()  # by somebody else
+        return self
+
+    def interrupt(self, error: Exception) -> None:
+        """Let the block raise this; called in the event loop, at any time."""
+        if self._awaiting and self._error is None and self._task.cancel():
+            self._error = error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._awaiting = False
+        found, self._error = self._error, None
+        if found is None:
+            return
+        if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise found from None
