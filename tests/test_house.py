@@ -80,6 +80,41 @@ def test_the_servers_engine_stands_on_wire_and_runtime_and_not_they_on_it() -> N
             assert not [name for name in imported if name.startswith("streamify_server.engine")], module
 
 
+# Where each part of the client stands: it imports from its own room, and from those before it.
+CLIENTS_ROOMS = (
+    "errors",
+    "models",
+    "wire",
+    "_extras",
+    "request",
+    "transports",
+    "files",
+    "stream",
+    "response",
+    "aio_response",
+    "dataframes",
+    "many",
+    "aio_many",
+    "client",
+    "aio",
+    "dask",
+    "doctor",
+    "testing",
+    "commands",
+    "cli",
+    "__main__",
+)
+
+
+def test_data_flow_through_the_clients_rooms_in_one_direction() -> None:
+    for module, imported in imports_between_modules("streamify_client").items():
+        if module == "streamify_client":
+            continue
+        here = CLIENTS_ROOMS.index(module.split(".")[1])
+        above = [name for name in imported if "." in name and name.split(".")[1] in CLIENTS_ROOMS[here + 1 :]]
+        assert not above, f"{module} imports {', '.join(above)}"
+
+
 @pytest.mark.parametrize("package", ["streamify_client", "streamify_server"])
 def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
     script = f"import sys, {package}; print(*{{name.split('.')[0] for name in sys.modules}})"

@@ -20,26 +20,25 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from streamify_client.dataframes.arrow import ArrowStream
+    from streamify_client.files.arrow import ArrowStream
     from streamify_client.stream.item_views import ServerSentEvent
-    from streamify_client.stream.retries import Attempts
 
     from .aio import AsyncStreamClient
     from .aio_many import AsyncStreamMap
     from .aio_response import AsyncResponseStream
     from .client import StreamClient
     from .many import MapItem, StreamMap
-    from .models import Headers, Part, StreamResult
+    from .models import Attempts, Headers, Part, StreamResult
     from .response import ResponseStream
 
     __version__: str
 
 _LAZY = {
-    "ArrowStream": "dataframes.arrow",
+    "ArrowStream": "files.arrow",
     "AsyncResponseStream": "aio_response",
     "AsyncStreamClient": "aio",
     "AsyncStreamMap": "aio_many",
-    "Attempts": "stream.retries",
+    "Attempts": "models",
     "Headers": "models",
     "MapItem": "many",
     "Part": "models",

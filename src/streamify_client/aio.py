@@ -9,8 +9,8 @@ from streamify_client.files.compression import Compression
 from streamify_client.files.progress import Progress, meter
 from streamify_client.files.sinks import Target, name_of, opened_sink
 from streamify_client.files.threads import entered_in_thread, in_thread
-from streamify_client.request.build import build_invocation
 from streamify_client.request.client_context import ClientContext
+from streamify_client.request.invocation import build_invocation
 from streamify_client.request.options import Auth, CallOptions, Options, StreamOptions, check_encoding
 from streamify_client.request.payload import Payload
 from streamify_client.stream import tracing

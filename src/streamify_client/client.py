@@ -10,8 +10,8 @@ from streamify_client.dataframes.readers import Readers
 from streamify_client.files.compression import Compression
 from streamify_client.files.progress import Progress, meter
 from streamify_client.files.sinks import Target, name_of, opened_sink
-from streamify_client.request.build import build_invocation
 from streamify_client.request.client_context import ClientContext
+from streamify_client.request.invocation import build_invocation
 from streamify_client.request.options import (
     Auth,
     CallOptions,

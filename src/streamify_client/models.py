@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from streamify_client.stream.retries import Attempts
-
 
 class Headers(Mapping[str, str]):
     """A read-only mapping from names in lower case; look-ups do not mind the case.
@@ -39,6 +37,14 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({dict(self)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How often the function was called: the count, and why each attempt before the last failed."""
+
+    count: int
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

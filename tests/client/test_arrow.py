@@ -17,7 +17,7 @@ from streamify_client import (
     StreamifyError,
     TruncatedStreamError,
 )
-from streamify_client.dataframes.arrow import ArrowStream
+from streamify_client.files.arrow import ArrowStream
 from support.wire_server import Behaviour, Peer, WireServer, complete_frame, truncated, whole
 
 from .conftest import MakeClient

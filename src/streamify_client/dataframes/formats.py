@@ -22,7 +22,7 @@ from streamify_client.files.stream_file import StreamFile, TextReader
 from streamify_client.request.options import StreamOptions
 
 if TYPE_CHECKING:
-    from .arrow import ArrowStream
+    from streamify_client.files.arrow import ArrowStream
 
 SPOOL_LIMIT = 64 * 1024 * 1024
 """How many bytes of a Parquet file are kept in memory, by default."""

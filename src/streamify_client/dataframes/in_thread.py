@@ -17,7 +17,7 @@ from streamify_client.transports.per_loop import running_loop
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .arrow import ArrowStream
+    from streamify_client.files.arrow import ArrowStream
 
 T = TypeVar("T")
 _END: Any = object()
@@ -64,7 +64,7 @@ class LoopStream:
 
     def to_arrow(self) -> "ArrowStream":
         """Return the body as an Arrow stream."""
-        from .arrow import ArrowStream
+        from streamify_client.files.arrow import ArrowStream
 
         return ArrowStream(self.as_file(full_reads=True), self._explain)
 

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from streamify_client.errors import StreamClosedError
+from streamify_client.request.invocation import Invocation
 from streamify_client.transports.aio_waiting import Interruptible
 from streamify_client.transports.per_loop import running_loop
 from streamify_client.transports.seam import (
     AsyncRawResponse,
     AsyncTransport,
     Cancellation,
-    Invocation,
     Opening,
 )
 

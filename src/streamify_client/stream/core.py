@@ -20,8 +20,8 @@ from streamify_client.errors import (
     TruncatedStreamError,
 )
 from streamify_client.models import Part, StreamResult
-from streamify_client.request.build import with_token, with_trace
-from streamify_client.transports.seam import Cancellation, Invocation, Opening, ResponseHead
+from streamify_client.request.invocation import Invocation, with_token, with_trace
+from streamify_client.transports.seam import Cancellation, Opening, ResponseHead
 from streamify_client.wire import BytesLike
 from streamify_client.wire.errors import TruncatedInputError, WireError
 

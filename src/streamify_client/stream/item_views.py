@@ -20,7 +20,7 @@ from .core import StreamCore
 from .views import AsyncView, BytesDecoder, Decoder, PiecesDecoder, Source, View
 
 if TYPE_CHECKING:
-    from streamify_client.dataframes.arrow import ArrowStream
+    from streamify_client.files.arrow import ArrowStream
 
 T = TypeVar("T")
 Recipe = tuple[Hashable, Callable[[], Decoder[T]]]
@@ -185,7 +185,7 @@ class ItemViews(StreamAttributes):
         Raises:
             ConfigurationError: pyarrow is missing (``pip install 'streamify[arrow]'``).
         """
-        from streamify_client.dataframes.arrow import ArrowStream
+        from streamify_client.files.arrow import ArrowStream
 
         require("pyarrow", "to_arrow", "arrow")
         return ArrowStream(self.as_file(full_reads=True), self._explain)

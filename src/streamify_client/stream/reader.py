@@ -9,8 +9,9 @@ import warnings
 from typing import Any, NoReturn, Protocol
 
 from streamify_client.errors import FunctionError, StreamClosedError, StreamifyError, TimeoutPhase
+from streamify_client.request.invocation import Invocation
 from streamify_client.transports.deadlines import Allowance
-from streamify_client.transports.seam import Cancellation, Invocation, Opening, RawResponse, Transport
+from streamify_client.transports.seam import Cancellation, Opening, RawResponse, Transport
 from streamify_client.wire.errors import WireError
 
 from .core import ERROR_BODY_SIZE, ERROR_BODY_WAIT, HAND_OVER_WAIT, State, StreamCore

@@ -1,7 +1,6 @@
 """Whether a call may be tried again, and when. Nothing here invokes anything."""
 
 import random
-from dataclasses import dataclass
 
 from streamify_client.errors import (
     ConnectError,
@@ -12,17 +11,10 @@ from streamify_client.errors import (
     StreamTimeoutError,
     ThrottledError,
 )
+from streamify_client.models import Attempts
 
 SAFE_RETRIES = 2  # after a refused connection or a throttle, when nothing ran
 LONGEST_WAIT = 20.0  # seconds; a service that wants us to wait longer gets no second request
-
-
-@dataclass(frozen=True, slots=True)
-class Attempts:
-    """How often the function was called: the count, and why each attempt before the last failed."""
-
-    count: int
-    reasons: tuple[str, ...] = ()
 
 
 class RetryPolicy:

@@ -17,8 +17,8 @@ from typing import Any
 
 from streamify_client.errors import HttpStatusError, StreamifyError
 from streamify_client.models import StreamResult
+from streamify_client.request.invocation import Invocation
 from streamify_client.request.url import lambda_host
-from streamify_client.transports.seam import Invocation
 
 _SCOPE = "streamify_client"
 _UTILS = "opentelemetry.instrumentation.utils"

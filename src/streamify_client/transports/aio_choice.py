@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamify_client.errors import ConfigurationError, StreamClosedError
+from streamify_client.request.invocation import Invocation
 
 from .aiobotocore import AiobotocoreTransport
 from .choice import DEFAULT_CONNECTIONS
-from .seam import AsyncTransport, Invocation
+from .seam import AsyncTransport
 
 if TYPE_CHECKING:
     from .aio_http import AsyncHttpTransport

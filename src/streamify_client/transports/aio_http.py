@@ -7,6 +7,7 @@ import ssl
 import aiohttp
 from yarl import URL
 
+from streamify_client.request.invocation import Invocation
 from streamify_client.request.url import HttpRequest
 
 from .aiohttp_bodies import AiohttpResponse, AsyncExchange, make_session
@@ -14,7 +15,7 @@ from .deadlines import Allowance
 from .http_answers import HttpHead, refusal, translate
 from .http_connections import Proxy, proxy_for
 from .per_loop import PerLoop
-from .seam import AsyncRawResponse, Invocation, Opening
+from .seam import AsyncRawResponse, Opening
 from .signing import Signer
 
 IDLE_CONNECTIONS_LIVE = 15.0  # seconds; a host closes them some time, and a request may cross that

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from streamify_client.errors import ConfigurationError, StreamClosedError
+from streamify_client.request.invocation import Invocation
 from streamify_client.request.options import LONGEST_RUN
 
 from .boto import (
@@ -23,7 +24,7 @@ from .boto import (
 from .boto_errors import find_bug, no_client, translate
 from .client_kinds import check_client
 from .per_loop import PerLoop
-from .seam import AsyncRawResponse, Invocation, Opening, ResponseHead
+from .seam import AsyncRawResponse, Opening, ResponseHead
 
 _MISSING = "AsyncStreamClient needs aiobotocore: pip install 'streamify[aio]'."
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamify_client.errors import ConfigurationError, CorruptStreamError, StreamClosedError, StreamifyError
+from streamify_client.request.invocation import Invocation
 from streamify_client.request.options import LONGEST_RUN
 from streamify_client.wire.eventstream import encode_frame
 
 from .boto_errors import find_bug, no_client, translate
 from .client_kinds import check_client
-from .seam import Invocation, Opening, RawResponse, ResponseHead
+from .seam import Opening, RawResponse, ResponseHead
 
 OPERATION = "lambda.InvokeWithResponseStream"
 _ids = itertools.count(1)

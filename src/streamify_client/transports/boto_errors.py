@@ -11,11 +11,11 @@ from streamify_client.errors import (
     StreamifyError,
     ThrottledError,
 )
+from streamify_client.request.invocation import Invocation
 
 from .causes import find_cause, innermost_reason
 from .connection_errors import connection_error, late
 from .retry_after import seconds_of
-from .seam import Invocation
 
 _OF_CREDENTIALS = {"AssumeRole", "AssumeRoleWithWebIdentity", "CreateToken", "GetRoleCredentials"}
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamify_client.errors import ConfigurationError, StreamClosedError
+from streamify_client.request.invocation import Invocation
 
 from .boto import BotoTransport, make_client
-from .seam import Invocation, Transport
+from .seam import Transport
 
 if TYPE_CHECKING:
     from .http import HttpTransport

@@ -9,12 +9,13 @@ import urllib3
 from urllib3 import HTTPHeaderDict  # since urllib3 2
 from urllib3.exceptions import HTTPError
 
+from streamify_client.request.invocation import Invocation
 from streamify_client.request.url import HttpRequest
 
 from .deadlines import Allowance
 from .http_answers import HttpHead, refusal, translate
 from .http_connections import Proxy, proxy_for
-from .seam import Invocation, Opening, RawResponse
+from .seam import Opening, RawResponse
 from .signing import Signer
 from .urllib3_bodies import Urllib3Response
 from .urllib3_connections import URL_POOLS, Exchange, ProcessLocal, current_exchange

@@ -10,35 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from streamify_client.request.options import Options
-from streamify_client.request.url import HttpRequest
+from streamify_client.request.invocation import Invocation
 from streamify_client.wire import BytesLike
 
 Framing = Literal["eventstream", "http"]
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One call, as a transport needs to know it.
-
-    Attributes:
-        function: A name, an ARN, or a URL, without its query.
-        payload: The request's body; None: none.
-        request: The HTTP request that a call of a URL is; None for a function by its name.
-        client_context: The value for X-Amz-Client-Context.
-    """
-
-    function: str
-    payload: bytes | None = field(repr=False)
-    options: Options
-    qualifier: str | None = None
-    client_context: str | None = field(default=None, repr=False)
-    tenant_id: str | None = None
-    log_tail: bool = False
-    request: HttpRequest | None = None
 
 
 class Cancellation:

@@ -1,18 +1,38 @@
-"""From the arguments of ``stream()`` to an invocation; the same for sync and async."""
+"""One invocation, and how the arguments of ``stream()`` become it; the same for sync and async."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from streamify_client.errors import ConfigurationError
-from streamify_client.transports.seam import Invocation
 
 from . import client_context as _client_context
 from .client_context import ClientContext, encode_client_context
 from .offer import STATE_HEADER, offered
 from .options import CallOptions, HttpOptions, Options
 from .payload import Payload, encode_payload
-from .url import build_request, is_url, without_query
+from .url import HttpRequest, build_request, is_url, without_query
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call, as a transport needs to know it.
+
+    Attributes:
+        function: A name, an ARN, or a URL, without its query.
+        payload: The request's body; None: none.
+        request: The HTTP request that a call of a URL is; None for a function by its name.
+        client_context: The value for X-Amz-Client-Context.
+    """
+
+    function: str
+    payload: bytes | None = field(repr=False)
+    options: Options
+    qualifier: str | None = None
+    client_context: str | None = field(default=None, repr=False)
+    tenant_id: str | None = None
+    log_tail: bool = False
+    request: HttpRequest | None = None
 
 
 def build_invocation(
