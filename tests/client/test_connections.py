@@ -731,7 +731,7 @@ def test_a_body_is_read_through_urllib3_1_26(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_urllib3_that_is_too_old_for_urls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("urllib3.HTTPHeaderDict")
     monkeypatch.delitem(sys.modules, "streamify_client.transports.http", raising=False)
-    with pytest.raises(ConfigurationError, match="gets version 2 or newer"):
+    with pytest.raises(ConfigurationError, match="version 2 or newer"):
         StreamClient().stream("http://127.0.0.1:9")
 
 

@@ -383,7 +383,7 @@ def test_more_than_the_accounts_concurrency_is_throttled(gate: Gate) -> None:
 
 
 def test_asynchronous_invocations_wait_for_room(gate: Gate, tmp_path: Path) -> None:
-    told = Gate(tmp_path, "told")
+    first, second = Gate(tmp_path, "first"), Gate(tmp_path, "second")
     seen: list[str] = []
     with LocalLambda() as aws:
         add_steps(aws, concurrency=1)
@@ -395,12 +395,12 @@ def test_asynchronous_invocations_wait_for_room(gate: Gate, tmp_path: Path) -> N
             )["EventStream"]
         )
         next(events)
-        for path in (told.path, told.path):
+        for path in (first.path, second.path):
             invoke(client, do(["tell", path], ["end"]), InvocationType="Event")
         assert len(aws.invocations("steps")) == 1
         gate.open()
         list(events)
-        assert told.read() == told.read()  # one process, one after the other
+        assert first.read() == second.read()  # one process, one after the other
         client.close()
     kinds = [name for name in seen if name in ("InvocationStarted", "InvocationEnded")]
     assert kinds[:5] == ["InvocationStarted", "InvocationEnded"] * 2 + ["InvocationStarted"]

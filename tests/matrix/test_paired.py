@@ -61,7 +61,6 @@ async def test_the_paired_async_client_raises_as_well(aws: LocalLambda, fault: s
     [
         ("nowhere.handler", "Runtime.ImportModuleError", "No module named 'nowhere'"),
         ("large.nothing", "Runtime.HandlerNotFound", "'nothing' missing on module 'large'"),
-        ("large", "Runtime.MalformedHandlerName", "large"),
         ("broken.handler", "KeyError", "the setting is missing"),
     ],
 )

@@ -114,7 +114,7 @@ def make_http_transport(
         from .http import HttpTransport
     except ImportError as error:
         raise ConfigurationError(
-            "URLs need urllib3: pip install 'streamify[url]' gets version 2 or newer."
+            "URLs need urllib3, version 2 or newer: pip install 'streamify[url]'."
         ) from error
     from .http_connections import tls_context
     from .signing import signer_of
