@@ -572,7 +572,7 @@ def test_without_its_http_library_a_url_is_refused_in_one_sentence(
     monkeypatch.setitem(sys.modules, package, None)
     for name in modules:
         monkeypatch.delitem(sys.modules, f"streamify_client.transports.{name}", raising=False)
-    with pytest.raises(ConfigurationError, match=rf"need {package}: pip install 'streamify\[{extra}\]'"):
+    with pytest.raises(ConfigurationError, match=rf"need {package}.*: pip install 'streamify\[{extra}\]'"):
         make().stream("http://127.0.0.1:9")
 
 

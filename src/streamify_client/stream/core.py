@@ -73,7 +73,7 @@ class StreamCore:
     def __init__(
         self, invocation: Invocation, *, raise_for_status: bool = True, span: StreamSpan | None = None
     ) -> None:
-        self.invocation = invocation
+        self.invocation: Invocation = invocation
         self.cancellation: Cancellation = Cancellation()
         self.state: State = State.NEW
         self.limits: Limits = Limits(invocation.options)

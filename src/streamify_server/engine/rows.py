@@ -169,11 +169,14 @@ class _Batch:
     def is_full(self) -> bool:
         """Whether the text is to be written without waiting for more; with the lock held."""
         texts = self.texts
-        self._characters += sum(map(len, texts[self._counted :]))
-        self._counted = len(texts)
+        latest = texts[self._counted :]
+        characters = sum(map(len, latest))
+        self._characters += characters
+        self._counted += len(latest)
         if self._idle or self._characters >= _BATCH:
-            # Few long texts, or the next ones would hold many times what a batch does.
-            self._step = max(1, min(_UNCOUNTED, _BATCH * self._counted // (self._characters or 1)))
+            # Few long texts, or the next ones would hold many times what a batch does. The latest tell how
+            # long they are: in front of them there may be many short ones.
+            self._step = max(1, min(_UNCOUNTED, _BATCH * len(latest) // (characters or 1)))
             return True
         self.counts_at = self._counted + self._step
         return False

@@ -17,7 +17,7 @@ from .errors import error_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol
 
     from streamify_server.posting import Sink
@@ -124,6 +124,7 @@ class VerifiedSink:
 
         self._sink = sink
         self._encode = encode_frame
+        self.write: Callable[[bytes], None]
         self.write, self._count = frame_writer(":event-type", "data", sink.write)
         self.part = part
         self._continues = False
