@@ -37,7 +37,7 @@ test: $(STAMP)   ## Run the suite
 	$(BIN)/python -m pytest -m 'not interop and not slow and not recipes' -n 2 --dist loadfile
 
 matrix: $(STAMP)  ## Run every cell of the fault matrix
-	STREAMIFY_MATRIX=full $(BIN)/python -m pytest tests/matrix -n 2
+	STREAMIFY_MATRIX=full $(BIN)/python -m pytest tests/matrix -n 4  # its cells mostly wait
 
 load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 	$(BIN)/python -m pytest -m slow tests/local
