@@ -358,7 +358,7 @@ def test_large_rows_behind_small_ones_are_not_kept(ticks: bool, monkeypatch: pyt
     with posting_through(Poster(take)):
         streaming_handler(lambda event, context: csv_rows(rows()))({}, None)
     assert arrived == made
-    assert max(kept[5033:]) == 0
+    assert max(kept[5033:]) <= ticks  # one may be under way from the ticker's thread
 
 
 @pytest.mark.parametrize("is_async", [False, True])

@@ -169,14 +169,9 @@ class _Batch:
     def is_full(self) -> bool:
         """Whether the text is to be written without waiting for more; with the lock held."""
         texts = self.texts
-        latest = texts[self._counted :]
-        characters = sum(map(len, latest))
-        self._characters += characters
-        self._counted += len(latest)
+        self._characters += sum(map(len, texts[self._counted :]))
+        self._counted = len(texts)
         if self._idle or self._characters >= _BATCH:
-            # Few long texts, or the next ones would hold many times what a batch does. The latest tell how
-            # long they are: in front of them there may be many short ones.
-            self._step = max(1, min(_UNCOUNTED, _BATCH * len(latest) // (characters or 1)))
             return True
         self.counts_at = self._counted + self._step
         return False
@@ -189,6 +184,10 @@ class _Batch:
             _ticker.watch(self)
         there = len(self.texts)
         text = "".join(self.texts[:there])
+        # Of long texts few are added uncounted, or they would hold many times what a batch does. The latest
+        # tell how long the next ones will be: in front of them there may be many short ones.
+        latest = self.texts[max(0, there - _UNCOUNTED) : there]
+        self._step = max(1, min(_UNCOUNTED, _BATCH * len(latest) // (sum(map(len, latest)) or 1)))
         del self.texts[:there]
         self._counted = self._characters = 0
         self.counts_at = self._step
