@@ -1,5 +1,7 @@
 """Runs the code of the README and of docs/ (see support/documents.py), and sets hypothesis up."""
 
+import os
+
 from hypothesis import settings
 from sybil import Sybil
 from sybil.parsers.markdown import SkipParser
@@ -13,5 +15,9 @@ pytest_collect_file = Sybil(
     teardown=close_page,
 ).pytest()
 
-settings.register_profile("suite", deadline=None)  # on a busy machine any example may take long
+settings.register_profile(
+    "suite",
+    deadline=None,  # on a busy machine any example may take long
+    derandomize="STREAMIFY_SAME_EXAMPLES" in os.environ,
+)
 settings.load_profile("suite")

@@ -7,7 +7,7 @@ from typing import Any
 
 import ijson
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from streamify_client.wire.errors import InvalidJsonError, TooLargeError, TruncatedInputError
@@ -156,5 +156,7 @@ documents = st.recursive(
 @given(documents, st.lists(names, max_size=3).map(".".join))
 @settings(max_examples=200)
 def test_a_path_finds_what_ijson_finds(document: Any, path: str) -> None:
+    # ijson takes an array under an empty key at the top for the top itself, though not an object there.
+    assume(not (isinstance(document, dict) and isinstance(document.get(""), list)))
     raw = json.dumps(document).encode()
     assert decode(JsonItemsDecoder(path), [raw]) == (list(ijson.items(raw, path)), None)
