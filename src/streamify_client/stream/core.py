@@ -62,8 +62,8 @@ class StreamCore:
 
     Attributes:
         attempt: How many attempts were begun; what views made of an earlier one is void.
-        is_quiet: Whether nothing is there to be taken, so that more has to be read.
-        steady_limit: How long every further read may wait, and which limit that is, once that is settled.
+        steady_limit: How long the next read may wait, and which limit that is, where to read on is all that
+            there is to do; None: `take` says what comes next.
         wanted: How many bytes have to come before there can be anything new.
         took_much: Whether the last read brought so much that it is worth letting go of before the next.
         hands_over: Whether this part has said that another one follows, so that only its connection is to
@@ -78,7 +78,6 @@ class StreamCore:
         self.state: State = State.NEW
         self.limits: Limits = Limits(invocation.options)
         self.attempt: int = 0
-        self.is_quiet: bool = False
         self.steady_limit: tuple[float | None, TimeoutPhase] | None = None
         self.took_much: bool = False
         self.wanted: int = 0
@@ -95,6 +94,7 @@ class StreamCore:
         self._held: list[bytes] = []  # decoded, and not handed to a view
         self._items: list[Any] = []  # in the hands of a view
         self._input_ended = False
+        self._settled: tuple[float | None, TimeoutPhase] | None = None  # the limit of every further read
         self._yielded = False
         self._bytes = self._count = 0
         self._answered = self._asked = 0.0  # when, in seconds
@@ -111,8 +111,8 @@ class StreamCore:
         if self._span is not None and self.state is State.NEW and (trace := self._span.begin()):
             self.invocation = with_trace(self.invocation, trace)
         self.state = State.OPENING
-        self._raw = self._decoder = self.steady_limit = None
-        self.is_quiet = self.hands_over = False
+        self._raw = self._decoder = self.steady_limit = self._settled = None
+        self.hands_over = False
         self.wanted = 0
         self._held = []
         self._input_ended = False
@@ -235,15 +235,15 @@ class StreamCore:
         else:
             self._input_ended = True
             chunks = decoder.finish()
-        if self.steady_limit is None:
+        if self._settled is None:
             self.limits.answered()
             if chunks:
                 self._settle()
         over = decoder.pending or decoder.complete or self._input_ended
-        self.is_quiet = self.limits.until is None and not over
         self.wanted = decoder.wanted
         if decoder.verifiable:
             self.hands_over = decoder.continues
+        self.steady_limit = None if over or (decoder.verifiable and decoder.verified) else self._settled
         if not chunks and not over and decoder.holds_back:
             if self._let_go_at is None:
                 self._let_go_at = self.limits.elapsed + _MOMENT
@@ -270,12 +270,12 @@ class StreamCore:
             self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
         self._let_go_at = None
         if self.limits.until is None and self.state is State.OPEN:
-            self.steady_limit = self.limits.next_read
+            self._settled = self.limits.next_read
 
     def hold(self, chunks: list[bytes]) -> None:
         """Keep chunks for the first view."""
         self._held = self._held + chunks if self._held else chunks
-        self.is_quiet = False
+        self.steady_limit = None
 
     def handed_out(self, items: list[Any]) -> None:
         """A view hands these items out; `drop_items` takes them away from it."""
@@ -290,7 +290,7 @@ class StreamCore:
 
     def hand_back(self, chunks: list[bytes], *, skip_line_feed: bool = False) -> None:
         r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
-        self.is_quiet = False
+        self.steady_limit = None
         if chunks:
             self._held = chunks + self._held
         elif skip_line_feed and self._held:
@@ -487,7 +487,7 @@ class StreamCore:
         return [first, *chunks[1:]] if first else chunks[1:]
 
     def _end_part(self, decoder: ResponseDecoder) -> None:
-        self.is_quiet = False  # there is nothing more to read here
+        self.steady_limit = None  # there is nothing more to read here
         if decoder.continues:
             self._parts.hand_over()
             self._note_part()

@@ -190,29 +190,34 @@ class StreamReader:
             raise progress.broken()
         if core.took_much:
             progress.forget()
+        rest: Allowance | None = None
         while True:
-            chunks = None if core.is_quiet else core.take()
-            rest: Allowance | None = None
-            while chunks is not None or core.is_quiet:
-                if chunks and progress.receive(chunks):
-                    return True
+            if (steady := core.steady_limit) is not None:
+                limit, self._phase = steady
+                pieces = self._raw.read(limit, core.wanted)
+                chunks = core.received(pieces if self._blocks else await pieces)
+            elif (taken := core.take()) is not None:
                 if core.hands_over:
                     rest = rest or Allowance(seconds=HAND_OVER_WAIT)
-                chunks = await self._receive(rest) or core.take()
-            await self._finish()
-            if core.state is not State.OPENING:
-                return progress.receive(None)
-            await self._open()  # the next part
+                chunks = taken or await self._receive(rest)
+            else:
+                await self._finish()
+                if core.state is not State.OPENING:
+                    return progress.receive(None)
+                await self._open()  # the next part
+                rest = None
+                continue
+            if chunks and progress.receive(chunks):
+                return True
 
     async def _receive(self, allowance: Allowance | None = None) -> list[bytes]:
         core = self.core
-        settled = core.steady_limit
-        limit, self._phase = settled or core.next_read()
+        limit, self._phase = core.next_read()
         if allowance is not None:
             if core.hands_over and not allowance.wait:
                 return core.received([])
             limit = allowance.wait if limit is None else min(limit, allowance.wait)
-        moment = None if settled is not None else self._moment(limit)
+        moment = self._moment(limit)
         try:
             pieces = self._raw.read(limit if moment is None else moment, core.wanted)
             if not self._blocks:
