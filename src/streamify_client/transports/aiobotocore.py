@@ -79,7 +79,7 @@ class AiobotocoreTransport:
         raw = getattr(http_response, "raw", None)
         if raw is None:
             return AsyncEventsResponse(response)
-        opened = AiohttpResponse(response_head(http_response), raw)
+        opened = AiohttpResponse(response_head(response), raw)
         if (stranger := not_lambda(opened.head)) is not None:
             opened.close()
             raise stranger

@@ -134,7 +134,7 @@ class BotoTransport:
         if raw is None:
             return EventsResponse(response)
         untie(response)
-        opened = Urllib3Response(response_head(call.http_response), raw, exchange)
+        opened = Urllib3Response(response_head(response), raw, exchange)
         if (stranger := not_lambda(opened.head)) is not None:
             opened.close()
             raise stranger
@@ -203,10 +203,12 @@ def parameters(invocation: Invocation) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def response_head(http_response: Any) -> ResponseHead:
-    """The head of botocore's AWSResponse."""
-    headers = {str(name).lower(): str(value) for name, value in http_response.headers.items()}
-    return ResponseHead("eventstream", http_response.status_code, headers)
+def response_head(response: Mapping[str, Any]) -> ResponseHead:
+    """The head of a response, from what botocore or a double of it says."""
+    metadata = response.get("ResponseMetadata", {})
+    headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
+    status_code = metadata.get("HTTPStatusCode") or response.get("StatusCode") or 200
+    return ResponseHead("eventstream", int(status_code), headers)
 
 
 def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
@@ -226,9 +228,7 @@ class EventsResponse:
     survives_timeout: bool = False
 
     def __init__(self, response: Mapping[str, Any]) -> None:
-        metadata = response.get("ResponseMetadata", {})
-        headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
-        self.head: ResponseHead = ResponseHead("eventstream", int(response.get("StatusCode") or 200), headers)
+        self.head: ResponseHead = response_head(response)
         self.source: Any = response.get("EventStream", ())
         self._events: Iterator[Mapping[str, Any]] | None = None
 
