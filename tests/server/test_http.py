@@ -246,6 +246,12 @@ def test_a_proxy_response_as_other_frameworks_make_it_is_understood() -> None:
     assert result.cookies == ["a=1"]
 
 
+def test_a_status_may_be_text_as_api_gateway_takes_it() -> None:
+    answer = {"statusCode": "201", "body": "made"}
+    result = outcome(streaming_handler(lambda event, context: answer), FUNCTION_URL)
+    assert (result.status_code, result.body) == (201, b"made")
+
+
 @pytest.mark.parametrize(
     ("event", "sent"), [({}, b""), (FUNCTION_URL, b"\n"), (REST_API, b"\n"), (HTTP_API, None), (ALB, None)]
 )
