@@ -184,7 +184,10 @@ def _sse_event(event: Any, encode: Callable[[Any], str]) -> str | Checkpoint:
     fields = event if isinstance(event, Mapping) else {"data": event}
     unknown = [key for key in fields if key not in _SSE_FIELDS]
     if unknown or not fields:
-        raise ValueError(f"An event has some of the keys {', '.join(_SSE_FIELDS)}, not {list(fields)!r}.")
+        raise ValueError(
+            f"An event has some of the keys {', '.join(_SSE_FIELDS)}, not {list(fields)!r}: "
+            "your own value goes under 'data'."
+        )
     said = [name for name in _SSE_FIELDS if name in fields and (name == "data" or fields[name] is not None)]
     return "".join(_sse_field(name, fields[name], encode) for name in said) + "\n"
 

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from streamify_client import HttpStatusError, StreamClient, doctor
+from streamify_client import InvocationError, StreamClient, doctor
 from streamify_client.commands.group import streamify
 from streamify_server.local import LocalLambda
 from support.layer import build_layer
@@ -69,9 +69,11 @@ def test_a_url_that_nobody_may_call_fails_and_says_what_to_grant(
     assert finding.level == "FAIL"
     lacking = {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"} - set(granted)
     assert all(f"--action {each} " in finding.cure for each in lacking)
-    with StreamClient() as client, pytest.raises(HttpStatusError) as refused:
+    with StreamClient() as client, pytest.raises(InvocationError) as refused:
         client.stream(url).open()
     assert refused.value.status_code == 403
+    called = only(doctor.examine("ours", invoke=True, **aws.client_kwargs), "invoke.url")
+    assert (called.level, "url.permissions" in called.cure) == ("FAIL", True)
 
 
 @pytest.mark.parametrize("action", READS)

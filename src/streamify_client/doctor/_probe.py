@@ -183,7 +183,8 @@ def _of_handler(client: StreamClient, way: _Way, payload: Payload) -> Iterator[F
 
 def _failed(way: _Way, error: StreamifyError) -> Finding:
     cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), "")
-    if isinstance(error, HttpStatusError) and error.status_code == 403:
+    refused = isinstance(error, HttpStatusError | InvocationError) and error.status_code == 403
+    if refused and way.check == "invoke.url":
         cure = "The caller may not call it: see url.auth and url.permissions, and sign where it wants that."
     return Finding("FAIL", way.check, f"{way.label}: {type(error).__name__}: {error}", cure)
 

@@ -71,7 +71,7 @@ def _is_length(value: str | None) -> bool:
 def refusal(http: HttpHead, body: bytes, request: HttpRequest) -> InvocationError:
     """Return the error for an answer of the service."""
     fields = _fields(body)
-    said = fields.get("message") or fields.get("Message") or "no reason given"
+    said = str(fields.get("message") or fields.get("Message") or "no reason given").rstrip(".")
     code, status, headers = http.service_error, http.head.status_code, http.head.headers
     context: dict[str, Any] = {
         "code": code,
@@ -92,7 +92,7 @@ def refusal(http: HttpHead, body: bytes, request: HttpRequest) -> InvocationErro
     if status == 403:
         signed = "signed" if request.header("authorization") else "not signed"
         message += (
-            f" The request was {signed}; a URL with AWS_IAM needs a signature, and the caller "
+            f". The request was {signed}; a URL with AWS_IAM needs a signature, and the caller "
             "lambda:InvokeFunctionUrl and lambda:InvokeFunction."
         )
     return InvocationError(message, may_have_run=status >= 500, **context)

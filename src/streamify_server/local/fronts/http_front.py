@@ -64,7 +64,10 @@ class HttpFront:
         except RefusedError as error:
             await connection.skip_body(_REQUEST_LIMIT)
             body = json.dumps({"message": str(error)}).encode()
-            await connection.respond(error.status, [("content-type", "application/json"), *extra], body)
+            headers = [("content-type", "application/json"), *extra]
+            if error.status == 403:  # https://github.com/awsdocs/aws-lambda-developer-guide/issues/494
+                headers.append(("x-amzn-errortype", "AccessDeniedException"))
+            await connection.respond(error.status, headers, body)
         except CutShortError as cut:
             if str(cut) != "clean":
                 raise
