@@ -347,4 +347,7 @@ def test_an_option_that_is_spelled_wrong_is_refused_before_anything_is_sent(
         if reader != "read_parquet":  # pandas takes options of any name there, for its engines
             with pytest.raises(ConfigurationError, match="neither has the library"):
                 getattr(client, reader)("fn", colour="red")
+        if reader == "read_csv":
+            with pytest.raises(ConfigurationError, match="'chunk_size': did you mean 'chunksize'"):
+                client.read_csv("fn", chunk_size=10)
     assert server.requests == []

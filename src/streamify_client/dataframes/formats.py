@@ -141,7 +141,7 @@ def _split(wanted_by: str, options: Options, library: Callable[..., Any]) -> tup
     theirs = {name: value for name, value in options.items() if name not in ours}
     known = _parameters(library)
     for name in theirs:
-        meant = get_close_matches(name, StreamOptions.__annotations__, 1, 0.8)
+        meant = get_close_matches(name, [*StreamOptions.__annotations__, *(known or ())], 1, 0.8)
         if name not in (known or {}) and (known is not None or meant):
             hint = f": did you mean {meant[0]!r}?" if meant else ", and neither has the library that reads."
             raise ConfigurationError(f"{wanted_by} has no option {name!r}{hint}")
