@@ -1,4 +1,4 @@
-"""Packages that come with an extra."""
+"""Optional packages, which an extra installs."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""AsyncStreamClient: streamed responses of Lambda functions, by asyncio, on aiobotocore."""
+"""AsyncStreamClient: streamed responses of Lambda functions for asyncio, on aiobotocore."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
@@ -37,7 +37,7 @@ class AsyncStreamClient(AsyncReaders):
         **options: As for `StreamClient`.
 
     Raises:
-        ConfigurationError: An argument is unknown or wrong, or the client uses another backend than aiohttp.
+        ConfigurationError: An argument is unknown or wrong, or the client does not use the aiohttp backend.
 
     Example:
         >>> async with AsyncStreamClient() as client:  # doctest: +SKIP
@@ -110,8 +110,8 @@ class AsyncStreamClient(AsyncReaders):
     ) -> StreamResult:
         """Stream a function's response into a file, as `StreamClient.stream_to_file`.
 
-        The target is written in a worker thread, all that one read brought at a time, so that no disk holds
-        up the event loop.
+        A worker thread writes the target, once for each read, so that a slow disk does not block the event
+        loop.
 
         Raises:
             StreamifyError: See `streamify_client.errors`.
@@ -150,7 +150,7 @@ class AsyncStreamClient(AsyncReaders):
         check_concurrency(concurrency, self._transport.fixed_pool_size)
         check_read(read)
         self._transport.keep(concurrency)
-        self.stream(function, None, **options).cancel()  # options are checked now, and not once for each item
+        self.stream(function, None, **options).cancel()  # check the options now, not once for each item
 
         def open_stream(payload: Payload) -> AsyncResponseStream:
             return self.stream(function, payload, **options)
@@ -158,7 +158,7 @@ class AsyncStreamClient(AsyncReaders):
         return AsyncStreamMap(open_stream, payloads, concurrency=concurrency, ordered=ordered, read=read)
 
     async def close(self) -> None:
-        """Close the client that was made here; one that was passed in stays open, without our hooks."""
+        """Close the client if it was made here. One that was passed in only loses our hooks."""
         await self._transport.close()
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Many invocations at once, by asyncio: payloads in, items out."""
+"""Many invocations at once with asyncio: payloads in, items out."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ _END, _WAIT = object(), object()
 class AsyncStreamMap(AsyncIterator[MapItem]):
     """The items of `AsyncStreamClient.map`, as they come.
 
-    Leaving the loop, an exception, a cancelled task and `close` cancel what still runs; `aclose` waits for
-    that as well. What a function of the stream raises and is no ``Exception`` (SystemExit, CancelledError)
-    is raised by the loop.
+    Leaving the loop, an exception, cancelling the task and `close` cancel the invocations that still run;
+    `aclose` also waits for them to end. If the `read` function raises something other than an ``Exception``
+    (SystemExit, CancelledError), the loop raises it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
         self._ordered = ordered
         self._read = read
         self._begun = 0
-        self._next = 0  # the index that is to be handed out next, where there is an order
+        self._next = 0  # the index of the next item, if the items are ordered
 
     async def __anext__(self) -> MapItem:
         running_loop()
@@ -65,7 +65,7 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
             raise
 
     def _fill(self) -> None:
-        """Begin invocations, as many as there may be; one payload is waited for at a time."""
+        """Start as many invocations as are allowed; wait for one payload at a time."""
         while self._room() and not self._exhausted:
             if self._following is not None:
                 if not self._following.done():
@@ -107,15 +107,15 @@ class AsyncStreamMap(AsyncIterator[MapItem]):
         return found
 
     def close(self) -> None:
-        """Cancel what runs, without waiting for it; no further payload is taken."""
+        """Cancel the running invocations without waiting for them; take no further payload."""
         self._exhausted = True
         self._done.clear()
         for task in self._tasks():
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it all that it had
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and so is everything in it
                 task.cancel()
 
     async def aclose(self) -> None:
-        """Cancel what runs, and wait for it to end; no further payload is taken."""
+        """Cancel the running invocations and wait for them to end; take no further payload."""
         tasks = self._tasks()
         self.close()
         self._running.clear()
@@ -150,7 +150,7 @@ class _Payloads:
             self._sync = iter(payloads)
 
     def next_now(self) -> Any:
-        """Return a payload, _END, or _WAIT where it has to be waited for."""
+        """Return a payload, _END, or _WAIT if the payload must be awaited."""
         if self._async is not None:
             return _WAIT
         return next(self._sync, _END)
@@ -164,7 +164,7 @@ class _Payloads:
 async def _read_item(
     stream: "AsyncResponseStream", index: int, payload: Payload, read: Any
 ) -> MapItem | Raised:
-    """Read one stream, in a task of its own."""
+    """Read one stream, in its own task."""
     value, failure = None, None
     try:
         async with stream:
@@ -175,7 +175,7 @@ async def _read_item(
         task = asyncio.current_task()
         if isinstance(error, GeneratorExit) or (task is not None and task.cancelling()):
             raise
-        return Raised(error)  # raised in the caller's task: in this one SystemExit would stop the event loop
+        return Raised(error)  # for the caller's task: raised here, SystemExit would stop the event loop
     return MapItem(index, payload, value, failure, result_of(stream))
 
 

@@ -1,4 +1,4 @@
-"""One streamed response, read by asyncio."""
+"""One streamed response, read with asyncio."""
 
 from collections.abc import Generator
 from types import TracebackType
@@ -16,7 +16,7 @@ from streamify_client.transports.seam import AsyncTransport
 class AsyncResponseStream(AsyncItemViews):
     """A function's response as it arrives; what `AsyncStreamClient.stream` returns.
 
-    As `ResponseStream`, by ``await``, ``async with`` and ``async for``. A cancelled task frees the
+    Like `ResponseStream`, with ``await``, ``async with`` and ``async for``. Cancelling the task frees the
     connection.
 
     Example:
@@ -35,7 +35,7 @@ class AsyncResponseStream(AsyncItemViews):
         self._reader = StreamReader(core, Asyncio(transport))
 
     async def open(self) -> Self:
-        """Invoke the function and read as far as the body's beginning; `aclose` is up to the caller then.
+        """Invoke the function and read up to the start of the body; the caller must then call `aclose`.
 
         Raises:
             StreamifyError: See `streamify_client.errors`.
@@ -75,7 +75,7 @@ class AsyncResponseStream(AsyncItemViews):
         return "".join(await self.iter_text(encoding, errors).rest())
 
     async def json(self) -> Any:
-        """Return the rest of the body as what its JSON says.
+        """Parse the rest of the body as JSON and return the value.
 
         Raises:
             DecodeError: It is not JSON.
@@ -87,12 +87,13 @@ class AsyncResponseStream(AsyncItemViews):
         self._reader.close()
 
     async def aclose(self) -> None:
-        """Free the connection, for reuse if all has come; reading afterwards raises StreamClosedError."""
+        """Free the connection, for reuse if the response is complete. Later reads raise StreamClosedError."""
         await self._reader.aclose()
 
     def cancel(self) -> None:
-        """End the stream, from any thread: the task that reads or opens it gets StreamClosedError.
+        """End the stream, from any thread; in the task that reads or opens it, StreamClosedError is raised.
 
-        The function itself goes on, and so does its bill: Lambda does not stop it when a caller goes away.
+        The function keeps running and is billed until it ends: Lambda does not stop it when a caller
+        disconnects.
         """
         self._core.cancel()

@@ -3,11 +3,11 @@
 import os
 import sys
 
-_USAGE = 2  # the exit status for wrong usage and missing packages
+_USAGE = 2  # exit status for wrong usage and missing packages
 
 
 def main() -> None:
-    """Run the `streamify` command; without click, say in one sentence how to get it."""
+    """Run the `streamify` command; if click is missing, say in one sentence how to install it."""
     _open_closed_streams()
     try:
         from streamify_client.commands.group import streamify
@@ -20,10 +20,11 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Open standard streams that the caller has closed.
+    """Reopen standard streams that the caller has closed.
 
-    Otherwise the next socket or file would get a standard stream's number, and `print` to a closed standard
-    error would go to standard output. `sys.stdin` and `sys.stdout` stay None: they were closed.
+    Otherwise the next socket or file would get the descriptor of a standard stream, and `print` to a closed
+    standard error would write to standard output. `sys.stdin` and `sys.stdout` stay None, because they were
+    closed.
     """
     for number in range(3):
         try:

@@ -1,4 +1,4 @@
-"""StreamClient: streamed responses of Lambda functions, by blocking calls, on boto3."""
+"""StreamClient: streamed responses of Lambda functions with blocking calls, on boto3."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -48,7 +48,7 @@ class BotoOptions(TypedDict, total=False):
 
 
 class ClientOptions(BotoOptions, CallOptions, total=False):
-    """What a client takes by name: boto3's arguments and ours."""
+    """The keyword arguments of a client: boto3's and our own."""
 
 
 class StreamClient(Readers):
@@ -61,7 +61,7 @@ class StreamClient(Readers):
         **options: boto3's arguments (``region_name``, ``endpoint_url``, ``verify``, ``config``...), for the
             client that is made, and defaults for every call: ``connect_timeout`` (10 s),
             ``first_byte_timeout`` (1,800 s, as long as Lambda lets a function run), ``idle_timeout`` (none),
-            ``timeout`` (short for these two), ``total_timeout`` (none), ``retries`` (0), ``resumes`` (0),
+            ``timeout`` (sets both of these), ``total_timeout`` (none), ``retries`` (0), ``resumes`` (0),
             ``continues`` (100) and ``verified`` ("auto").
 
     Raises:
@@ -106,26 +106,26 @@ class StreamClient(Readers):
     ) -> ResponseStream:
         """Return a function's response as a stream.
 
-        The arguments are checked now, and the function is invoked on first use.
+        The arguments are checked now; the function is invoked on first use.
 
         Args:
             function: Its name, partial ARN or ARN; or a URL, such as its Function URL.
-            payload: The event: JSON text as str or bytes, None for none, or anything that becomes JSON
-                (dicts, dataclasses, pydantic models, dates...).
+            payload: The event: JSON text as str or bytes, None to send nothing, or any value that can be
+                encoded as JSON (dicts, dataclasses, pydantic models, dates...).
             qualifier: A version or an alias.
-            client_context: What the function finds in ``context.client_context``: a mapping, or base64 as
-                boto3 takes it.
+            client_context: What the function finds in ``context.client_context``: a mapping, or a base64
+                string as in boto3.
             tenant_id: For functions with tenant isolation.
-            log_tail: Ask for the last 4 KB of the function's log: in ``result.log_tail`` and in errors. A
-                log that says that the function timed out or failed fails the stream.
-            encoding: Of the body's text.
-            errors: What to do with bytes that are not text, as for `bytes.decode`.
+            log_tail: Ask for the last 4 KB of the function's log; it is in ``result.log_tail`` and in errors.
+                If the log says that the function timed out or failed, the stream raises an error.
+            encoding: The encoding of the body's text.
+            errors: What to do with bytes that cannot be decoded, as for `bytes.decode`.
             raise_for_status: Raise HttpStatusError on opening when the function answers with status 400 or
                 more.
             method: For a URL: the HTTP method; by default POST with a payload, else GET.
             headers: For a URL: request headers to add. With a Content-Type that is not JSON the payload is
                 sent as it is.
-            query: For a URL: what to add to its query.
+            query: For a URL: parameters to add to its query.
             auth: For a URL: ``"auto"`` (the default) signs for AWS_IAM if the host is a Lambda Function URL
                 and there are credentials, ``"iam"`` signs for any host, ``"none"`` never does.
             **options: The client's options, for this call: timeouts in seconds, ``retries``, ``verified``.
@@ -162,21 +162,21 @@ class StreamClient(Readers):
         progress: Progress = False,
         **options: Unpack[StreamOptions],
     ) -> StreamResult:
-        """Stream a function's response into a file, which is whole or not there.
+        """Stream a function's response into a file, which appears only when it is complete.
 
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            target: A path, a URL of fsspec's (``s3://...``, ``memory://...``), or a file object, binary or
-                text. A path or an object gets its name when the last byte has come; on any error it stays
-                as it was. What has come stays in a file object, which is flushed and not closed.
+            target: A path, an fsspec URL (``s3://...``, ``memory://...``), or a file object, binary or text.
+                At a path or URL the file appears when the last byte has arrived; on any error, whatever was
+                there stays unchanged. A file object keeps what has arrived; it is flushed and not closed.
             overwrite: Whether the target may exist. If not, this is checked before the function is invoked
                 and again at the end.
-            compression: How a path or a URL is compressed: "gzip", "bz2", "xz", "zstd", None for not at
-                all, or "infer": by its suffix (``.gz``, ``.bz2``, ``.xz``, ``.zst``). A body that has that
-                format already is written as it comes.
-            progress: True for a bar on stderr, if that is a terminal; or a function that is called with the
-                bytes so far and the total, or None where that is not known.
+            compression: How to compress a path or a URL: "gzip", "bz2", "xz", "zstd", None for no
+                compression, or "infer": by its suffix (``.gz``, ``.bz2``, ``.xz``, ``.zst``). A body that
+                already has that format is written unchanged.
+            progress: True for a bar on stderr if that is a terminal; or a function that is called with the
+                number of bytes so far and the total, which is None if it is not known.
             **options: As for `stream`.
 
         Raises:
@@ -205,17 +205,17 @@ class StreamClient(Readers):
     ) -> StreamMap:
         """Invoke a function once for each payload, several at a time, and return the items as they come.
 
-        Payloads are taken one by one, in the caller's own thread, when there is room: at most `concurrency`
-        invocations run or wait to be handed out. What goes wrong with one is that item's ``error``, and the
-        others go on. Leaving the loop cancels what runs.
+        Payloads are taken one by one, in the caller's thread, when there is room: at most `concurrency`
+        invocations are running or finished and not yet returned. If one fails, its item has the ``error``,
+        and the others continue. Leaving the loop cancels the invocations that still run.
 
         Args:
             function: As for `stream`.
-            payloads: One for each invocation; also a generator.
-            concurrency: How many invocations there may be at once; the connection pool follows.
-            ordered: Hand the items out in the order of the payloads, else as they are finished.
-            read: What to make of each stream: ``"text"``, ``"bytes"``, ``"json"``, or a function of the open
-                stream, which is called in a thread.
+            payloads: One for each invocation; may be a generator.
+            concurrency: How many invocations may run at once; the connection pool grows with it.
+            ordered: Return the items in the order of the payloads; otherwise as they finish.
+            read: How to read each stream: ``"text"``, ``"bytes"``, ``"json"``, or a function that takes the
+                open stream; it is called in a thread.
             **options: As for `stream`.
 
         Raises:
@@ -229,7 +229,7 @@ class StreamClient(Readers):
         check_concurrency(concurrency, self._transport.fixed_pool_size)
         check_read(read)
         self._transport.keep(concurrency)
-        self.stream(function, None, **options).cancel()  # options are checked now, and not once for each item
+        self.stream(function, None, **options).cancel()  # check the options now, not once for each item
 
         def open_stream(payload: Payload) -> ResponseStream:
             return self.stream(function, payload, **options)
@@ -237,7 +237,7 @@ class StreamClient(Readers):
         return StreamMap(open_stream, payloads, concurrency=concurrency, ordered=ordered, read=read)
 
     def close(self) -> None:
-        """Close the boto3 client that was made here; one that was passed in stays open, without our hooks."""
+        """Close the boto3 client if it was made here. One that was passed in only loses our hooks."""
         self._transport.close()
 
     def __repr__(self) -> str:
@@ -253,7 +253,7 @@ class StreamClient(Readers):
 
 
 def about(client: Any, options: Mapping[str, Any]) -> str:
-    """Say where a client's requests go; what else it was made with may be secret."""
+    """Say where a client's requests go. The other arguments are left out: they may be secret."""
     meta = getattr(client, "meta", None)
     if client is not None:
         places = [getattr(meta, "region_name", None), getattr(meta, "endpoint_url", None)]
@@ -268,7 +268,7 @@ def describe(client: object, where: str, options: Options) -> str:
 
 
 def split_options(options: ClientOptions) -> tuple[CallOptions, dict[str, Any]]:
-    """Part our options from boto3's; an unknown one is an error."""
+    """Separate our options from boto3's; an unknown option is an error."""
     ours, theirs = {}, {}
     for name, value in options.items():
         if name in CallOptions.__annotations__:

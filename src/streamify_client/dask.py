@@ -1,8 +1,8 @@
-"""Many responses as one Dask data frame, each read where its partition is needed.
+"""Many responses as one Dask data frame; each is read on the worker that needs its partition.
 
-An engine may run a task more than once: when a worker is lost, when memory was freed too early, when it was
+Dask may run a task more than once: when a worker is lost, when memory was freed too early, or when it was
 told to retry. Each run is an invocation, so functions that are read this way should have no side effects, or
-none that a second run harms.
+only ones that may safely happen twice.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,20 +28,20 @@ def read_csv(
     client_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """Return a Dask data frame with one partition for each payload; nothing is invoked before it is needed.
+    """Return a Dask data frame with one partition for each payload; functions are invoked when needed.
 
     Args:
         function: A name, an ARN or a URL, as for `StreamClient.stream`.
         payloads: One for each partition.
-        meta: What the frames look like: an empty pandas frame, or a mapping of columns to types. Without it
-            the function is invoked once more, now, with the first payload, and its first rows tell.
-        client_options: What each worker makes its `StreamClient` of (``region_name=``...). Credentials come
-            from the worker's own environment; those that stand here travel with the tasks.
+        meta: What the frames look like: an empty pandas frame, or a mapping of columns to types. Without it,
+            the function is invoked once more, now, with the first payload, to look at its first rows.
+        client_options: Arguments for the `StreamClient` of each worker (``region_name=``...). Credentials
+            come from the worker's own environment; credentials given here are sent along with the tasks.
         **options: Those of `StreamClient.read_csv`.
 
     Raises:
         ConfigurationError: Dask or pandas is missing, there is no payload, or an argument is wrong.
-        StreamifyError: From ``compute()``, as the worker met it.
+        StreamifyError: Raised by ``compute()``, as it occurred on the worker.
 
     Example:
         >>> from streamify_client.dask import read_csv

@@ -15,8 +15,8 @@
     ├── StreamClosedError              closed, cancelled or not opened
     └── ConfigurationError             also a ValueError: missing credentials, missing extra, bad argument
 
-Every error says which function it was, which request, how many bytes of the body had arrived, and whether
-the function may have run. All of them can be pickled.
+Every error names the function and the request, and says how many bytes of the body had arrived and whether
+the function may have run. All errors can be pickled.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class StreamifyError(Exception):
     Attributes:
         message: What was wrong, in one sentence.
         function: The function's name, ARN or URL, as it was given.
-        request_id: AWS's id of the request, where one was answered.
+        request_id: AWS's id of the request, if the response had one.
         bytes_received: How many bytes of the response's body had arrived.
         may_have_run: Whether the function may have run; if not, the call can be repeated safely.
         attempts: How many invocations were tried.
@@ -77,10 +77,10 @@ def _rebuild(kind: type[StreamifyError], args: tuple[Any, ...], state: dict[str,
 
 
 class ConnectError(StreamifyError, ConnectionError):
-    """No connection came about, so nothing ran: DNS, a refused connection, TLS, a proxy.
+    """No connection could be made, so nothing ran: DNS, a refused connection, TLS, a proxy.
 
     Attributes:
-        refused: Whether the other side refused the connection, which is worth another try.
+        refused: Whether the other side refused the connection; trying again may then help.
     """
 
     def __init__(self, message: str, *, refused: bool = False, **context: Any) -> None:
@@ -92,7 +92,7 @@ class InvocationError(StreamifyError):
     """The service answered the request with an error instead of a stream.
 
     Attributes:
-        code: The service's name for it, for example ``AccessDeniedException``.
+        code: The service's name for the error, for example ``AccessDeniedException``.
         status_code: The HTTP status.
     """
 
@@ -106,7 +106,7 @@ class ThrottledError(InvocationError):
     """The service refused the request because there were too many; the function did not run.
 
     Attributes:
-        retry_after: After how many seconds the service wants to be asked again, if it said so.
+        retry_after: How many seconds to wait before the next try, if the service said so.
         reason: The service's reason, for example ``ReservedFunctionConcurrentInvocationLimitExceeded``.
     """
 
@@ -129,7 +129,7 @@ class FunctionError(StreamifyError):
         error_type: The exception's name as the function's runtime reported it.
         error_message: What the exception said.
         stack_trace: The function's stack trace, one entry a line.
-        code: Lambda's code for the failure, where it gave one.
+        code: Lambda's code for the failure, if it gave one.
         log_tail: The end of the function's log, if ``log_tail=True`` asked for it.
     """
 
@@ -195,7 +195,7 @@ class CorruptStreamError(StreamError):
 
 
 class StreamTimeoutError(StreamError, TimeoutError):
-    """One of the time limits passed.
+    """A time limit was exceeded.
 
     Attributes:
         phase: Which limit: ``connect``, ``first_byte``, ``idle`` or ``total``.
@@ -213,10 +213,10 @@ class StreamTimeoutError(StreamError, TimeoutError):
 
 
 class DecodeError(StreamifyError, ValueError):
-    """The body is not what it was read as: text, JSON or server-sent events.
+    """The body could not be decoded as text, JSON or server-sent events.
 
     Attributes:
-        offset: Where in the body, in bytes from its beginning, if that is known.
+        offset: Where in the body, in bytes from its start, if known.
     """
 
     may_have_run = True
@@ -227,8 +227,8 @@ class DecodeError(StreamifyError, ValueError):
 
 
 class StreamClosedError(StreamifyError):
-    """The stream was closed, cancelled, read to its end, or is not opened yet."""
+    """The stream was closed, cancelled or read to its end, or is not open yet."""
 
 
 class ConfigurationError(StreamifyError, ValueError):
-    """Something on this side has to be put right: an argument, credentials, a region, a package."""
+    """Something must be corrected on this side: an argument, credentials, a region, a missing package."""

@@ -1,4 +1,4 @@
-"""Many invocations at once, by threads: payloads in, items out."""
+"""Many invocations at once with threads: payloads in, items out."""
 
 import contextvars
 import threading
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from .response import ResponseStream
 
 Read = Literal["text", "bytes", "json"]
-_CLOSING = 1.0  # seconds that closing waits for threads; one that is still connecting ends by itself
+_CLOSING = 1.0  # seconds to wait for threads when closing; a thread that is still connecting ends on its own
 
 
 @dataclass(frozen=True, slots=True)
 class MapItem:
-    """What became of one payload.
+    """The outcome for one payload.
 
     Attributes:
-        index: Its place among the payloads, from 0.
+        index: The payload's position, from 0.
         payload: The payload.
-        value: What was read; None if that failed.
-        error: What went wrong; None if nothing did.
-        result: What is known about the stream, if it was opened.
+        value: What was read; None if reading failed.
+        error: Why it failed; None if it did not.
+        result: Figures about the stream, if it was opened.
     """
 
     index: int
@@ -42,7 +42,7 @@ class MapItem:
 
 
 def check_payloads(payloads: object) -> None:
-    """Refuse one payload where several are wanted: its keys or letters would be taken for them."""
+    """Refuse a single payload where several are expected: its keys or letters would be taken for payloads."""
     if isinstance(payloads, Mapping | str | bytes) or not isinstance(payloads, Iterable | AsyncIterable):
         raise ConfigurationError(
             f"map takes several payloads, such as a list of them, not one {type(payloads).__name__}."
@@ -50,7 +50,7 @@ def check_payloads(payloads: object) -> None:
 
 
 def check_concurrency(concurrency: int, pool_size: int | None) -> None:
-    """Refuse a concurrency that is not a number, and warn of one that a client passed in has no room for."""
+    """Refuse an invalid concurrency; warn if the client that was passed in has too small a pool for it."""
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
         raise ConfigurationError(f"concurrency must be a whole number, 1 or more, not {concurrency!r}.")
     if pool_size is not None and concurrency > pool_size:
@@ -62,7 +62,7 @@ def check_concurrency(concurrency: int, pool_size: int | None) -> None:
 
 
 def check_read(read: object) -> None:
-    """Refuse what is not a way to read a stream."""
+    """Refuse a `read` that is neither a known name nor a function."""
     if not callable(read) and read not in ("text", "bytes", "json"):
         raise ConfigurationError(
             f"read must be 'text', 'bytes', 'json' or a function of a stream, not {read!r}."
@@ -74,14 +74,14 @@ Open = Callable[[Payload], "ResponseStream"]
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What ends a whole map: an exception that is more than one item's error, such as SystemExit."""
+    """An exception that ends the whole map and not just one item, such as SystemExit."""
 
     error: BaseException
 
 
 @dataclass(slots=True)
 class _Running:
-    """One invocation that a thread is busy with."""
+    """One invocation that is running in a thread."""
 
     stream: "ResponseStream"
     thread: threading.Thread
@@ -90,9 +90,9 @@ class _Running:
 class StreamMap(Iterator[MapItem]):
     """The items of `StreamClient.map`, as they come.
 
-    Leaving the loop, an exception and `close` cancel what still runs: it holds the threads' streams, and
-    nothing holds it. What a function of the stream raises and is no ``Exception`` (SystemExit,
-    CancelledError) is raised by the loop.
+    Leaving the loop, an exception and `close` cancel the invocations that still run. (Nothing refers to this
+    object but the loop, so that leaving the loop frees it.) If the `read` function raises something other
+    than an ``Exception`` (SystemExit, CancelledError), the loop raises it.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class StreamMap(Iterator[MapItem]):
         self._concurrency = concurrency
         self._ordered = ordered
         self._read = read
-        self._next = 0  # the index that is to be handed out next, where there is an order
+        self._next = 0  # the index of the next item, if the items are ordered
 
     def __next__(self) -> MapItem:
         if self._closed:
@@ -128,7 +128,7 @@ class StreamMap(Iterator[MapItem]):
         return item
 
     def _fill(self) -> None:
-        """Begin invocations, as many as there may be."""
+        """Start as many invocations as are allowed."""
         while not self._exhausted and len(self._running) + len(self._done) < self._concurrency:
             following = next(self._payloads, None)
             if following is None:
@@ -144,6 +144,7 @@ class StreamMap(Iterator[MapItem]):
             return
         context = contextvars.copy_context()
         arguments = (_read_item, stream, index, payload, self._read, self._finished)
+        # A daemon thread and not a pool: an executor would delay the exit of Python until the last stream ends.
         thread = threading.Thread(
             target=context.run, args=arguments, name=f"streamify-map-{index}", daemon=True
         )
@@ -153,7 +154,7 @@ class StreamMap(Iterator[MapItem]):
             stream.cancel()
             raise
         self._running[index] = _Running(stream, thread)
-        if self._closed:  # by another thread, which may not have seen this one
+        if self._closed:  # by another thread, which may not know of this invocation
             stream.cancel()
 
     def _collect(self, item: MapItem | Raised) -> None:
@@ -174,22 +175,22 @@ class StreamMap(Iterator[MapItem]):
         return item
 
     def close(self) -> None:
-        """Cancel what runs; no further payload is taken."""
+        """Cancel the running invocations; take no further payload."""
         threads = self._cancel()
         deadline = time.monotonic() + _CLOSING
         for thread in threads:
-            if thread is not threading.current_thread():  # a function of the stream may close the map
+            if thread is not threading.current_thread():  # the `read` function may close the map
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def _cancel(self) -> list[threading.Thread]:
-        """Cancel what runs; return its threads."""
+        """Cancel the running invocations; return their threads."""
         self._exhausted = self._closed = True
         self._done.clear()
         running = list(self._running.values())
         self._running.clear()
         for one in running:
             one.stream.cancel()
-        self._finished.put(Raised(GeneratorExit()))  # wakes who waits for an item in another thread
+        self._finished.put(Raised(GeneratorExit()))  # wakes a thread that waits for an item
         return [one.thread for one in running]
 
     def __enter__(self) -> Self:
@@ -201,7 +202,7 @@ class StreamMap(Iterator[MapItem]):
         self.close()
 
     def __del__(self) -> None:
-        self._cancel()  # without waiting: the collector may run in any thread, and at any moment
+        self._cancel()  # without waiting: the garbage collector may run in any thread, at any moment
 
 
 def _closed_meanwhile() -> StreamClosedError:
@@ -215,7 +216,7 @@ def _read_item(
     read: Any,
     finished: "SimpleQueue[MapItem | Raised]",
 ) -> None:
-    """Read one stream, in a thread of its own."""
+    """Read one stream, in its own thread."""
     value, failure = None, None
     try:
         with stream:
@@ -229,7 +230,7 @@ def _read_item(
 
 
 def result_of(stream: Any) -> StreamResult | None:
-    """What is known about a stream, if it was opened at all."""
+    """Return the figures about a stream, if it was opened at all."""
     try:
         found: StreamResult = stream.result
     except StreamClosedError:

@@ -1,13 +1,13 @@
-"""Values that a stream tells its reader: headers, parts, the result."""
+"""Values that a stream reports: headers, parts, the result."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 
 class Headers(Mapping[str, str]):
-    """A read-only mapping from names in lower case; look-ups do not mind the case.
+    """A read-only mapping of headers; names are in lower case, and look-ups ignore case.
 
-    A name's several values are joined by commas, or had one by one from `get_all`.
+    Several values of one name are joined by commas; `get_all` returns them one by one.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
@@ -32,7 +32,7 @@ class Headers(Mapping[str, str]):
         return list(self._values.get(name.lower(), []))
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return every header with every value."""
+        """Return every pair of a name and a value."""
         return [(name, value) for name, values in self._values.items() for value in values]
 
     def __repr__(self) -> str:
@@ -41,7 +41,7 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often the function was called: the count, and why each attempt before the last failed."""
+    """How often the function was called, and why each attempt before the last failed."""
 
     count: int
     reasons: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Part:
     Attributes:
         request_id: AWS's id of the request.
         executed_version: The version of the function that ran.
-        bytes_received: Bytes of the body that it brought.
+        bytes_received: How many bytes of the body it sent.
         duration: Seconds from its request to its end.
     """
 
@@ -66,17 +66,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """What is known once a stream is over.
+    """Figures about a stream, known when it is over.
 
     Attributes:
-        bytes_received: Bytes of the body.
-        chunks: How many pieces they came in.
-        time_to_first_byte: Seconds from the opening to the body's first byte; None if none came.
-        duration: Seconds from the opening to the end.
-        verified: Whether the function's side confirmed that the stream is whole.
+        bytes_received: The size of the body in bytes.
+        chunks: In how many pieces the body arrived.
+        time_to_first_byte: Seconds from opening to the body's first byte; None if none came.
+        duration: Seconds from opening to the end.
+        verified: Whether the server side confirmed that the stream is complete.
         attempts: How many invocations were tried before the first byte, and why.
-        parts: The invocations that brought the body, in order: one, unless the function handed over or was
-            cut off and resumed.
+        parts: The invocations that sent the body, in order. There is one, unless the function handed over to
+            another invocation, or was cut off and resumed.
         log_tail: The end of the function's log, if ``log_tail=True`` asked for it.
         request_id: AWS's id of the request.
     """

@@ -1,4 +1,4 @@
-"""One streamed response, read by blocking calls."""
+"""One streamed response, read with blocking calls."""
 
 from itertools import chain
 from types import TracebackType
@@ -15,10 +15,10 @@ from streamify_client.transports.seam import Transport
 class ResponseStream(ItemViews):
     """A function's response as it arrives; what `StreamClient.stream` returns.
 
-    The function is invoked once, on first use: by ``with``, by iterating, by a view, or by `open`.
-    Iterating gives text. A loop that ends normally means that the whole response came; everything else
-    raises. ``break`` frees the connection at once, except in a ``with`` block, where another view may read
-    on.
+    The function is invoked once, on first use: ``with``, iterating, a view, or `open`. Iterating yields text.
+    If the loop ends normally, the whole response has arrived; in all other cases an error is raised.
+    ``break`` frees the connection at once, except in a ``with`` block, where another view may continue
+    reading.
 
     Example:
         >>> with client.stream("report", {"rows": 3}) as stream:  # doctest: +SKIP
@@ -36,9 +36,9 @@ class ResponseStream(ItemViews):
         self._reader = StreamReader(core, Blocking(transport))
 
     def open(self) -> Self:
-        """Invoke the function and read as far as the body's beginning.
+        """Invoke the function and read up to the start of the body.
 
-        From now on the caller has to `close` the stream.
+        After this the caller must `close` the stream.
 
         Raises:
             StreamifyError: See `streamify_client.errors`.
@@ -59,22 +59,22 @@ class ResponseStream(ItemViews):
         return self.iter_text()
 
     def iter_bytes(self, chunk_size: int | None = None) -> View[bytes]:
-        """Iterate over the body's bytes, in the pieces in which they come.
+        """Iterate over the body's bytes, in the pieces in which they arrive.
 
         Args:
-            chunk_size: Wait for pieces of so many bytes instead; only the last one may be smaller.
+            chunk_size: Wait for pieces of this many bytes instead; only the last one may be smaller.
         """
         return View(self._reader, *bytes_recipe(chunk_size))
 
     def iter_text(self, encoding: str | None = None, errors: str | None = None) -> View[str]:
-        """Iterate over the body's text, decoded as it comes.
+        """Iterate over the body's text, decoded as it arrives.
 
         A character that is split between two chunks stays whole.
 
         Args:
-            encoding: Instead of the stream's own, which is UTF-8 unless `StreamClient.stream` was told
-                otherwise.
-            errors: What to do with bytes that are not text, as for `bytes.decode`; by default they raise
+            encoding: Used instead of the stream's own, which is UTF-8 unless `StreamClient.stream` was given
+                another.
+            errors: What to do with bytes that cannot be decoded, as for `bytes.decode`. By default they raise
                 DecodeError.
         """
         return View(self._reader, *text_recipe(self._text_options(encoding, errors)))
@@ -88,7 +88,7 @@ class ResponseStream(ItemViews):
         return "".join(chain.from_iterable(self.iter_text(encoding, errors).batches()))
 
     def json(self) -> Any:
-        """Return the rest of the body as what its JSON says.
+        """Parse the rest of the body as JSON and return the value.
 
         Raises:
             DecodeError: It is not JSON.
@@ -96,14 +96,15 @@ class ResponseStream(ItemViews):
         return parse_json(self._core, self.read())
 
     def close(self) -> None:
-        """Free the connection, for reuse if all has come; reading afterwards raises StreamClosedError."""
+        """Free the connection, for reuse if the response is complete. Later reads raise StreamClosedError."""
         drive(self._reader.aclose())
 
     def cancel(self) -> None:
         """End the stream, from any thread.
 
-        This returns at once. The thread that reads or opens the stream gets StreamClosedError.
+        This returns at once. In the thread that reads or opens the stream, StreamClosedError is raised.
 
-        The function itself goes on, and so does its bill: Lambda does not stop it when a caller goes away.
+        The function keeps running and is billed until it ends: Lambda does not stop it when a caller
+        disconnects.
         """
         self._core.cancel()
