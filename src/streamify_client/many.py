@@ -144,7 +144,7 @@ class StreamMap(Iterator[MapItem]):
             return
         context = contextvars.copy_context()
         arguments = (_read_item, stream, index, payload, self._read, self._finished)
-        # A daemon thread and not a pool: an executor would delay the exit of Python until the last stream ends.
+        # A daemon thread and not a pool: an executor would delay Python's exit until the last stream ends.
         thread = threading.Thread(
             target=context.run, args=arguments, name=f"streamify-map-{index}", daemon=True
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import urllib3
 
 from streamify_client import (
     AsyncStreamClient,
@@ -695,9 +696,10 @@ def test_a_proxy_that_collects_the_stream_changes_nothing(way: str) -> None:
         assert server.connections == 1
 
 
-def test_a_body_is_read_through_urllib3_1_26(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore still allows it; there is no `read1` in its responses."""
-    monkeypatch.delattr("urllib3.response.HTTPResponse.read1")
+def test_a_body_is_read_through_an_older_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore still allows it; before 2.3 there is no `read1` in its responses."""
+    for kind in urllib3.HTTPResponse.__mro__:
+        monkeypatch.delattr(kind, "read1", raising=False)
     read = threading.Event()
 
     def waits(peer: Peer) -> None:
@@ -713,13 +715,18 @@ def test_a_body_is_read_through_urllib3_1_26(monkeypatch: pytest.MonkeyPatch) ->
         peer.payload(b"a")
         peer.fin()
 
-    with WireServer(waits, whole(b"c"), stalled(b"a"), cut) as server, Caller("name", server.url) as caller:
+    sized = in_one_piece(payload_frame(b"d") + complete_frame(), headers={"content-type": STREAM_TYPE})
+    with (
+        WireServer(waits, whole(b"c"), sized, stalled(b"a"), cut) as server,
+        Caller("name", server.url) as caller,
+    ):
         stream = caller.stream()
         chunks = stream.iter_bytes()
         assert next(chunks) == b"a"
         read.set()
         assert list(chunks) == [b"b"]
         assert caller.read() == b"c"
+        assert caller.read() == b"d"
         assert server.connections == 1
         with pytest.raises(StreamTimeoutError) as caught:
             caller.read(idle_timeout=0.1)
@@ -729,7 +736,7 @@ def test_a_body_is_read_through_urllib3_1_26(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_urllib3_that_is_too_old_for_urls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("urllib3.HTTPHeaderDict")
+    monkeypatch.delattr("urllib3.HTTPHeaderDict", raising=False)
     monkeypatch.delitem(sys.modules, "streamify_client.transports.http", raising=False)
     with pytest.raises(ConfigurationError, match="version 2 or newer"):
         StreamClient().stream("http://127.0.0.1:9")

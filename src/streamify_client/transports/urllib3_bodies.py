@@ -247,7 +247,7 @@ class ChunkedBody:
 
 
 class PublicBody:
-    """A body, read by urllib3: with a Content-Length, in urllib3 1.26, or of a double in a user's tests."""
+    """A body, read by urllib3: one with a Content-Length, or of a double in a user's tests."""
 
     def __init__(self, raw: Any, exchange: Exchange) -> None:
         self._raw = raw
@@ -268,7 +268,7 @@ class PublicBody:
             return False
         inner = getattr(self._raw, "_fp", None)
         if isinstance(inner, TimedResponse):
-            inner.close()  # upon which it knows; urllib3 1.26 leaves it open
+            inner.close()  # upon which it knows; urllib3 before 2.3 leaves it open
             return not inner.left_over and not _has_pending(self._sock)
         return True
 
@@ -276,7 +276,7 @@ class PublicBody:
         if hasattr(self._raw, "read1"):
             return self._raw.read1(_READ) or b""
         inner: Any = getattr(self._raw, "_fp", None)
-        if hasattr(inner, "read1"):  # urllib3 1.26
+        if hasattr(inner, "read1"):  # urllib3 before 2.3
             data: bytes = inner.read1(_READ)
             return data
         if self._stream is None:  # doubles
@@ -287,7 +287,7 @@ class PublicBody:
 def _is_chunked(raw: Any) -> bool:
     """Whether the body is chunked, and comes over a connection of ours."""
     ours = isinstance(getattr(raw, "_fp", None), TimedResponse)
-    return ours and raw.chunked and raw.length_remaining is None and hasattr(raw, "read1")
+    return ours and raw.chunked and raw.length_remaining is None
 
 
 def _has_pending(sock: Any) -> bool:
