@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from aiobotocore.config import AioConfig
-from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import get_session
 
 from client.test_async_bar_to_clear import closed, own_client, raw_client
@@ -333,7 +332,10 @@ async def test_bad_arguments_are_refused_before_anything_is_sent() -> None:
 
 
 async def test_the_httpx_backend_is_refused_before_anything_is_sent() -> None:
-    config = AioConfig(http_session_cls=HttpxSession)  # type: ignore[arg-type]
+    backend = pytest.importorskip(
+        "aiobotocore.httpxsession", reason="an older aiobotocore has no other backend"
+    )
+    config = AioConfig(http_session_cls=backend.HttpxSession)
     async with get_session().create_client(
         "lambda", endpoint_url="http://127.0.0.1:9", config=config, **CREDENTIALS
     ) as raw:

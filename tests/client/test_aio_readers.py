@@ -13,7 +13,7 @@ import pandas
 import pytest
 
 from client.test_async_bar_to_clear import own_client
-from client.test_readers import BODIES, CHUNKED, FRAME, WHOLE, between_rows, ipc, pieces, same
+from client.test_readers import BODIES, CHUNKED, FRAME, WHOLE, between_rows, first_batch, pieces, same
 from streamify_client import (
     AsyncStreamClient,
     ConfigurationError,
@@ -92,7 +92,7 @@ async def test_a_response_becomes_frames_of_so_many_rows(reader: str) -> None:
 async def test_rows_come_before_the_next_are_sent_and_the_loop_goes_on(reader: str) -> None:
     kind, read = CHUNKED[reader]
     body, got_first = BODIES[kind], threading.Event()
-    first = len(ipc(FRAME[:10])) - 8 if kind == "arrow" else body.index(b"\n", body.index("é10".encode())) + 1
+    first = first_batch(body) if kind == "arrow" else body.index(b"\n", body.index("é10".encode())) + 1
 
     def behave(peer: Peer) -> None:
         peer.head()

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.validate import ParamValidator
 
 from client.conftest import MakeClient
 from streamify_client import (
@@ -22,6 +23,8 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
+from support.boto_models import tenant
+from support.callers import Caller
 from support.clients import CREDENTIALS, boto_client, stream_client
 from support.wire_server import Behaviour, Peer, WireServer, free_port, full_backlog, whole
 
@@ -40,14 +43,14 @@ def test_the_arguments_reach_the_wire(make_client: MakeClient) -> None:
             {"a": 1},
             qualifier="live",
             client_context={"env": {"x": "y"}},
-            tenant_id="t-1",
             log_tail=True,
+            **tenant,
         ).read()
     request = server.requests[0]
     assert request.target == "/2021-11-15/functions/fn/response-streaming-invocations?Qualifier=live"
     assert request.body == b'{"a":1}'
     assert request.headers["x-amz-log-type"] == "Tail"
-    assert request.headers["x-amz-tenant-id"] == "t-1"
+    assert request.headers.get("x-amz-tenant-id") == tenant.get("tenant_id")
     context = json.loads(base64.b64decode(request.headers["x-amz-client-context"]))
     assert context == {"env": {"x": "y"}, "custom": {"streamify": "verified/1, continue/1"}}
 
@@ -73,7 +76,33 @@ def test_the_trace_context_of_an_active_span_is_passed_on(make_own_client: MakeC
     assert "traceparent" not in contexts[1]["custom"]
 
 
+def test_the_trace_context_is_passed_on_by_an_older_opentelemetry_too(
+    make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no provider is set, a tracer of its API before 1.37 forgets the context that it is given."""
+    from opentelemetry import trace
+
+    monkeypatch.setattr(trace.NoOpTracer, "start_span", lambda *args, **options: trace.INVALID_SPAN)
+    test_the_trace_context_of_an_active_span_is_passed_on(make_own_client)
+
+
 # what is refused at once
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_boto3_that_does_not_know_tenants_is_to_be_updated(
+    asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = ParamValidator.validate
+
+    def without_tenants(self: ParamValidator, params: Any, shape: Any) -> Any:
+        shape.members.pop("TenantId", None)
+        return create(self, params, shape)
+
+    monkeypatch.setattr(ParamValidator, "validate", without_tenants)
+    caller = Caller("async name" if asynchronous else "name", "http://127.0.0.1:9")
+    with caller, pytest.raises(ConfigurationError, match=r"does not know tenant_id: update boto3\."):
+        caller.read(tenant_id="t-1")
 
 
 @pytest.mark.parametrize(

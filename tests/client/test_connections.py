@@ -735,6 +735,19 @@ def test_a_body_is_read_through_an_older_urllib3(monkeypatch: pytest.MonkeyPatch
             caller.read()
 
 
+def test_a_short_body_is_not_whole_through_an_older_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in urllib3.HTTPResponse.__mro__:
+        monkeypatch.delattr(kind, "read1", raising=False)
+
+    def short(peer: Peer) -> None:
+        peer.head({**PLAIN, "content-length": "10"}, chunked=False)
+        peer.send(b"half")
+        peer.fin()
+
+    with WireServer(short) as server:
+        failing(TruncatedStreamError, "url", server.url)
+
+
 def test_a_urllib3_that_is_too_old_for_urls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("urllib3.HTTPHeaderDict", raising=False)
     monkeypatch.delitem(sys.modules, "streamify_client.transports.http", raising=False)

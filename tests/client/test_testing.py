@@ -29,6 +29,7 @@ from streamify_client.testing import (
     Stream,
     Unreachable,
 )
+from support.boto_models import tenant
 from support.clients import boto_client
 
 
@@ -169,10 +170,10 @@ async def test_an_answer_can_depend_on_the_call(reader: Reader) -> None:
 async def test_the_calls_are_remembered(reader: Reader) -> None:
     reader.fake.on("my fn:1", Stream())
     await reader.read(
-        "my fn:1", [1], qualifier="live", tenant_id="t", log_tail=True, client_context={"env": {"a": "b"}}
+        "my fn:1", [1], qualifier="live", log_tail=True, client_context={"env": {"a": "b"}}, **tenant
     )
     context = {"env": {"a": "b"}, "custom": {"streamify": "verified/1, continue/1"}}
-    assert reader.fake.calls == [Call("my fn:1", [1], "live", context, "t", True)]
+    assert reader.fake.calls == [Call("my fn:1", [1], "live", context, tenant.get("tenant_id"), True)]
 
 
 async def test_an_unknown_function_is_not_found(reader: Reader) -> None:

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from streamify_server.local import LocalLambda
+from support.boto_models import needs_tenants
 from support.local import FUNCTIONS, Gate, add_steps, boto3_client, invoke, steps
 
 
@@ -167,6 +168,7 @@ def test_a_bad_request_is_refused_as_the_model_says(
     assert raised.value.response["ResponseMetadata"]["RequestId"]
 
 
+@needs_tenants
 def test_the_runtime_learns_what_the_caller_sent(client: Any) -> None:
     context = base64.b64encode(b'{"custom": {"a": "b"}}').decode()
     answer = invoke(client, steps(["headers"]), ClientContext=context, TenantId="tenant-7")

@@ -86,7 +86,9 @@ class StreamSpan:
                 start_time=self._began,
             )
         )
-        current = trace.set_span_in_context(self._span, self._parent)
+        current = self._parent
+        if self._span.get_span_context().is_valid:  # without a provider, older APIs give an empty span
+            current = trace.set_span_in_context(self._span, self._parent)
         self.within = contextvars.copy_context()
         self.within.run(_enter, current)
         carrier: dict[str, str] = {}

@@ -163,4 +163,8 @@ def configuration_error(error: Any) -> ConfigurationError:
         )
     if isinstance(error, boto.NoRegionError):
         return ConfigurationError("No AWS region is set: pass region_name=, or set AWS_DEFAULT_REGION.")
+    if isinstance(error, boto.ParamValidationError) and 'Unknown parameter in input: "TenantId"' in str(
+        error
+    ):
+        return ConfigurationError("This boto3 does not know tenant_id: update boto3.")
     return ConfigurationError(f"boto3 could not make the request: {str(error).rstrip('.')}.")

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any, Protocol
 
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -278,6 +278,8 @@ class PublicBody:
         inner: Any = getattr(self._raw, "_fp", None)
         if hasattr(inner, "read1"):  # urllib3 before 2.3
             data: bytes = inner.read1(_READ)
+            if not data and getattr(inner, "length", None):  # which it does not mind
+                raise IncompleteRead(data, inner.length)
             return data
         if self._stream is None:  # doubles
             self._stream = self._raw.stream(_READ)

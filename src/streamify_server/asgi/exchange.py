@@ -257,5 +257,10 @@ def _headers(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 def _came_from_a_lost_caller(error: BaseException) -> bool:
-    """Whether this is a CallerGoneError or was raised for one, as Starlette's ClientDisconnect is."""
+    """Whether this is a CallerGoneError or was raised for one, as Starlette's ClientDisconnect is.
+
+    A task group's error came from a lost caller if all that failed in the group did.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(_came_from_a_lost_caller(one) for one in error.exceptions)
     return any(isinstance(one, CallerGoneError) for one in reached(error))

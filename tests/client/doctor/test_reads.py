@@ -14,6 +14,7 @@ from streamify_client.doctor._checks import check
 from streamify_client.doctor._facts import Facts, Integration, Unread
 from streamify_client.doctor._reads import Reads, _bare, _download
 from streamify_client.doctor._target import parse_target
+from support.boto_models import needs_transfer_mode
 from support.wire_server import Peer, WireServer
 
 KEYS: Any = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret", "region_name": "eu-west-1"}
@@ -80,6 +81,7 @@ def test_the_most_exact_resource_of_a_rest_api_is_taken(path: str, chosen: str) 
     assert facts.integration.path == chosen
 
 
+@needs_transfer_mode
 def test_the_integration_is_read_as_it_is() -> None:
     item = method("/{proxy+}", type="AWS_PROXY", uri=STREAMING_URI, responseTransferMode="STREAM")
     facts = read(Session(identity, resources(item)), f"{API}/x")
@@ -93,6 +95,7 @@ def test_the_integration_is_read_as_it_is() -> None:
     )
 
 
+@needs_transfer_mode
 def test_the_function_behind_a_rest_api_is_asked_about_too() -> None:
     item = method("/{proxy+}", type="AWS_PROXY", uri=STREAMING_URI, responseTransferMode="STREAM")
 
@@ -104,6 +107,7 @@ def test_the_function_behind_a_rest_api_is_asked_about_too() -> None:
     assert facts.configuration == Unread("gone", absent=True)
 
 
+@needs_transfer_mode
 def test_all_pages_of_an_apis_resources_are_read() -> None:
     def pages(stubber: Stubber, service: str) -> None:
         if service == "apigateway" and (page := next(left, None)):

@@ -364,8 +364,9 @@ async def test_what_is_no_exception_ends_the_response_and_not_the_process(
     assert caplog.text.count("Traceback") == 2
 
 
-async def test_a_lost_caller_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Starlette raises its own ClientDisconnect while it handles our OSError."""
+@pytest.mark.parametrize("grouped", [False, True], ids=["alone", "in a group"])
+async def test_a_lost_caller_is_no_error_in_the_log(grouped: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Starlette raises its own ClientDisconnect while it handles our OSError; anyio's task groups group."""
 
     class DisconnectError(Exception):
         pass
@@ -375,7 +376,9 @@ async def test_a_lost_caller_is_no_error_in_the_log(caplog: pytest.LogCaptureFix
         try:
             while True:
                 await send(part(b"on and on"))
-        except OSError:
+        except OSError as error:
+            if grouped:
+                raise BaseExceptionGroup("unhandled errors in a TaskGroup", [error]) from None
             raise DisconnectError  # noqa: B904
 
     async with exchange(app) as running:
@@ -383,6 +386,22 @@ async def test_a_lost_caller_is_no_error_in_the_log(caplog: pytest.LogCaptureFix
         with pytest.raises(ConnectionResetError):
             await sent(running, Leaving())
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_what_fails_beside_a_lost_caller_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            while True:
+                await send(part(b"on and on"))
+        except OSError as error:
+            raise BaseExceptionGroup("unhandled errors", [error, ValueError("a bug")]) from None
+
+    async with exchange(app) as running:
+        await running.response()
+        with pytest.raises(ConnectionResetError):
+            await sent(running, Leaving())
+    assert "ValueError: a bug" in caplog.text
 
 
 async def test_a_head_request_gets_no_body() -> None:
