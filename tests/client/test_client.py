@@ -79,7 +79,7 @@ def test_the_trace_context_of_an_active_span_is_passed_on(make_own_client: MakeC
 def test_the_trace_context_is_passed_on_by_an_older_opentelemetry_too(
     make_own_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no provider is set, a tracer of its API before 1.37 forgets the context that it is given."""
+    """Where no provider is set, a tracer of an older API forgets the context that it is given."""
     from opentelemetry import trace
 
     monkeypatch.setattr(trace.NoOpTracer, "start_span", lambda *args, **options: trace.INVALID_SPAN)
