@@ -302,6 +302,29 @@ def test_an_observer_may_look_back_but_not_wait(caplog: pytest.LogCaptureFixture
     assert seen[1] == "refused"
 
 
+def test_a_caller_that_has_its_answer_finds_the_log_and_the_records_complete() -> None:
+    with LocalLambda() as aws:
+        add_steps(aws)
+        client = boto3_client(aws)
+        for count in range(1, 30):
+            invoke(client, do(["answer", "1"]))
+            assert aws.logs("steps")[-1].startswith("REPORT RequestId: ")
+            assert [record.status for record in aws.invocations("steps")] == ["success"] * count
+        client.close()
+
+
+def test_an_observer_knows_of_the_end_before_the_caller_has_its_answer() -> None:
+    events: list[Any] = []
+    with LocalLambda() as aws:
+        add_steps(aws)
+        aws.subscribe(events.append)
+        client = boto3_client(aws)
+        for _ in range(30):
+            invoke(client, do(["answer", "1"]))
+            assert isinstance(events[-1], InvocationEnded)
+        client.close()
+
+
 def test_log_lines_go_where_they_are_wanted() -> None:
     lines: list[str] = []
     with LocalLambda(log=lines.append) as aws:

@@ -74,7 +74,11 @@ class ResponseTooLargeError(Exception):
 
 
 class Invocation:
-    """The running state of a call: the function's side writes, the caller's side reads."""
+    """The running state of a call: the function's side writes, the caller's side reads.
+
+    Attributes:
+        recorded_first: Whether the log must be complete, and observers told, before the caller has the end.
+    """
 
     def __init__(
         self,
@@ -84,8 +88,10 @@ class Invocation:
         *,
         limit: int | None = None,
         bucket: TokenBucket | None = None,
+        recorded_first: bool = True,
     ) -> None:
         self.call = call
+        self.recorded_first: bool = recorded_first
         self.started: float = time.time()
         self.outcome: Outcome | None = None
         self.log_tail: bytes = b""
@@ -95,6 +101,7 @@ class Invocation:
         self._channel = Channel()
         self._head: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
+        self._recorded = False
         self._limit = limit or (STREAMED_LIMIT if call.mode == "streaming" else BUFFERED_LIMIT + _ALLOWANCE)
         self._bucket = bucket
         self._bytes = 0
@@ -139,16 +146,23 @@ class Invocation:
         self._produced(self.call, batch)
         await self._channel.put(batch)
 
-    def end(self, outcome: Outcome, log_tail: bytes = b"") -> None:
-        """The invocation is over; only the first call counts."""
+    def release(self, outcome: Outcome) -> None:
+        """Let the caller have the end of the response; `end` must follow."""
         if self.outcome is not None:
             return
         self.outcome = outcome
-        self.log_tail = log_tail
         if not self._head.done():
             self._head.set_result(None)
         self._channel.end()
         self._ended.set()
+
+    def end(self, outcome: Outcome, log_tail: bytes = b"") -> None:
+        """The invocation is over; only the first call counts."""
+        if self._recorded:
+            return
+        self._recorded = True
+        self.log_tail = log_tail
+        self.release(outcome)
         now = time.time()
         self._notify(
             InvocationEnded(

@@ -135,7 +135,13 @@ class LambdaService:
     def _begin(self, call: Call) -> Invocation:
         paced = self._pacing and call.mode == "streaming"
         bucket = TokenBucket(time.monotonic()) if paced else None
-        invocation = Invocation(call, self._notify, self._produced, bucket=bucket)
+        invocation = Invocation(
+            call,
+            self._notify,
+            self._produced,
+            bucket=bucket,
+            recorded_first=call.tail or bool(self._observers),
+        )
         self._pools[call.function.name].submit(invocation)
         return invocation
 

@@ -13,7 +13,7 @@ from .request import Request
 MAX_HEAD = 128 * 1024
 
 _REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 _BREAK = re.compile(r"[\r\n\0]")
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -77,10 +77,10 @@ def read_head(data: bytes) -> RequestHead:
 
 
 def _field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not _NAME.fullmatch(name) or _BREAK.search(value):
+    match = _FIELD.fullmatch(line)
+    if match is None:
         raise MalformedRequestError(f"{line[:40]!r} is not a header.")
-    return name.lower(), value.strip(" \t")
+    return match[1].lower(), match[2].strip(" \t")
 
 
 def _length(request: Request) -> int | None:
@@ -108,7 +108,7 @@ def write_head(status: int, headers: Headers) -> bytes:
         ValueError: A header that would end before its value does.
     """
     lines = [f"{name}: {value}" for name, value in headers]
-    for line in lines:
-        if _BREAK.search(line):
-            raise ValueError(f"The header {line.partition(':')[0][:40]!r} has a line break or a NUL.")
+    if _BREAK.search("".join(lines)):
+        broken = next(line for line in lines if _BREAK.search(line))
+        raise ValueError(f"The header {broken.partition(':')[0][:40]!r} has a line break or a NUL.")
     return "\r\n".join((f"HTTP/1.1 {status} {_REASONS.get(status, '')}", *lines, "", "")).encode("latin-1")

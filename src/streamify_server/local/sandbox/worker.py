@@ -252,21 +252,34 @@ class Worker:
     def respond(self, outcome: Outcome) -> None:
         """The response, or the error in its place, has come whole or failed to."""
         self.called(RuntimeCall.RESPONSE_SENT)
-        self._finish(outcome)
+        invocation = self.current
+        if invocation is None or invocation.recorded_first or outcome.status != "success":
+            self._finish(outcome)
+        else:  # in this turn of the loop the caller gets its answer first, and the log its report then
+            self._over(invocation)
+            invocation.release(outcome)
+            asyncio.get_running_loop().call_soon(self._record, invocation, outcome)
 
     def reject(self, outcome: Outcome) -> None:
         """The runtime broke the protocol: its invocation is over, and it gets no other."""
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome) -> None:
-        invocation, self.current = self.current, None
+        invocation = self.current
         if invocation is None:
             return
+        self._over(invocation)
+        if invocation.responding and outcome.status != "success":
+            outcome = replace(outcome, in_response=True)
+        self._record(invocation, outcome)
+
+    def _over(self, invocation: Invocation) -> None:
+        self.current = None
         self.begun = False
         self.served += 1
         self.finished_id = invocation.call.request_id
-        if invocation.responding and outcome.status != "success":
-            outcome = replace(outcome, in_response=True)
+
+    def _record(self, invocation: Invocation, outcome: Outcome) -> None:
         self._write_report(invocation, outcome)
         self._request_id = None
         invocation.end(outcome, bytes(self._tail))
