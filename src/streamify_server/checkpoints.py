@@ -1,4 +1,4 @@
-"""Streams that go on: a producer says where it stands, and the next invocation begins there.
+"""Streams that continue in another invocation: a producer yields checkpoints to continue from.
 
     >>> from streamify_server import checkpoint, last_checkpoint, streaming_handler
     >>> @streaming_handler
@@ -9,9 +9,9 @@
     >>> export({}, None)
     b'0\\n1\\n2\\n'
 
-Near the deadline, or near the size that a response may have, the stream is handed over at a checkpoint: the
-producer is closed, and streamify_client invokes the function again. Callers who did not ask for that get the
-stream as it is, without checkpoints.
+Near the deadline, or near the largest allowed size of a response, the stream is handed over at a checkpoint:
+the producer is closed, and streamify_client invokes the function again. Callers that did not ask for this get
+the stream without checkpoints.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ current: ContextVar[Any] = ContextVar("streamify_part", default=None)  # the par
 
 
 class Checkpoint:
-    """Where a producer stands; `checkpoint` makes it.
+    """The position of a producer; created by `checkpoint`.
 
     Attributes:
         state: The state, as compact ASCII JSON.
@@ -53,16 +53,17 @@ class StreamHandedOver(BaseException):  # no error: the way out of a writer
 
 
 def checkpoint(state: Any) -> Checkpoint:
-    """Say where a producer stands; to be yielded between two chunks.
+    """Return a checkpoint, to be yielded between two chunks.
 
-    An invocation that finds this state in `last_checkpoint` must produce exactly what would have followed.
+    An invocation that gets this state from `last_checkpoint` must produce exactly the bytes that would have
+    followed.
 
     Args:
-        state: What JSON knows, but None; at most 1 KiB of it. It is serialised now. It is not secret: it
+        state: Any JSON value except None, at most 1 KiB as JSON. It is serialized now. It is not secret: it
             travels through the caller.
 
     Raises:
-        TypeError: The state cannot become JSON.
+        TypeError: The state cannot be encoded as JSON.
         ValueError: It is None, larger than 1 KiB as JSON, or holds NaN or an infinity.
     """
     if state is None:
@@ -83,9 +84,9 @@ def checkpoint(state: Any) -> Checkpoint:
 
 
 def last_checkpoint(context: Any) -> Any:
-    """Return the state to go on from; None in the first part of a stream.
+    """Return the state to continue from; None in the first part of a stream.
 
-    A handler that yields checkpoints has to ask before its body begins: one that did not would begin again.
+    A handler that yields checkpoints must call this before its body begins; otherwise it would start again.
 
     Args:
         context: The Lambda context that the handler was given.

@@ -1,4 +1,4 @@
-"""The errors of handlers and of what they send, in one tree.
+"""The errors of handlers and responses.
 
     StreamifyError
     ├── HttpError              ends a request with a status: status_code, headers, expose
@@ -28,11 +28,11 @@ class StreamifyError(Exception):
 
 
 class DeadlineExceededError(StreamifyError, TimeoutError):
-    """The function's time is up, but for the margin that is kept for saying so."""
+    """The function's time is up, except for the margin that is needed to report this."""
 
 
 class StreamClosedError(StreamifyError, BrokenPipeError):
-    """The response has ended, or its caller has gone: nothing more can be written."""
+    """The response has ended or its caller has disconnected: nothing more can be written."""
 
 
 class CallerGoneError(StreamClosedError):
@@ -40,15 +40,15 @@ class CallerGoneError(StreamClosedError):
 
 
 class ResponseRefusedError(StreamifyError, ConnectionError):
-    """The platform did not take the response to its end."""
+    """The platform did not accept the whole response."""
 
 
 class ResponseTooLargeError(StreamifyError, ValueError):
-    """A response that has to be sent in one piece is bigger than the platform takes."""
+    """A response that must be sent in one piece is larger than the platform allows."""
 
 
 class NotStreamingError(StreamifyError, RuntimeError):
-    """STREAMIFY_RUNTIME asks for a runtime that streams, and there is none."""
+    """STREAMIFY_RUNTIME requires a streaming runtime, and there is none."""
 
 
 class LifespanError(StreamifyError, RuntimeError):
@@ -56,19 +56,19 @@ class LifespanError(StreamifyError, RuntimeError):
 
 
 class TokenError(StreamifyError, ValueError):
-    """A token that is refused; the message says why."""
+    """The token of a continued stream was refused; the message says why."""
 
 
 class HttpError(StreamifyError):
     """Ends a request with an HTTP status.
 
-    Raised by a handler or a middleware, and turned into an answer by `http_error_handler`.
+    Raise it in a handler or a middleware; `http_error_handler` turns it into a response.
 
     Args:
         status_code: Status code, 400 to 599.
-        message: What the caller is told; the status's own phrase if it is None.
-        headers: Header fields for the answer.
-        expose: Whether the caller may see status and message; by default below 500.
+        message: The message for the caller; None for the standard phrase of the status.
+        headers: Header fields for the response.
+        expose: Whether the caller may see status and message; by default only below 500.
 
     Raises:
         ValueError: The status code is not an error status.

@@ -1,7 +1,7 @@
-"""What an event says about the request behind it: its kind, method, path, header fields and query.
+"""Read an event's kind, method, path, header fields and query.
 
-Function URLs and HTTP APIs send payload format 2.0, REST APIs and load balancers 1.0 (HTTP APIs as well, if
-they are told to), VPC Lattice formats of its own
+Function URLs and HTTP APIs send payload format 2.0; REST APIs and load balancers send 1.0 (HTTP APIs too, if
+configured so); VPC Lattice has its own formats
 (https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html,
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html,
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html).
@@ -32,7 +32,7 @@ _LATTICE_KEYS = frozenset({"raw_path", "query_string_parameters", "is_base64_enc
 
 
 def kind_of(event: Any) -> str | None:
-    """Which event source sent this; None for an event without a `requestContext`, which no gateway sent."""
+    """Return the event source; None for an event without a `requestContext`, which no gateway sent."""
     if not isinstance(event, Mapping):
         return None
     context = event.get("requestContext")
@@ -52,7 +52,7 @@ def kind_of(event: Any) -> str | None:
 
 
 def method_of(event: Any) -> str:
-    """The HTTP method, in capitals; empty if this is not an HTTP event."""
+    """Return the HTTP method in capitals; empty if this is not an HTTP event."""
     if not isinstance(event, Mapping):
         return ""
     # VPC Lattice says just "method", and so may an event that has nothing to do with HTTP.
@@ -62,7 +62,7 @@ def method_of(event: Any) -> str:
 
 
 def path_of(event: Any) -> str:
-    """The path as it stands in the event, without the query; empty if there is none."""
+    """Return the path exactly as in the event, without the query; empty if there is none."""
     if not isinstance(event, Mapping):
         return ""
     found = _first_text(
@@ -72,12 +72,12 @@ def path_of(event: Any) -> str:
 
 
 def is_http(event: Any) -> bool:
-    """Whether this event came over HTTP."""
+    """Return whether this event is an HTTP request."""
     return method_of(event) != ""
 
 
 def header_of(event: Any, name: str) -> str | None:
-    """A header field of the request whatever its case, several values joined with a comma."""
+    """Return a header field of the request, ignoring case; several values are joined with commas."""
     if not isinstance(event, Mapping):
         return None
     for key in ("headers", "multiValueHeaders"):
@@ -90,7 +90,7 @@ def header_of(event: Any, name: str) -> str | None:
 
 
 def query_of(event: Any, name: str) -> str | None:
-    """A query parameter; the last one if it stands there more than once."""
+    """Return a query parameter; if it is repeated, the last one."""
     if not isinstance(event, Mapping):
         return None
     for key in ("queryStringParameters", "query_string_parameters", "multiValueQueryStringParameters"):

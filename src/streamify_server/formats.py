@@ -1,4 +1,4 @@
-"""Bodies in common formats: server-sent events, JSON Lines, CSV; from sync and async iterables alike."""
+"""Bodies in common formats: server-sent events, JSON Lines, CSV; from sync or async iterables."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def sse(
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
     Args:
-        events: Strings, each the data of an event; dicts with some of `data`, `event`, `id`, `retry`
+        events: Strings, each the data of an event; dicts with any of `data`, `event`, `id`, `retry`
             (milliseconds) and `comment`; or other values, each the data of an event. Data that is not a
-            string is encoded as JSON; dataclasses and pydantic models are taken as well.
-        keepalive: After this many seconds without an event a comment is sent, so that nothing on the way
-            takes the connection for dead: CloudFront waits 30 s, an API Gateway 5 minutes. None sends none.
-        default: For data that JSON does not know, as in `json.dumps`.
+            string is encoded as JSON, including dataclasses and pydantic models.
+        keepalive: Send a comment after this many seconds without an event, so that no proxy closes the idle
+            connection: CloudFront waits 30 s, API Gateway 5 minutes. None sends no comments.
+        default: Encodes data that JSON does not support, as in `json.dumps`.
 
     Raises:
-        ValueError: `keepalive` is not positive; in mid-stream: an event has an unknown key, a line break
-            where none can be, or a number that JSON does not know, such as NaN.
+        ValueError: `keepalive` is not positive; or, in mid-stream, an event has an unknown key, a line break
+            where none is allowed, or a number that JSON does not support, such as NaN.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -62,11 +62,11 @@ def sse(
 def ndjson(rows: Iterable[Any] | AsyncIterable[Any], *, default: Default | None = None) -> TypedBody:
     """JSON Lines: one JSON text and a line feed for each row.
 
-    Rows that come fast leave together; a row waits a moment for others at most.
+    Rows that are produced quickly are sent together; a row is delayed for only a moment.
 
     Args:
-        rows: What `json.dumps` takes, dataclasses and pydantic models.
-        default: For objects that JSON does not know, as in `json.dumps`; `default=str` is a good start.
+        rows: Values that `json.dumps` accepts, dataclasses and pydantic models.
+        default: Encodes objects that JSON does not support, as in `json.dumps`; try `default=str`.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -90,14 +90,14 @@ def csv_rows(
     header: Iterable[str] | None = None,
     **format_parameters: Any,
 ) -> TypedBody:
-    """Comma-separated values (RFC 4180), a line for each row.
+    """Comma-separated values (RFC 4180), one line for each row.
 
-    Rows that come fast leave together; a row waits a moment for others at most.
+    Rows that are produced quickly are sent together; a row is delayed for only a moment.
 
     Args:
-        rows: Sequences of values; with `header`, dicts with those keys as well.
-        header: Names of the columns, sent as first line.
-        **format_parameters: What `csv.writer` takes: delimiter, quoting...
+        rows: Sequences of values; with `header`, also dicts with those keys.
+        header: The names of the columns, sent as the first line.
+        **format_parameters: Those of `csv.writer`: delimiter, quoting...
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -124,14 +124,14 @@ def csv_rows(
 
 
 class _Writable:
-    """What csv.writer takes for a file."""
+    """The file for csv.writer."""
 
     def __init__(self, write: WriteText) -> None:
         self.write = write
 
 
 class _Mapped:
-    """What a function makes of each item."""
+    """The results of a function for each item."""
 
     def __init__(self, function: Callable[[Any], Any], items: Any) -> None:
         self._function = function
@@ -161,7 +161,7 @@ class _MappedAsync:
 
 
 def _default(default: Default | None) -> Default:
-    """For what JSON does not know: dataclasses and pydantic models, and then what the caller says."""
+    """Encode dataclasses and pydantic models; for the rest, ask the caller's function."""
 
     def encode(value: Any) -> Any:
         kind = type(value)

@@ -1,7 +1,7 @@
-"""What wraps a handler: middlewares and hooks, as types, and the request that they share.
+"""Middlewares and hooks, as types, and the request that they share.
 
 A middleware is any object with some of `before`, `after`, `on_error` and `on_stream_end`, each sync or async,
-each called with the `Request`. Around the handler they lie like the skins of an onion:
+each called with the `Request`. They wrap the handler like the layers of an onion:
 
     before 1, before 2, handler, after 2, after 1, body..., on_stream_end 2, on_stream_end 1
 
@@ -19,8 +19,8 @@ returned it. Headers, status, cookies and a bare response may be changed in plac
 
 **To change a body**, do not iterate it: call `request.transform_body(transform)` with an object that has
 `feed(chunk) -> bytes` and `finish() -> bytes`. The engine puts every chunk through it, whatever the body is
-(text, bytes, file, sync or async generator), keeps streaming, backpressure and closing as they are, and drops
-what `feed` returns empty. Return what you have from `feed` at once, or the caller waits for it.
+(text, bytes, file, sync or async generator), without changing streaming, backpressure or closing, and drops
+empty results of `feed`. Return data from `feed` as soon as possible, or the caller waits for it.
 
     >>> from streamify_server import Middleware, Request, streaming_handler
     >>> class Shout:
@@ -63,10 +63,10 @@ HOOKS = (
 
 
 class StreamEnd:
-    """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds.
+    """How a response ended: `error` (None if complete), `bytes_sent` of the body, `duration` in seconds.
 
-    `time_to_first_byte` says after how many seconds the first byte of the body was sent, None if none was.
-    `continues` says that the response ended at a checkpoint and the stream goes on in another invocation.
+    `time_to_first_byte` is in seconds, None if no byte was sent. `continues` is true if the response ended at
+    a checkpoint and the stream continues in another invocation.
     """
 
     __slots__ = ("bytes_sent", "continues", "duration", "error", "time_to_first_byte")
@@ -95,17 +95,17 @@ class StreamEnd:
 
 
 class Request:
-    """One request on its way through the onion.
+    """One request on its way through the middlewares.
 
     Attributes:
-        event: What the handler gets; a middleware may change or replace it.
+        event: The event for the handler; a middleware may change or replace it.
         context: The Lambda context.
         response: The response so far: an HttpResponse, or a bare body. A dict with a `statusCode` becomes an
             HttpResponse when it is assigned.
         error: What failed, in `on_error` and afterwards.
-        internal: A dict for middlewares, fresh for every request; it begins with what `internal=` of
-            `streaming_handler` holds.
-        part: Which part of a stream the response is, from 1.
+        internal: A dict for middlewares, new for every request; it starts as a copy of `internal=` of
+            `streaming_handler`.
+        part: The number of this part of the stream, from 1.
         stream_end: How the response ended, in `on_stream_end` and `request_end`.
     """
 
@@ -145,7 +145,7 @@ class Request:
 
     @property
     def early_response(self) -> Any:
-        """A response that ends the chain; assigning None answers with an empty body."""
+        """A response that ends the chain; assigning None responds with an empty body."""
         return self._early
 
     @early_response.setter
@@ -159,12 +159,12 @@ class Request:
         return self._answered_early
 
     def reset_early(self) -> None:
-        """Take an early response back."""
+        """Discard an early response."""
         self._early = None
         self._answered_early = False
 
     def transform_body(self, transform: Transform) -> None:
-        """Put every chunk of the body through `transform`, after those that were added before."""
+        """Pass every chunk of the body through `transform`, after the transforms added before."""
         self.transforms.append(transform)
 
 
@@ -172,28 +172,28 @@ class Before(Protocol):
     """Runs before the handler."""
 
     def before(self, request: Request, /) -> Any:
-        """Look at the request or change it; returning something answers instead of the handler."""
+        """Inspect or change the request; a returned value replaces the handler's response."""
 
 
 class After(Protocol):
     """Runs after the handler and before the first byte."""
 
     def after(self, request: Request, /) -> Any:
-        """Look at `request.response` or change it; returning something ends the chain with that."""
+        """Inspect or change `request.response`; a returned value replaces it and ends the chain."""
 
 
 class OnError(Protocol):
     """Runs when something fails before the first byte."""
 
     def on_error(self, request: Request, /) -> Any:
-        """Look at `request.error`; setting or returning a response handles it."""
+        """Inspect `request.error`; setting or returning a response handles it."""
 
 
 class OnStreamEnd(Protocol):
     """Runs once for every request."""
 
     def on_stream_end(self, request: Request, /) -> Any:
-        """Look at `request.stream_end`, after the last byte or the failure."""
+        """Inspect `request.stream_end`, after the last byte or the failure."""
 
 
 Middleware = Before | After | OnError | OnStreamEnd
@@ -210,7 +210,7 @@ class Transform(Protocol):
     """Changes a body chunk by chunk: a codec, a filter. One object serves one response."""
 
     def feed(self, chunk: bytes, /) -> bytes:
-        """What this chunk becomes; empty if nothing is to be sent yet."""
+        """Return the transformed chunk; empty if there is nothing to send yet."""
 
     def finish(self) -> bytes:
-        """What is still to be sent after the last chunk."""
+        """Return what remains to be sent after the last chunk."""

@@ -1,4 +1,4 @@
-"""HTTP responses: what a handler returns, checked, and the prelude that goes in front of a streamed body."""
+"""HTTP responses of handlers, validated, and the prelude that precedes a streamed body."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _KNOWN_KEYS = frozenset(
 
 
 class Headers(MutableMapping[str, str]):
-    """HTTP header fields: names match whatever their case, and a name may stand more than once.
+    """HTTP header fields: names are case-insensitive and may be repeated.
 
     `headers["vary"]` joins several values with a comma; `get_all` keeps them apart.
 
@@ -63,12 +63,12 @@ class Headers(MutableMapping[str, str]):
         self._fields.setdefault(name.lower(), (name, []))[1].append(checked)
 
     def get_all(self, name: str) -> list[str]:
-        """Every value under this name, in order; empty if there is none."""
+        """Return all values of this name, in order; an empty list if there are none."""
         found = self._fields.get(name.lower())
         return list(found[1]) if found else []
 
     def copy(self) -> Headers:
-        """The same fields, to be changed independently."""
+        """Return a copy that can be changed independently."""
         copied = Headers()
         copied._fields = {key: (name, list(values)) for key, (name, values) in self._fields.items()}
         return copied
@@ -100,9 +100,9 @@ class HttpResponse:
 
     Args:
         status: Status code, 100 to 599, but not 101: no protocol can be switched here.
-        headers: Header fields; a list as value gives the name several times.
+        headers: Header fields; a list as value repeats the name.
         body: Text, bytes, None, a file object, or a sync or async iterable or generator of text and bytes.
-        cookies: Whole Set-Cookie values, one for each cookie.
+        cookies: Complete Set-Cookie values, one for each cookie.
 
     Raises:
         TypeError: The status is not an int, or a header or cookie is not text.
@@ -154,7 +154,7 @@ class HttpResponse:
         self.status = value
 
     def copy(self) -> HttpResponse:
-        """The same response, with headers and cookies to be changed independently; the body is the same."""
+        """Return a copy whose headers and cookies can be changed independently; the body is shared."""
         return HttpResponse(self.status, self.headers, self.body, self.cookies)
 
     def __repr__(self) -> str:
@@ -186,7 +186,7 @@ def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
 
 
 def normalised(response: Any) -> Any:
-    """A dict with a status as an HttpResponse; anything else as it is."""
+    """Return a dict with a status as an HttpResponse; anything else unchanged."""
     if isinstance(response, Mapping) and response.get("statusCode"):
         return from_dict(response)
     return response
@@ -195,13 +195,13 @@ def normalised(response: Any) -> Any:
 def prelude(
     response: HttpResponse, *, multi_value: bool = False, more: Mapping[str, str] | None = None
 ) -> bytes:
-    """The JSON and eight NUL bytes that stand in front of a streamed HTTP body.
+    """Return the JSON and the eight NUL bytes that precede a streamed HTTP body.
 
     Args:
-        response: Status, headers and cookies; the body is not touched.
-        multi_value: Say repeated headers and cookies in `multiValueHeaders`, as API Gateway REST APIs read
-        them.
-        more: Header fields that replace those of the response.
+        response: Status, headers and cookies; the body is not used.
+        multi_value: Put repeated headers and cookies into `multiValueHeaders`, where API Gateway REST APIs
+            look for them.
+        more: Header fields that override those of the response.
 
     Raises:
         ValueError: The prelude would not end within the first 16 KiB, where API Gateway looks for it
@@ -220,7 +220,7 @@ def prelude(
 def metadata_of(
     response: HttpResponse, *, multi_value: bool = False, more: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Status, headers and cookies as the platform's JSON has them."""
+    """Return status, headers and cookies in the platform's JSON format."""
     headers, cookies = end_to_end(response)
     for name, value in (more or {}).items():
         headers[name] = value
@@ -239,7 +239,7 @@ def metadata_of(
 
 
 def end_to_end(response: HttpResponse) -> tuple[Headers, list[str]]:
-    """The headers that travel to the caller, and the cookies, wherever they were set."""
+    """Return the end-to-end headers, and the cookies, wherever they were set."""
     dropped = set(_CONNECTION_HEADERS)
     dropped.update(name.strip().lower() for name in response.headers.get("connection", "").split(","))
     kept = Headers()
@@ -252,14 +252,14 @@ def end_to_end(response: HttpResponse) -> tuple[Headers, list[str]]:
 
 
 def checked_content_type(value: str) -> str:
-    """A content type that may stand in a header, or an error."""
+    """Return a content type that is valid in a header, or raise."""
     if not value:
         raise ValueError("content_type must not be empty.")
     return _checked_value("content-type", value)
 
 
 def _status(value: Any) -> Any:
-    """The status as an int; API Gateway takes text as well."""
+    """Return the status as an int; like API Gateway, accept text."""
     return int(value) if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value) else value
 
 

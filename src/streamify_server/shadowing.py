@@ -1,8 +1,8 @@
-"""Python's own modules, where files of the function's are called like them.
+"""Import Python's own modules even if the function has files with the same names.
 
 AWS's bootstrap imports what its runtime client needs before it puts the function's folders in front of the
-search path. What this package needs beyond that comes later, when a `select.py` of the function's would be
-taken for Python's. Inside `unshadowed` it is not; outside, the function finds its own.
+search path. This package imports more modules later, when a `select.py` of the function would be found
+instead of Python's. Inside `unshadowed` Python's is found; outside, the function finds its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _names: frozenset[str] | None = None
 
 @contextmanager
 def unshadowed() -> Iterator[None]:
-    """Let imports inside find Python's modules, whatever the files of the function are called."""
+    """Make imports in this block find Python's modules, whatever the function's files are called."""
     names = _shadowed()
     if not names:
         yield
@@ -44,7 +44,7 @@ def unshadowed() -> Iterator[None]:
 
 
 def give_back(modules: Iterable[str]) -> None:
-    """Forget those of these modules that the function has files for; who has imported them keeps them."""
+    """Remove modules that the function has files for from `sys.modules`; references to them stay valid."""
     names = _shadowed() - _ASKED_FOR_AGAIN
     for module in list(modules):
         if module.partition(".")[0] in names:
@@ -52,7 +52,7 @@ def give_back(modules: Iterable[str]) -> None:
 
 
 def _shadowed() -> frozenset[str]:
-    """Names of Python's modules that folders in front of Python's own have files for; looked up once."""
+    """Return the names of Python's modules that are shadowed by folders in front of Python's own; cached."""
     global _names
     if _names is None:
         found: set[str] = set()
@@ -66,7 +66,7 @@ def _shadowed() -> frozenset[str]:
 
 
 def _files_in(folder: str) -> Iterator[str]:
-    """Names of Python's modules that a folder has files for."""
+    """Return the names of Python's modules for which a folder has files."""
     try:
         entries = os.listdir(folder or ".")
     except OSError:

@@ -1,4 +1,4 @@
-"""Writer style: a handler `(event, context, stream)` that writes its response, from wherever it likes.
+"""Writer style: a handler `(event, context, stream)` that writes its response, from any function it calls.
 
     >>> from streamify_server import streaming_handler
     >>> @streaming_handler
@@ -9,9 +9,9 @@
     >>> handler({}, None)
     b'a,b\\n1,2\\n'
 
-The response begins with the first `write` or with `start_http`; until then the handler may fail, or change
-its mind. A sync handler runs on a thread of its own, and `write` returns when there is room for more. In
-async code, `await` the `write`.
+The response begins with the first `write` or with `start_http`; before that, the handler can still fail or
+answer differently. A sync handler runs in its own thread, and `write` returns when there is room for more.
+In async code, `await` the `write`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _DONE = _Done()
 
 
 class _Room:
-    """Awaited until what has been written so far has been taken."""
+    """Awaitable that is done when everything written so far has been accepted."""
 
     __slots__ = ("_size", "_stream")
 
@@ -77,7 +77,7 @@ class _Room:
 
 
 class StreamWriter:
-    """What a writer-style handler writes its response to; any thread, and the event loop, may use it."""
+    """The stream of a writer-style handler; any thread, and the event loop, may write to it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held by the one that writes to the output
@@ -102,11 +102,11 @@ class StreamWriter:
 
     @property
     def closed(self) -> bool:
-        """Whether writing is of no more use."""
+        """Whether the response has ended, so that writing is pointless."""
         return self._closed or self._over
 
     def set_content_type(self, content_type: str) -> None:
-        """Say the content type of a response that is not HTTP; before the first write.
+        """Set the content type of a response that is not HTTP; call it before the first write.
 
         Raises:
             RuntimeError: The response has begun.
@@ -121,7 +121,7 @@ class StreamWriter:
         headers: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
         cookies: Iterable[str] = (),
     ) -> None:
-        """Begin an HTTP response: status and headers are sent now, the body is what is written.
+        """Begin an HTTP response: status and headers are sent now, the body is written afterwards.
 
         Raises:
             RuntimeError: The response has begun.
@@ -134,8 +134,8 @@ class StreamWriter:
     def write(self, data: Any) -> Awaitable[None]:
         """Write one chunk of text or bytes; empty chunks are skipped.
 
-        On a thread this returns when there is room for it. On the event loop it returns at once, and what it
-        returns is to be awaited: that is the backpressure.
+        In a thread this returns when there is room for the chunk. On the event loop it returns an awaitable
+        at once; awaiting it applies the backpressure.
 
         Raises:
             TypeError: The data is neither text nor bytes.
@@ -173,13 +173,13 @@ class StreamWriter:
         return _DONE
 
     def checkpoint(self, state: Any) -> Awaitable[None]:
-        """Say where this handler stands, behind all that it has written; to be awaited in async code.
+        """Write a checkpoint after everything written so far; await it in async code.
 
         Args:
             state: As for `streamify_server.checkpoint`.
 
         Raises:
-            StreamHandedOver: The stream goes on in another invocation; let it through.
+            StreamHandedOver: The stream continues in another invocation; do not catch it.
             TypeError, ValueError: As for `streamify_server.checkpoint`.
             StreamClosedError: The response is over or its caller has gone.
         """

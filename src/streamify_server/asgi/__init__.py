@@ -29,21 +29,21 @@ def streaming_asgi(
 ) -> StreamingHandler:
     """Make an ASGI application a streaming Lambda handler, without a web server or adapter in between.
 
-    Each body message goes out as a chunk as soon as the application sends it. The application runs on the
-    process's event loop, which turns during invocations only; it starts before the first request and lives as
+    Each body message is sent as a chunk as soon as the application sends it. The application runs on the
+    process's event loop, which runs only during invocations; it starts before the first request and lives as
     long as the process. Its scope has the Lambda event and context as `scope["aws.event"]` and
     `scope["aws.context"]`.
 
     Args:
         app: An ASGI 3 application.
-        lifespan: "auto" runs the application's startup if it has one, "on" demands one, "off" leaves it out.
-        root_path: Where the application is mounted, such as "/v1" for a stage that stands in its URLs.
+        lifespan: "auto" runs the application's startup if it has one, "on" requires one, "off" skips it.
+        root_path: Where the application is mounted, such as "/v1" if the URLs contain a stage.
         **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
         ModuleNotFoundError: mangum is not installed; the message names the extra.
         TypeError: `app` is not callable, or an option is unknown.
-        ValueError: `lifespan` or `root_path` has a value that it does not take.
+        ValueError: `lifespan` or `root_path` has an invalid value.
 
     Example:
         >>> async def app(scope, receive, send):

@@ -13,7 +13,7 @@ _SETTINGS: Any = {"api_gateway_base_path": "/", "text_mime_types": [], "exclude_
 
 # RFC 3986, 3.3.
 _IN_PATHS = "/:@!$&'()*+,;=~-._"
-# What callers send all the same, and servers hand on; and what is encoded already.
+# Characters that callers send unencoded and servers pass on; and what is already encoded.
 _SENT = _IN_PATHS + '%"<>[\\]^`{|}'
 
 
@@ -23,8 +23,8 @@ def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[st
     Args:
         event: An event of a Function URL, of API Gateway (payload format 1.0 or 2.0) or of an ALB.
         context: The invocation's context.
-        root_path: Where the application is mounted, "" or "/something"; put in front of the path unless the
-            event's path starts with it already.
+        root_path: Where the application is mounted, "" or "/something"; prepended to the path unless the
+            event's path already starts with it.
 
     Raises:
         ValueError: The event is not an HTTP request, or a malformed one.
@@ -47,7 +47,7 @@ def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[st
 
 
 def load_parsers() -> Any:
-    """Mangum's module of parsers.
+    """Import Mangum's parsers.
 
     Raises:
         ModuleNotFoundError: It is not installed.
@@ -83,7 +83,7 @@ def _parse(event: Any, context: Any) -> tuple[dict[str, Any], bytes]:
 
 
 def _as_sent(value: bytes) -> bytes:
-    """A header value's own bytes, which events hold as Latin-1 text, and Mangum encodes as UTF-8."""
+    """Return the original bytes of a header value: events hold Latin-1 text, and Mangum encodes UTF-8."""
     try:
         return value if value.isascii() else value.decode().encode("latin-1")
     except UnicodeError:
@@ -102,10 +102,10 @@ def _with_one_cookie_header(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _raw_path(event: Mapping[str, Any]) -> str:
-    """The path as it stood in the request, percent-encoded.
+    """Return the path of the request, percent-encoded.
 
-    Function URLs, REST APIs and load balancers hand it over so; HTTP APIs decode it first, so that there a
-    `%` is one.
+    Function URLs, REST APIs and load balancers pass it on encoded; HTTP APIs decode it, so that a `%` there
+    is a literal one.
     """
     kind = kind_of(event)
     path = event.get("rawPath") if kind in (FUNCTION_URL, HTTP_API) else None

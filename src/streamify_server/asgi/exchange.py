@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("streamify_server.asgi")
 
-# How long an application that was told of a lost connection may clean up before it is cancelled, in seconds.
+# Seconds for an application to clean up after a lost connection before it is cancelled.
 _GRACE = 0.1
 # How long after its last message an application may still fail its response, in seconds, and how many turns
-# of the loop it gets at least, for a machine that is busy; what runs longer is a background task.
+# of the loop it gets at least, for a busy machine; what runs longer is a background task.
 _MAY_FAIL_WITHIN = 0.05
 _MAY_FAIL_TURNS = 50
-_TURN = 0.005  # seconds after which an application that never waits lets other tasks have their turn
+_TURN = 0.005  # seconds after which an application that never awaits anything must yield to other tasks
 
 
 class Exchange:
-    """Runs the application in a task of its own, which writes the response's body."""
+    """Runs the application in its own task, which writes the body of the response."""
 
     def __init__(self, app: App, scope: dict[str, Any], body: bytes) -> None:
         self._app = app
@@ -45,7 +45,7 @@ class Exchange:
         self._turned = monotonic()
         self._complete = False  # the application has sent its last body message
         self._accepts_body = False  # it may send more
-        self._gone = False  # the caller has gone
+        self._gone = False  # the caller has disconnected
         self._lost: BaseException | None = None  # why not
         self._over = False  # the application has returned or failed
         self._swept = False  # no generator of an incomplete response is left open
@@ -58,9 +58,9 @@ class Exchange:
     # What the engine awaits.
 
     async def response(self) -> HttpResponse:
-        """Status and headers, as soon as the application has sent them; the body is this exchange.
+        """Wait for status and headers from the application; the body is this exchange.
 
-        An application that fails before that is answered for with a 500, as ASGI servers do.
+        If the application fails before sending them, the response is a 500, as with ASGI servers.
         """
         try:
             await self._wait(lambda: self._start is not None or self._over)
@@ -100,7 +100,7 @@ class Exchange:
         return 0 if self._start is None else int(self._start["status"])
 
     async def aclose(self) -> None:
-        """End the response; an application that has not completed it hears of it, and is stopped."""
+        """End the response; an application that has not completed it is notified and then stopped."""
         if self._complete:
             return
         self._leave()
@@ -109,9 +109,9 @@ class Exchange:
         await self._cancelled()
 
     async def finish(self) -> None:
-        """End the response if it has not ended, whatever became of it, and wait for what comes after it."""
+        """End the response if it has not ended, and wait for the application's background work."""
         if asyncio.get_running_loop() is not self.loop:
-            return  # a handler around ran it on a loop of its own, which has ended
+            return  # an outer handler ran it on another loop, which has ended
         await self.aclose()
         try:
             await self.settle()
@@ -124,10 +124,10 @@ class Exchange:
         await asyncio.wait([self._task])
         if self._failure is not None:
             self._log_failure(self._failure)
-            self._failure = None  # and with it the frames that still hold generators
+            self._failure = None  # its frames still hold generators
         if not self._complete and not self._swept:
             self._swept = True
-            gc.collect()  # tracebacks and task groups hold generators in circles
+            gc.collect()  # tracebacks and task groups hold generators in reference cycles
             await generators_closed()
 
     async def _cancelled(self) -> None:
@@ -136,7 +136,7 @@ class Exchange:
 
     def _log_failure(self, failure: BaseException) -> None:
         if isinstance(failure, Stopped):
-            return  # the deadline, which the call reports
+            return  # the deadline, reported by the call
         if self._gone and _came_from_a_lost_caller(failure):
             _log.info("The ASGI application stopped because the caller no longer receives its response")
         else:
@@ -148,8 +148,8 @@ class Exchange:
         try:
             await self._app(self._scope, self._receive, self._send)
         except asyncio.CancelledError:
-            pass  # by us; and if by itself, its response is incomplete, and that is what counts
-        except BaseException as error:  # a panic in Rust and sys.exit() too: the caller waits for an answer
+            pass  # by us; or, if by itself, its incomplete response is reported anyway
+        except BaseException as error:  # also a Rust panic and sys.exit(): the caller waits for a response
             self._failure = error
         self._over = True
         self._notify()
@@ -200,7 +200,7 @@ class Exchange:
             raise CallerGoneError("The caller no longer receives this response.") from None
 
     def _leave(self) -> None:
-        """The caller has gone."""
+        """The caller has disconnected."""
         self._gone, self._accepts_body = True, False
         self._notify()
 
@@ -241,7 +241,7 @@ def _unfinished() -> RuntimeError:
 
 
 def _reported(failure: BaseException) -> Exception:
-    """What ended the application, as the error of its response: nothing that would end the process."""
+    """Return the application's failure as the error of its response: one that does not end the process."""
     if isinstance(failure, Exception):
         return failure
     if isinstance(failure, Stopped) and isinstance(failure.reason, Exception):
@@ -257,9 +257,9 @@ def _headers(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 def _came_from_a_lost_caller(error: BaseException) -> bool:
-    """Whether this is a CallerGoneError or was raised for one, as Starlette's ClientDisconnect is.
+    """Return whether this is a CallerGoneError or was caused by one, such as Starlette's ClientDisconnect.
 
-    A task group's error came from a lost caller if all that failed in the group did.
+    For the error of a task group, all its errors must be.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(_came_from_a_lost_caller(one) for one in error.exceptions)

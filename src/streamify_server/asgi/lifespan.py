@@ -15,16 +15,16 @@ Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[Any]]
 Mode = Literal["auto", "on", "off"]
 
-# How long an application may take to stop when the interpreter ends, in seconds.
+# Seconds for an application to stop at the end of the interpreter.
 _STOP_WITHIN = 2.0
 
 _log = logging.getLogger("streamify_server.asgi")
 
 
 class Lifespan:
-    """Starts an application before its first request, and stops it when the interpreter ends.
+    """Starts an application before its first request, and stops it when the interpreter exits.
 
-    Everything happens on the event loop of the requests. A process has one; tests may have several, and start
+    Everything runs on the event loop of the requests. A process has one; tests may have several and start
     the application on each.
     """
 
@@ -36,10 +36,10 @@ class Lifespan:
         )
 
     async def state(self) -> dict[str, Any]:
-        """A copy for one request of the state that the application made on startup.
+        """Return a copy, for one request, of the state that the application created on startup.
 
         Raises:
-            LifespanError: The application says that it could not start; the next request tries again.
+            LifespanError: The application reported that it could not start; the next request tries again.
         """
         if self._mode == "off":
             return {}
@@ -50,7 +50,7 @@ class Lifespan:
             atexit.register(cycle.stop_at_exit)
         cycle = self._cycles[loop]
         try:
-            # Shielded: a deadline that ends this request must not end the application's startup.
+            # Shielded: the deadline of this request must not cancel the application's startup.
             await asyncio.shield(cycle.started)
         except LifespanError:
             if self._cycles.get(loop) is cycle:

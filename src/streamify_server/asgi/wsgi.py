@@ -23,13 +23,13 @@ def streaming_wsgi(
 ) -> StreamingHandler:
     """Make a WSGI application a streaming Lambda handler.
 
-    The application runs on the calling thread, so that the deadline interrupts it. What its iterable yields
-    goes out as a chunk at once, and its `close` is called whatever ends the response. The environ, built by
+    The application runs on the calling thread, so that the deadline can interrupt it. Each item of its
+    iterable is sent as a chunk at once, and its `close` is always called at the end. The environ, built by
     a2wsgi, has the Lambda event and context as `environ["aws.event"]` and `environ["aws.context"]`.
 
     Args:
         app: A WSGI application (PEP 3333).
-        root_path: Where the application is mounted, such as "/v1" for a stage that stands in its URLs.
+        root_path: Where the application is mounted, such as "/v1" if the URLs contain a stage.
         **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
@@ -87,7 +87,7 @@ class _Call:
         self._chunks = iter(self._iterable)
 
     def response(self) -> HttpResponse:
-        """Status and headers, once the application has said them: at the latest with its first chunk."""
+        """Return status and headers once the application has set them, at the latest with its first chunk."""
         try:
             for chunk in self._chunks:
                 if chunk:

@@ -1,7 +1,7 @@
-"""Started by streamify-wrapper in the place of the managed runtime's bootstrap.
+"""Started by streamify-wrapper instead of the managed runtime's bootstrap.
 
-It lies beside the runtime: in the layer as /opt/streamify/launch.py, in a package as
-streamify_server/deploy/launch.py. Nothing of the function's may be imported before the runtime is.
+It is next to the runtime: /opt/streamify/launch.py in the layer, streamify_server/deploy/launch.py in a
+package. The runtime must be imported before anything of the function.
 """
 
 import os
@@ -17,7 +17,7 @@ PACKAGES = {"streamify_server", "awslambdaric", "simplejson"}
 
 
 class Ours:
-    """Finds the runtime's packages, and nothing else, in the runtime's folders."""
+    """Finds only the runtime's packages, in the runtime's folders."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -25,7 +25,7 @@ class Ours:
 
 
 def start() -> None:
-    """Import the runtime, then make the search path that of the managed runtime, then run the function."""
+    """Import the runtime, set the search path of the managed runtime, and run the function."""
     # Where Python has put this file's folder belongs that of the managed bootstrap.
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -4,14 +4,14 @@
     python -m streamify_server.deploy.layer --each build/streamify-layer.zip
     python -m streamify_server.deploy.layer --python 3.13 --architecture arm64 build/streamify-layer.zip
 
-The layer holds `streamify-wrapper`, the server half of this package, and what it runs on: awslambdaric,
-simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric and simplejson are private
-to it: they lie in a folder that no function searches. awslambdaric's native extension is left out, because
-the runtime does its own HTTP. One layer can serve several Python versions and both architectures:
-simplejson's accelerators lie side by side, and the interpreter picks its own.
+The layer contains `streamify-wrapper`, the server half of this package, and its dependencies: awslambdaric,
+simplejson and snapshot-restore-py, in the tested versions. awslambdaric and simplejson are private to it:
+they are in a folder that functions do not search. awslambdaric's native extension is left out, because the
+runtime does its own HTTP. One layer can serve several Python versions and both architectures: it contains
+all of simplejson's accelerators, and the interpreter picks its own.
 
-/opt is read-only on Lambda, so bytecode has to be in the layer: each Python version that it is meant for has
-to be on this machine. Without --python it is meant for every supported version that is.
+/opt is read-only on Lambda, so the bytecode must be in the layer: every Python version that the layer
+supports must be installed on this machine. Without --python, these are all supported versions found here.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PINS = {"awslambdaric": "4.2.2", "simplejson": "4.3.0", "snapshot-restore-py": "
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 SCRIPTS = ("streamify-wrapper", "bootstrap")
-PRIVATE = "streamify"  # the folder of what the runtime runs on
+PRIVATE = "streamify"  # the folder of the runtime's dependencies
 # What a function might import, beside this package itself; the rest is private to the runtime.
 SHARED = "snapshot_restore_py"
 # What serves development machines and never a function.
@@ -57,20 +57,20 @@ def build(
     *,
     os_only: bool = False,
 ) -> None:
-    """Write the layer to `output`; the same wheels and interpreters give the same bytes.
+    """Write the layer to `output`, reproducibly: the same wheels and interpreters give the same bytes.
 
     Args:
         output: The zip file to write.
-        wheels: Wheels of awslambdaric, simplejson and snapshot-restore-py; several of one package for several
-            Python versions and architectures.
-        interpreters: Python interpreters of the versions that the layer is meant for; each compiles the
-            bytecode of its version.
-        os_only: Add the bootstrap of an OS-only runtime. AWS's runtime interface emulator, at least, prefers
+        wheels: Wheels of awslambdaric, simplejson and snapshot-restore-py; there can be several of one
+            package, for several Python versions and architectures.
+        interpreters: Python interpreters of the supported versions; each compiles the bytecode of its
+            version.
+        os_only: Add the bootstrap of an OS-only runtime. At least AWS's runtime interface emulator prefers
             /opt/bootstrap to that of a managed runtime, so a layer for managed runtimes must not have one.
 
     Raises:
-        LayerError: A pinned package has no wheel, or one of another version; this package is not installed;
-            or an interpreter cannot compile.
+        LayerError: A wheel of a pinned package is missing or has another version; this package is not
+            installed; or an interpreter cannot compile.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -110,7 +110,7 @@ def _stage(root: Path, wheels: list[Path], scripts: Iterable[str]) -> None:
 
 
 def _stage_metadata(folder: Path) -> None:
-    """Version and licence of this package, for `importlib.metadata` and for whoever opens the layer."""
+    """Add version and licence of this package, for `importlib.metadata` and for people who open the layer."""
     try:
         distribution = importlib.metadata.distribution("streamify")
     except importlib.metadata.PackageNotFoundError:
@@ -124,7 +124,7 @@ def _stage_metadata(folder: Path) -> None:
 
 
 def _serves(name: str) -> bool:
-    """Whether a file of a wheel goes into the layer: code, simplejson's accelerators, version and licence."""
+    """Return whether a file of a wheel belongs in the layer: code, simplejson's accelerators, metadata."""
     folder, _, rest = name.partition("/")
     if folder.endswith(".dist-info"):
         return rest == "METADATA" or "LICENSE" in rest or "NOTICE" in rest
@@ -134,7 +134,7 @@ def _serves(name: str) -> bool:
 
 
 def _compile(root: Path, interpreter: str) -> None:
-    # Unchecked hashes: no time stamp, which would make each build differ, and no look at the source on start.
+    # Unchecked hashes: time stamps would make each build differ, and checked ones read the source on start.
     command = [interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     folders = [str(root / name) for name in ("python", PRIVATE)]
     done = subprocess.run(
@@ -161,7 +161,7 @@ def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[s
         The wheels for each Python version.
 
     Raises:
-        LayerError: pip failed; it has said why on stderr.
+        LayerError: pip failed; its reason is on stderr.
     """
     pins = [f"{name}=={version}" for name, version in PINS.items()]
     found = {}
@@ -180,7 +180,7 @@ def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[s
 
 
 def find_interpreters(pythons: Iterable[str]) -> dict[str, str]:
-    """The interpreters of these versions on this machine: on PATH, else pyenv's."""
+    """Find the interpreters of these versions on this machine: on PATH, or pyenv's."""
     found = {}
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for python in pythons:
@@ -208,7 +208,7 @@ def _interpreters(wanted: Sequence[str] | None) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the layer as the command line says; print its size, and for which versions of Python it is."""
+    """Build the layer as the command line says; print its size and the supported Python versions."""
     parser = argparse.ArgumentParser(prog="python -m streamify_server.deploy.layer", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("output", type=Path, help="the zip file to write")

@@ -1,4 +1,4 @@
-"""What observers are told while functions run: small values, in order, from one thread."""
+"""The events for observers while functions run: small values, in order, from one thread."""
 
 import builtins
 import json
@@ -39,7 +39,7 @@ class ResponseStarted:
 
 @dataclass(frozen=True, slots=True)
 class ChunkProduced:
-    """A piece of the response left the function."""
+    """The function sent a piece of the response."""
 
     function: str
     request_id: str
@@ -50,7 +50,7 @@ class ChunkProduced:
 
 @dataclass(frozen=True, slots=True)
 class InvocationEnded:
-    """The invocation is over, for the function's part; `error` is the JSON of what went wrong."""
+    """The function's part of the invocation is over; `error` is the JSON of the error, if any."""
 
     function: str
     request_id: str
@@ -78,7 +78,7 @@ class LogWritten:
 
 @dataclass(frozen=True, slots=True)
 class FaultInjected:
-    """An injected fault has met a request; `effect` says in words what it did to the response."""
+    """An injected fault was applied; `effect` describes what it did to the response."""
 
     function: str
     request_id: str
@@ -93,10 +93,10 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class InvocationRecord:
-    """One invocation in retrospect; `bytes` and `chunks` count what the function produced.
+    """A past invocation; `bytes` and `chunks` count what the function produced.
 
     Times are in seconds: `started` since the epoch, the others since `started`. `error_type` is Lambda's type
-    for an error, often "Runtime.Unknown"; `error_name` and `error_message` are the error's own.
+    for an error, often "Runtime.Unknown"; `error_name` and `error_message` are those of the error itself.
     """
 
     function: str
@@ -119,7 +119,7 @@ class InvocationRecord:
 
 @dataclass(slots=True)
 class _Invocation:
-    """What is known of an invocation so far; a record of it is made when somebody asks."""
+    """What is known about an invocation so far; a record is made only when one is asked for."""
 
     started: InvocationStarted
     content_type: str | None = None
@@ -160,7 +160,7 @@ class _Invocation:
 
 
 class History:
-    """The last invocations and log lines of each function, kept from the events, within a bound of memory."""
+    """The last invocations and log lines of each function, collected from the events, in bounded memory."""
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ class History:
         return [written.line for written in self._lines.get(function, ())]
 
     def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
-        """The log lines of all functions, and what faults did, from a moment on and in order."""
+        """Return the log lines of all functions and the effects of faults since a time, in order."""
         told: list[LogWritten | FaultInjected] = list(self._faults)
         for lines in self._lines.values():
             told += lines
@@ -215,7 +215,7 @@ class History:
         return None
 
     def produced(self, function: str, request_id: str, now: float, pieces: Sequence[bytes]) -> None:
-        """Pieces of a response have left a function."""
+        """A function has sent pieces of a response."""
         if kept := self._find(function, request_id):
             if kept.first is None:
                 kept.first = now
@@ -241,7 +241,7 @@ class History:
 
 
 def _own_words(error: bytes) -> tuple[str | None, str | None]:
-    """The name and the message in the JSON of an error, as far as it has them."""
+    """Return the name and the message in the JSON of an error, if present."""
     try:
         fields = json.loads(error)
     except ValueError:

@@ -1,7 +1,6 @@
-"""Faults on demand: a plan of what goes wrong with a response, and the pure logic that carries it out.
+"""Injected faults: what goes wrong with a response, and the logic that applies it, without I/O.
 
-`Script` turns the body of a response, as it would be sent, into what is sent instead: pieces of it, stalls,
-a cut.
+`Script` turns the body of a response into what is sent instead: pieces of it, stalls, a cut.
 """
 
 import random
@@ -28,39 +27,39 @@ _RANDOM_MAX = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong with one response; plans can be combined, and no field set is no fault.
+    """A fault of one response; fields can be combined, and without any field there is no fault.
 
-    Counts of bytes and frames are those of the response's body as it is sent: of event-stream bytes for
-    InvokeWithResponseStream, of plain body bytes for Invoke and Function URLs (where a frame is a piece of
-    the body).
+    Bytes and frames are counted in the body of the response as it is sent: event-stream bytes for
+    InvokeWithResponseStream, plain body bytes for Invoke and Function URLs (where a frame is a piece of the
+    body).
 
     Args:
-        error: The request is refused and the function not run: the name of a modelled error, such as
+        error: Refuse the request without running the function, with the name of a modelled error, such as
             "ServiceException" or "TooManyRequestsException", or a bare HTTP status of 400 to 599.
-        retry_after: Seconds in the Retry-After header that goes with `error`.
-        delay_headers: Seconds for which the head of the response is held back.
-        stall_after: After so many bytes nothing more is sent for `stall_seconds`.
-        stall_seconds: None stalls until the caller hangs up.
-        cut_after: After so many bytes the connection is cut, inside of a frame unless the number is a
-            boundary.
-        cut_after_frames: After so many frames the connection is cut.
-        cut_after_chunks: After so many chunks of the handler's the connection is cut, so that each of them
-            arrives whole. In a verified stream these are its data frames, else the pieces in which the
-            response left the function. For streamed responses only.
-        cut: "fin" closes the connection, "rst" resets it, "clean" ends the HTTP response as if it were whole.
-        drop_end: The end event (InvokeComplete) is not sent.
-        flip_bit: The number of a bit that is inverted: bit `n % 8` of byte `n // 8`.
-        exception: An exception frame of this type and message is sent in place of the end event.
-        error_frame: An error frame of this code and message is sent in place of the end event.
-        error_code: The end event has this ErrorCode.
-        error_details: The end event has these ErrorDetails.
-        reframe: The payload is split into frames anew: "bytes" of one byte, "random" sizes, "coalesced" up
-            to 1 MiB.
-        rechunk: The body is split into HTTP chunks anew, each sent on its own, in the same ways.
+        retry_after: The seconds in the Retry-After header of `error`.
+        delay_headers: Delay the head of the response by this many seconds.
+        stall_after: After this many bytes, send nothing for `stall_seconds`.
+        stall_seconds: None stalls until the caller disconnects.
+        cut_after: Cut the connection after this many bytes: inside a frame unless that is a boundary.
+        cut_after_frames: Cut the connection after this many frames.
+        cut_after_chunks: Cut the connection after this many chunks of the handler, each of which arrives
+            completely. In a verified stream these are its data frames, otherwise the pieces that the function
+            sent. For streamed responses only.
+        cut: "fin" closes the connection, "rst" resets it, "clean" ends the HTTP response as if it were
+            complete.
+        drop_end: Do not send the end event (InvokeComplete).
+        flip_bit: Invert the bit with this number: bit `n % 8` of byte `n // 8`.
+        exception: Send an exception frame with this type and message instead of the end event.
+        error_frame: Send an error frame with this code and message instead of the end event.
+        error_code: The ErrorCode of the end event.
+        error_details: The ErrorDetails of the end event.
+        reframe: Split the payload into other frames: "bytes" of one byte, "random" sizes, "coalesced" up to
+            1 MiB.
+        rechunk: Split the body into other HTTP chunks, sent one by one, in the same ways.
         seed: Makes "random" repeatable.
 
     Raises:
-        ValueError: A field that cannot be.
+        ValueError: A field is invalid.
     """
 
     error: str | int | None = None
@@ -124,7 +123,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Send nothing for some seconds; None: until the caller hangs up."""
+    """Send nothing for some seconds; None: until the caller disconnects."""
 
     seconds: float | None
 
@@ -140,7 +139,7 @@ Action = Send | Stall | Cut
 
 
 class FaultQueue:
-    """The plans for the next invocations of each function, in the order in which they were made."""
+    """The queued faults for the next invocations of each function."""
 
     def __init__(self) -> None:
         self._plans: dict[str, deque[tuple[Fault, int | None]]] = {}
@@ -152,7 +151,7 @@ class FaultQueue:
         self._plans.pop(function, None)
 
     def take(self, function: str) -> Fault | None:
-        """The plan for one invocation that begins now."""
+        """Return the fault for an invocation that begins now."""
         plans = self._plans.get(function)
         if not plans:
             return None

@@ -1,4 +1,4 @@
-"""One invocation, from the caller's request to its outcome: where a function's response meets its caller."""
+"""One invocation, from the caller's request to its outcome: connects a function's response to its caller."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ _ALLOWANCE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a caller asked for."""
+    """The caller's request."""
 
     function: Function
     request_id: str
@@ -42,9 +42,9 @@ class Call:
 class Outcome:
     """How an invocation ended for Lambda.
 
-    `error` is the JSON of the error as the function or Lambda wrote it. `in_response` says that it came
-    after the response had begun, and so cannot be its payload; `in_trailers`, that the function itself
-    reported it so.
+    `error` is the JSON of the error as written by the function or by Lambda. `in_response` means that it
+    occurred after the response had begun, and so cannot be its payload; `in_trailers` means that the function
+    itself reported it there.
     """
 
     status: Status
@@ -59,7 +59,7 @@ class Outcome:
 def failure(
     error_type: str, message: str, *, status: Status = "error", request_id: str | None = None
 ) -> Outcome:
-    """An outcome that Lambda itself reports; with a request id, in the form it has for lost runtimes."""
+    """Return an outcome that Lambda itself reports; with a request id, in its format for lost runtimes."""
     if request_id:
         message = f"RequestId: {request_id} Error: {message}"
     error = json.dumps({"errorType": error_type, "errorMessage": message}, separators=(",", ":"))
@@ -67,7 +67,7 @@ def failure(
 
 
 class ResponseTooLargeError(Exception):
-    """The function's response is over the limit of the invoke mode."""
+    """The function's response exceeds the limit of the invoke mode."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"Exceeded maximum allowed payload size ({limit} bytes).")
@@ -127,7 +127,7 @@ class Invocation:
         """The function sends pieces, none empty; returns when there is room for the next.
 
         Raises:
-            ResponseTooLargeError: More than this mode of invocation may carry; what fits is delivered.
+            ResponseTooLargeError: It exceeds the limit of the invoke mode; what fits is delivered.
         """
         size, room = sum(map(len, batch)), self._limit - self._bytes
         fitting = batch if size <= room else _first_bytes(batch, room)
@@ -204,7 +204,7 @@ class Invocation:
         return self.outcome
 
     def detach(self) -> None:
-        """The caller has gone; the function runs on and is not told, as on AWS."""
+        """The caller has disconnected; the function keeps running without being notified, as on AWS."""
         self._channel.detach()
 
 

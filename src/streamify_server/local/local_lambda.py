@@ -40,24 +40,24 @@ _ACCOUNT = re.compile(r"\d{12}")
 class LocalLambda:
     """A streaming Lambda on 127.0.0.1, for development and tests.
 
-    Every function runs in processes of its own, one for each concurrent invocation, and is reached with
-    boto3 or any other AWS SDK by its endpoint URL. Nothing outlives the `with` block, however it ends.
+    Every function runs in its own processes, one for each concurrent invocation. Use boto3 or any other AWS
+    SDK with the endpoint URL. Everything is stopped at the end of the `with` block, however it ends.
 
     Args:
         region_name: The region in ARNs and in the functions' environment.
         account_id: The account in ARNs.
-        stream_errors: How a failed stream ends for its caller. "observed": as captured on AWS, with nothing
-            that tells it from a whole one. "documented": with ErrorCode and ErrorDetails in the end event.
-        concurrency: Concurrent invocations of all functions; one more is refused with 429.
-        pacing: Stream as fast as Lambda does and no faster: 6 MB at full speed, then 2 MB/s.
-        tls: Serve https, with a certificate that clients made with `client_kwargs` trust.
+        stream_errors: How a failed stream ends for its caller. "observed": as captured on AWS, where it looks
+            like a complete one. "documented": with ErrorCode and ErrorDetails in the end event.
+        concurrency: The maximum number of concurrent invocations of all functions; others get a 429.
+        pacing: Limit the bandwidth as Lambda does: 6 MB at full speed, then 2 MB/s.
+        tls: Serve https, with a certificate that clients with `client_kwargs` trust.
         port: The port of the Lambda API; 0 takes a free one.
         host: The address that the Lambda API, Function URLs and the inspector listen on; "0.0.0.0" lets
-            containers and other machines in. Any of them can then invoke the functions, which run with your
-            rights; `Host` headers may be addresses, names without a dot and names in `.internal`.
-        denied: Actions, such as "lambda:GetPolicy" or "apigateway:GET", whose reads are refused with
+            containers and other machines connect. Any of them can then invoke the functions, which run with
+            your permissions; `Host` headers may be addresses, names without a dot and names in `.internal`.
+        denied: Actions, such as "lambda:GetPolicy" or "apigateway:GET", that are refused with
             AccessDeniedException.
-        log: Called with each log line of every function, from the emulator's thread; `print` will do.
+        log: Called with each log line of every function, from the emulator's thread; for example `print`.
 
     >>> with LocalLambda() as aws:
     ...     aws.add_function("hello", handler="app.handler", code="examples")
@@ -107,7 +107,7 @@ class LocalLambda:
         return f"<LocalLambda {where}, {names}>"
 
     def start(self) -> Self:
-        """Start serving; does nothing if it already does.
+        """Start serving; do nothing if it is already running.
 
         Raises:
             ModuleNotFoundError: The extra `local` is not installed.
@@ -119,7 +119,7 @@ class LocalLambda:
         return self
 
     def stop(self) -> None:
-        """End every function process and stop serving; does nothing if it already has."""
+        """Stop every function process and stop serving; do nothing if it is not running."""
         with self._lock:
             if self._thread is not None:
                 self._end()
@@ -151,25 +151,24 @@ class LocalLambda:
 
         Args:
             name: Its name: letters, digits, `-` and `_`, at most 64.
-            handler: "module.function" of a Python function, or what the runtime in `command` takes for one.
-            code: The directory that the process starts in and finds its code in.
-            command: The command that runs any other Runtime API client; without it a Python runtime runs the
+            handler: "module.function" of a Python function, or the handler for the runtime in `command`.
+            code: The directory with the code, which is the working directory of the process.
+            command: A command that runs another Runtime API client; by default a Python runtime runs the
                 handler.
-            layers: Zip archives that are unpacked into a folder which stands for /opt.
-            environment: Variables of the function; nothing but PATH, HOME and the like is inherited. With
+            layers: Zip archives to unpack into a folder that is used as /opt.
+            environment: Variables of the function; only PATH, HOME and the like are inherited. With
                 AWS_LAMBDA_EXEC_WRAPPER a Python function starts as on Lambda: the wrapper, `/opt/...` or
-                `/var/task/...`, runs in place of the runtime.
-            timeout: Seconds until an invocation is ended and its process killed, up to 1,800 (AWS documents
-                900).
-            memory_size: In MB; a process that uses more during an invocation is ended as on Lambda (Linux).
-                None reports 128 to the function and limits nothing.
-            concurrency: The function's reserved concurrency: one more concurrent invocation is refused with
-                429.
-            aliases: Qualifiers besides "$LATEST" under which the function can be invoked.
+                `/var/task/...`, runs instead of the runtime.
+            timeout: Seconds after which an invocation is ended and its process killed, up to 1,800 (AWS
+                documents 900).
+            memory_size: In MB; a process that uses more during an invocation is killed as on Lambda (Linux).
+                None reports 128 to the function and sets no limit.
+            concurrency: The function's reserved concurrency; further concurrent invocations get a 429.
+            aliases: Qualifiers besides "$LATEST" with which the function can be invoked.
             description: Shown by the control plane.
 
         Raises:
-            ValueError: A name, directory, timeout or handler that cannot be.
+            ValueError: The name, directory, timeout or handler is invalid.
         """
         function = make_function(
             name=name,
@@ -199,7 +198,7 @@ class LocalLambda:
         return opt
 
     def restart_function(self, name: str) -> None:
-        """Let the next invocations start on new processes, with the code as it is now.
+        """Use new processes for the next invocations, with the current code.
 
         Raises:
             KeyError: There is no such function.
@@ -224,25 +223,25 @@ class LocalLambda:
 
         Args:
             name: The function.
-            invoke_mode: "RESPONSE_STREAM" passes a response on as it comes; "BUFFERED", the default on AWS
-                too, expects one JSON object.
+            invoke_mode: "RESPONSE_STREAM" sends a response as it arrives; "BUFFERED", also the default on
+                AWS, expects one JSON object.
             auth_type: "AWS_IAM" verifies that requests are signed with the keys in `client_kwargs`.
-            cors: Which other origins may call it, and how; the URL answers their preflights and adds the
-                CORS headers.
-            pass_origins: Origins, "https://app.example" or "*" for any, whose requests and preflights are
-                passed on to the application, which answers CORS itself. Others are refused.
-            empty_body: What becomes of a streamed prelude without a body byte: "hang", as seen on AWS, until
-                the caller hangs up, or "end".
-            granted: What the resource policy grants everybody with auth_type "NONE"; without both of
-                "lambda:InvokeFunctionUrl" and "lambda:InvokeFunction" the URL answers 403.
+            cors: Which other origins may call it, and how; the URL answers their preflight requests and adds
+                the CORS headers.
+            pass_origins: Origins, "https://app.example" or "*" for any, whose requests and preflight requests
+                are passed on to the application, which handles CORS itself. Others are refused.
+            empty_body: What happens to a streamed prelude without a body: "hang", as seen on AWS, until the
+                caller disconnects, or "end".
+            granted: What the resource policy grants to everybody with auth_type "NONE"; unless it contains
+                both "lambda:InvokeFunctionUrl" and "lambda:InvokeFunction", the URL responds with 403.
             port: The port to listen on; 0 takes a free one.
 
         Returns:
-            The URL, with a slash at its end.
+            The URL, with a slash at the end.
 
         Raises:
             KeyError: There is no such function.
-            ValueError: An argument that cannot be.
+            ValueError: An argument is invalid.
         """
         check_list("granted", granted)
         for permission in granted:
@@ -277,22 +276,22 @@ class LocalLambda:
         empty_body: Literal["hang", "end"] = "hang",
         port: int = 0,
     ) -> str:
-        """Open a REST API of API Gateway whose every path goes to the function by proxy integration.
+        """Open a REST API of API Gateway with a proxy integration of all paths with the function.
 
         Args:
             name: The function.
-            response_transfer_mode: "STREAM" passes a response on as it comes and needs a prelude in its first
-                16 KB; "BUFFERED" expects one JSON object.
+            response_transfer_mode: "STREAM" sends a response as it arrives and requires a prelude in its
+                first 16 KB; "BUFFERED" expects one JSON object.
             pass_origins: As for `function_url`.
             empty_body: As for `function_url`.
             port: The port to listen on; 0 takes a free one.
 
         Returns:
-            The URL, with a slash at its end.
+            The URL, with a slash at the end.
 
         Raises:
             KeyError: There is no such function.
-            ValueError: An argument that cannot be.
+            ValueError: An argument is invalid.
         """
         check_one_of("response_transfer_mode", response_transfer_mode, "BUFFERED", "STREAM")
         check_one_of("empty_body", empty_body, "hang", "end")
@@ -313,19 +312,19 @@ class LocalLambda:
         return self._loop.run(self._running.open_front(Front(**fields), port))
 
     def inject(self, name: str, fault: Fault, times: int | None = None) -> None:
-        """Let something go wrong with the next invocations of a function.
+        """Inject a fault into the next invocations of a function.
 
-        Plans queue up: `inject("fn", Fault(error="TooManyRequestsException"), times=2)` followed by another
-        plan throttles two invocations and then does what the other says.
+        Faults are queued: after `inject("fn", Fault(error="TooManyRequestsException"), times=2)` another call
+        applies from the third invocation on.
 
         Args:
             name: The function.
-            fault: What goes wrong.
-            times: With how many invocations; None: with all, until `clear_faults`.
+            fault: The fault.
+            times: The number of invocations; None: all, until `clear_faults`.
 
         Raises:
             KeyError: There is no such function.
-            ValueError: An argument that cannot be.
+            ValueError: An argument is invalid.
         """
         self._known(name)
         if not isinstance(fault, Fault):
@@ -334,11 +333,11 @@ class LocalLambda:
         self._call(self._running.service.faults.add, name, fault, times)
 
     def clear_faults(self, name: str) -> None:
-        """Let the next invocations of a function go well."""
+        """Remove all queued faults of a function."""
         self._call(self._running.service.faults.clear, self._known(name))
 
     def invocations(self, name: str) -> list[InvocationRecord]:
-        """The last 1,000 invocations of a function, fewer if their payloads exceed 64 MiB, oldest first.
+        """Return the last 1,000 invocations of a function (payloads up to 64 MiB in all), oldest first.
 
         Raises:
             KeyError: There is no such function.
@@ -346,9 +345,9 @@ class LocalLambda:
         return self._call(self._running.service.history.invocations, self._known(name))
 
     def logs(self, name: str) -> list[str]:
-        """The last 10,000 log lines of a function, fewer if they are long, Lambda's own among them.
+        """Return the last 10,000 log lines of a function, including Lambda's own.
 
-        At most 64 Mi characters are kept; a line that goes on without an end is told in pieces.
+        At most 64 Mi characters are kept; a line of excessive length is split.
 
         Raises:
             KeyError: There is no such function.
@@ -372,16 +371,16 @@ class LocalLambda:
         return self._servers is not None
 
     def open_requests(self, patience: float = 0.0) -> list[str]:
-        """The requests, "POST /path", whose responses their callers have neither read to the end nor closed.
+        """Return the requests, "POST /path", whose responses were neither read to the end nor closed.
 
-        Of responses that were sent whole, those are seen that are held by urllib3 (so boto3) or aiohttp in
-        this process, or, on Linux, that lie unread in a socket of any program.
+        Responses that were sent completely are found if urllib3 (and so boto3) or aiohttp holds them in this
+        process, or, on Linux, if they are unread in a socket of any program.
 
         Args:
-            patience: Seconds to wait for responses that are about to be over.
+            patience: Seconds to wait for responses that are about to end.
         """
         give_up = time.monotonic() + patience
-        # That a caller has hung up, or has read, is seen by looking only.
+        # Nothing notifies us that a caller has disconnected or read everything: poll.
         while (left := self._left_open()) and time.monotonic() < give_up:
             time.sleep(_LOOK_SECONDS)
         return [f"{request.method} {request.target}" for request in left]
@@ -399,10 +398,10 @@ class LocalLambda:
         return self._call(lambda: self._running.service.process_ids)
 
     def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
-        """What the functions have logged since a moment, and what faults did, in order; also after `stop`.
+        """Return log lines of the functions and effects of faults since a time, in order; also after `stop`.
 
         Args:
-            moment: Seconds since the epoch.
+            moment: The time in seconds since the epoch.
         """
         with self._lock:
             return (
@@ -412,7 +411,7 @@ class LocalLambda:
             )
 
     def subscribe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
-        """Have a function called with every event, from the emulator's thread; it must not block.
+        """Call a function with every event, from the emulator's thread; it must not block.
 
         Returns:
             A function that ends the subscription.
@@ -429,14 +428,14 @@ class LocalLambda:
         return end
 
     def inspector(self, *, port: int = 0, payloads: bool = True) -> str:
-        """Serve the stream inspector, a page that shows live when each chunk left a function.
+        """Serve the stream inspector, a page that shows live when a function sent each chunk.
 
         Args:
             port: Its port; 0 takes a free one.
-            payloads: Whether it shows what payloads and responses say, or only times and sizes.
+            payloads: Whether it shows the content of payloads and responses, or only times and sizes.
 
         Returns:
-            The URL of the page; it holds a token: anyone who has the URL can read the page.
+            The URL of the page. It contains a token: anyone who has the URL can read the page.
 
         Raises:
             OSError: The port is taken.
@@ -445,12 +444,12 @@ class LocalLambda:
 
     @property
     def endpoint_url(self) -> str:
-        """The URL of the Lambda API: what boto3 takes as `endpoint_url`."""
+        """The URL of the Lambda API, for boto3's `endpoint_url`."""
         return self._running.service.endpoint_url
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
-        """What a client needs: endpoint, region, dummy credentials and trust, under boto3's names."""
+        """boto3's arguments for a client: endpoint, region, dummy credentials and certificate."""
         trusted = {"verify": str(self._authority.path)} if self._authority else {}
         return {
             **trusted,
@@ -526,7 +525,7 @@ class LocalLambda:
 
 
 def all_made() -> "list[LocalLambda]":
-    """Every LocalLambda of this process that is still referenced."""
+    """Return every LocalLambda of this process that is still referenced."""
     return list(_made)
 
 

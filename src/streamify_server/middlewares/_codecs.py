@@ -1,4 +1,4 @@
-"""Content codings as incremental transforms: every chunk that goes in comes out at once, decodable so far."""
+"""Content codings as incremental transforms: each chunk is flushed, so that it can be decoded at once."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ class Compressor(Protocol):
     """Compresses one body."""
 
     def feed(self, chunk: bytes, /) -> bytes:
-        """The chunk compressed, whole: a reader can decode it before the next one comes."""
+        """Compress and flush a chunk: a reader can decode it before the next one arrives."""
 
     def flush(self) -> bytes:
-        """What makes all that was fed so far readable."""
+        """Return the bytes that make everything fed so far decodable."""
 
     def finish(self) -> bytes:
-        """What ends the compressed body."""
+        """Return the end of the compressed body."""
 
 
 def compressor(coding: str, options: Mapping[str, Any], *, flush: bool = True) -> Compressor:
-    """A fresh compressor for one body.
+    """Return a new compressor for one body.
 
     Args:
         coding: "zstd", "br", "gzip" or "deflate".
-        options: Its settings, on top of the defaults.
-        flush: Give every chunk out at once; False compresses a whole body a little better.
+        options: Settings that override the defaults.
+        flush: Flush after every chunk; False compresses a whole body a little better.
     """
     settings = {**_DEFAULTS[coding], **options}
     if coding == "zstd":

@@ -51,7 +51,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 class Violation:
-    """One thing that is wrong: where (a JSON pointer), by which keyword of the schema, and in words."""
+    """One violation: where (a JSON pointer), of which keyword of the schema, and a message."""
 
     __slots__ = ("keyword", "message", "pointer")
 
@@ -62,7 +62,7 @@ class Violation:
 
 
 class InvalidError(ValueError):
-    """A value that its schema does not allow; `violations` has all that is wrong, at most 100."""
+    """A value that its schema does not allow; `violations` lists at most 100 violations."""
 
     def __init__(self, violations: list[Violation]) -> None:
         self.violations = violations
@@ -72,12 +72,12 @@ class InvalidError(ValueError):
 def compiled(
     option: str, schema: Mapping[str, Any], formats: Mapping[str, Callable[[str], bool]]
 ) -> Callable[[Any], None]:
-    """A function that raises InvalidError for what this schema does not allow.
+    """Return a function that raises InvalidError for values that this schema does not allow.
 
     Raises:
         ModuleNotFoundError: jsonschema-rs is not installed.
         ValueError: It is not a JSON Schema of a known draft, or has a keyword or format that this draft does
-            not know.
+            not define.
     """
     try:
         import jsonschema_rs
@@ -131,7 +131,7 @@ def _violation(error: Any) -> Violation:
 
 
 def _check_keywords(option: str, schema: Mapping[str, Any]) -> None:
-    """Refuse a keyword that would be ignored: it is misspelt, or of another draft."""
+    """Refuse a keyword that would be ignored because it is misspelt or belongs to another draft."""
     draft = next((name for name in _BY_DRAFT if name in str(schema.get("$schema", ""))), "2020-12")
     known: set[str] = set()
     for name, keywords in _BY_DRAFT.items():
@@ -163,7 +163,7 @@ def _subschemas(pointer: str, schema: Any) -> Iterator[tuple[str, Mapping[str, A
 
 
 class _References:
-    """What references within a schema refer to."""
+    """Resolves references within a schema."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -220,10 +220,10 @@ def _without_alternatives(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Preparation:
-    """Makes of a value what its schema says: types coerced, defaults filled in; a copy where it changes.
+    """Prepares a value for its schema: coerces types and fills in defaults, in a copy where it changes.
 
-    It looks at `type`, `default`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf` and
-    `$ref` within the schema, and not into alternatives such as `anyOf`, which may not apply.
+    It uses `type`, `default`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf` and
+    `$ref` within the schema, but not alternatives such as `anyOf`, which may not apply.
     """
 
     def __init__(self, schema: Mapping[str, Any], *, coerce: bool, defaults: bool) -> None:
@@ -234,7 +234,7 @@ class Preparation:
         self._defaults = defaults
 
     def __call__(self, value: Any) -> Any:
-        """The value, prepared.
+        """Return the prepared value.
 
         Raises:
             InvalidError: It is nested too deeply.
@@ -278,7 +278,7 @@ class Preparation:
         ]
 
     def _parts(self, schema: Any) -> list[Mapping[str, Any]]:
-        """A schema and all that applies together with it."""
+        """Return a schema and all schemas that apply together with it."""
         if (known := self._known_parts.get(id(schema))) is not None:
             return known
         waiting: list[Any] = [schema]
@@ -296,7 +296,7 @@ class Preparation:
 
 
 def coerced(value: Any, wanted: str | list[str]) -> Any:
-    """The value as the first of these JSON types that it can become; unchanged if it is one, or cannot."""
+    """Coerce the value to the first possible of these JSON types; leave it if it has one or none fits."""
     types = [wanted] if isinstance(wanted, str) else wanted
     if any(_is(value, name) for name in types):
         return value

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Setting = bool | Mapping[str, Any]
 
-# Compressed already; another coding on top costs time and wins nothing.
+# Already compressed; another coding would cost time and save nothing.
 _COMPRESSED = re.compile(
     r"(image/(?!svg\+xml|bmp)|audio/|video/|font/woff|application/(zip|gzip|zstd|x-7z|x-bzip|x-xz|vnd\.rar|"
     r"vnd\.apache\.parquet|vnd\.openxmlformats))",
@@ -30,23 +30,22 @@ _WHOLE = (str, bytes, bytearray, memoryview)
 class http_content_encoding:
     """Compresses the body of an HTTP response in the coding that the caller prefers.
 
-    A stream stays a stream: every chunk is flushed, so that server-sent events are not delayed. Text and
-    bytes that are whole are compressed whole, and left as they are if that does not make them smaller. Left
-    alone are bare streams, 204, 206 and 304, HEAD, responses with a Content-Encoding or `Cache-Control:
-    no-transform`, and media types that are compressed already.
+    A stream stays a stream: every chunk is flushed, so that server-sent events are not delayed. Complete text
+    and bytes are compressed as a whole, and left unchanged if that does not make them smaller. Not compressed
+    are bare streams, responses with status 204, 206 or 304, responses to HEAD, responses with a
+    Content-Encoding or `Cache-Control: no-transform`, and media types that are already compressed.
 
-    Register it first: `after` runs in reverse, so it then sees the response as the other middlewares leave
-    it.
+    Register it first: `after` hooks run in reverse order, so it then gets the response last.
 
     Args:
         br: Brotli: True, False, or its settings `quality`, `lgwin` and `lgblock`.
         gzip: True, False, or its setting `level`.
         deflate: True, False, or its setting `level`.
         zstd: Zstandard: True, False, or its setting `level`.
-        override_preferred_encoding: Codings to choose from first, in this order, whatever order the caller
-            prefers among those that it accepts.
+        override_preferred_encoding: Codings to try first, in this order, regardless of the caller's order
+            among those that it accepts.
 
-    `br` and `zstd` come with the extra `compress`; without it they are not offered unless asked for.
+    `br` and `zstd` need the extra `compress`; without it they are used only if asked for.
 
     Raises:
         TypeError: A setting is unknown.
@@ -91,7 +90,7 @@ class http_content_encoding:
         self._first = list(override_preferred_encoding)
 
     def after(self, request: Request) -> None:
-        """Compress the body if it can be, and say so."""
+        """Compress the body if possible, and set Content-Encoding."""
         response = request.response
         if not isinstance(response, HttpResponse) or not self._concerns(request, response):
             return
@@ -150,7 +149,7 @@ class http_content_encoding:
 
 
 def _usable(coding: str, given: Setting | None) -> Mapping[str, Any] | None:
-    """The settings of a coding, or None if it is switched off or, unless asked for, not installed."""
+    """Return the settings of a coding; None if it is switched off, or not installed and not asked for."""
     if given is False:
         return None
     settings = given if isinstance(given, Mapping) else {}

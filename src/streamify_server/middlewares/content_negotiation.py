@@ -1,4 +1,4 @@
-"""What the caller accepts."""
+"""Content negotiation."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _Best = Callable[["str | None", "Sequence[str] | None"], "list[str]"]
 class http_content_negotiation:
     """Reads Accept, Accept-Charset, Accept-Encoding and Accept-Language (RFC 9110, 12.5), best first.
 
-    The results stand in `request.internal` for other middlewares and, where the context takes attributes, on
-    the context for the handler: `preferred_charsets`, `preferred_encodings`, `preferred_languages`,
+    The results are stored in `request.internal` for other middlewares and, if the context accepts attributes,
+    on the context for the handler: `preferred_charsets`, `preferred_encodings`, `preferred_languages`,
     `preferred_media_types` (lists), and `preferred_charset` and so on (the best of each, or None).
 
-    There are four options; the first three exist for each of charset, encoding, language and media type.
+    There are four options; the first three exist for charset, encoding, language and media type.
 
     Args:
-        parse_charsets: Read the header; and so on.
-        available_charsets: What can be served; None takes what the caller says.
-        default_to_first_charset: Take the first of those if none is accepted.
-        fail_on_mismatch: Answer 406 if nothing that is available is accepted.
+        parse_charsets: Whether to read the header; likewise for the others.
+        available_charsets: What can be served; None accepts what the caller asks for.
+        default_to_first_charset: Use the first available one if none is accepted.
+        fail_on_mismatch: Respond with 406 if nothing that is available is accepted.
 
     Raises:
         TypeError: An option has the wrong type.
-        ValueError: An available encoding is not a content coding that this package knows.
+        ValueError: An available encoding is not a content coding that this package supports.
 
     Example:
         >>> from streamify_server import streaming_handler

@@ -21,29 +21,29 @@ _SAFELISTED = frozenset({"accept", "accept-language", "content-language", "conte
 
 
 class http_cors:
-    """Sets the CORS headers of HTTP responses, and can answer preflight requests by itself.
+    """Sets the CORS headers of HTTP responses, and can answer preflight requests itself.
 
-    A header that the response has already stays. Without `origin` or `origins` no origin is allowed.
+    Headers that the response already has are kept. Without `origin` or `origins`, no origin is allowed.
 
     Args:
         credentials: Allow cookies and authorization headers.
         disable_before_preflight_response: Leave OPTIONS requests to the handler; False answers them with 204.
         headers: Value of Access-Control-Allow-Headers.
         methods: Value of Access-Control-Allow-Methods, such as "GET,POST".
-        get_origin: Decides in place of `origin` and `origins`: called with the request's Origin, returns the
-            value of Access-Control-Allow-Origin, or None for none.
-        origin: The one origin that is allowed, or "*".
-        origins: Origins that are allowed; `*` in one stands for part of a host name, as in "https://*.example.com".
+        get_origin: Used instead of `origin` and `origins`: a function that takes the request's Origin and
+            returns the value of Access-Control-Allow-Origin, or None to omit it.
+        origin: The allowed origin, or "*".
+        origins: Allowed origins; `*` matches part of a host name, as in "https://*.example.com".
         expose_headers: Value of Access-Control-Expose-Headers.
         max_age: Seconds for which a preflight may be cached.
-        request_headers: Headers that a preflight may ask for; one that asks for another is answered without
-            CORS headers.
+        request_headers: Headers that a preflight may ask for; if it asks for another one, the response has
+            no CORS headers.
         request_methods: Methods that a preflight may ask for.
-        cache_control: Value of Cache-Control on the answers to OPTIONS requests.
+        cache_control: Value of Cache-Control in responses to OPTIONS requests.
         vary: Added to Vary.
 
     Raises:
-        ValueError: An option's value cannot stand in a header.
+        ValueError: An option's value is not valid in a header.
 
     Example:
         >>> from streamify_server.middlewares import http_cors
@@ -109,7 +109,7 @@ class http_cors:
     on_error = after
 
     def allowed_origin(self, incoming: str | None) -> str | None:
-        """The value of Access-Control-Allow-Origin for a request with this Origin."""
+        """Return the value of Access-Control-Allow-Origin for a request with this Origin."""
         return self._allowed(incoming, self._credentials)
 
     def _allowed(self, incoming: str | None, credentials: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""Events and responses in the log, within bounds."""
+"""Log events and responses, up to a limit."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _LAMBDA_CONTEXT = (
     "client_context",
 )
 _EXECUTION_CONTEXT = ("tenant_id",)
-# What is under a name, in lower case: None takes all of it away.
+# Names in lower case and what to remove below them; None removes everything.
 PathTree = dict[str, "PathTree | None"]
 
 WITHHELD = "[withheld]"
 
 
 class input_output_logger:
-    """Logs every event, and every response once its body has ended; the body is streamed past, not kept.
+    """Logs every event, and every response when its body has ended; the body still streams.
 
-    Of an event and of a body at most `max_bytes` are seen; what is longer is logged as the beginning of its
-    text, and the message says `"truncated": true`.
+    At most `max_bytes` of an event and of a body are logged; of longer ones only the beginning of the text,
+    with `"truncated": true` in the message.
 
     Args:
         logger: Called with each message, a dict: `{"event": ...}`, then `{"response": ...}`; or an object
@@ -44,12 +44,12 @@ class input_output_logger:
             By default a message is printed as one line of JSON.
         execution_context: Add `tenant_id` of the context.
         lambda_context: Add the other attributes of the context, such as `aws_request_id`.
-        omit_paths: What is left out, such as "event.headers.authorization", "event.items.[].token" or
-            "response.body.password", upper or lower case; or a list of names, such as
-            `["event", "a.dotted.name"]`. A path into a body of JSON text is followed; a body
-            that was cut or is not JSON is withheld, because what it holds cannot be found.
-        mask: Stands in place of what is left out; None drops the key as well.
-        max_bytes: Bytes of a body, and of an event as JSON, that are logged.
+        omit_paths: Values not to log, such as "event.headers.authorization", "event.items.[].token" or
+            "response.body.password", ignoring case; or a list of names, such as
+            `["event", "a.dotted.name"]`. Paths may lead into a body of JSON text; a body that was truncated
+            or is not JSON is then not logged at all, because the values cannot be found in it.
+        mask: Logged instead of these values; None removes the keys too.
+        max_bytes: The maximum number of logged bytes of a body, and of an event as JSON.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -96,12 +96,12 @@ class input_output_logger:
         self._tell(request, {"event": logged}, truncated)
 
     def after(self, request: Request) -> None:
-        """Follow the body."""
+        """Record the beginning of the body."""
         tap = request.internal[self._key] = _Tap(self._max_bytes)
         request.transform_body(tap)
 
     def on_error(self, request: Request) -> None:
-        """Follow the body of what answers the error, in place of the one that failed."""
+        """Record the body of the response to the error instead of the one that failed."""
         request.internal.pop(self._key, None)
         if request.response is not None:
             self.after(request)
@@ -137,7 +137,7 @@ class input_output_logger:
 
 
 class _Tap:
-    """A transform that changes nothing and keeps the beginning."""
+    """A transform that changes nothing and keeps the beginning of the body."""
 
     __slots__ = ("_kept", "_limit", "total")
 
@@ -167,9 +167,7 @@ class _Tap:
 
 
 def _bounded(value: Any, limit: int) -> tuple[Any, bool]:
-    """The value if its JSON has at most `limit` characters, else the beginning of that JSON; and whether
-    it was cut.
-    """
+    """Return the value, or the beginning of its JSON if that has more than `limit` characters; and which."""
     kept: list[str] = []
     room = limit
     try:
@@ -198,7 +196,7 @@ def _print(message: dict[str, Any]) -> None:
 
 
 def path_tree(paths: Iterable[str | Sequence[str]]) -> PathTree:
-    """The paths, text with dots or lists of names, as a tree; one that is the beginning of another wins."""
+    """Return the paths, dotted text or lists of names, as a tree; a path includes all paths below it."""
     tree: PathTree = {}
     split = [path.split(".") if isinstance(path, str) else path for path in paths]
     for path in sorted(split, key=len):
@@ -212,10 +210,10 @@ def path_tree(paths: Iterable[str | Sequence[str]]) -> PathTree:
 
 
 def redacted(value: Any, tree: PathTree | None, mask: str | None) -> Any:
-    """A copy without what the tree names, masked or left out; `value` stays as it was.
+    """Return a copy in which the values named by the tree are masked or removed.
 
-    Names match whatever their case, as those of header fields do. JSON text is looked into; other text that
-    the tree leads into is withheld, because what it holds cannot be found.
+    Names match regardless of case, like those of header fields. JSON text is parsed; other text that the
+    tree leads into is removed as a whole, because the values cannot be found in it.
     """
     if tree is None:
         return WITHHELD if mask is None else mask

@@ -1,4 +1,4 @@
-"""Form bodies with files, multipart/form-data (RFC 7578)."""
+"""Parse forms with files, multipart/form-data (RFC 7578)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class FilePart:
     """A file of a form.
 
     Attributes:
-        filename: As the caller says, without directories; it may hold anything, so never use it as a path.
-        mimetype: As the caller says.
+        filename: As given by the caller, without directories; may contain anything: never use it as a path.
+        mimetype: As given by the caller.
         encoding: Its Content-Transfer-Encoding.
         content: The bytes.
     """
@@ -58,19 +58,17 @@ class FilePart:
 class http_multipart_body_parser:
     """Replaces the body of the event with a dict of its fields: text, or `FilePart`s.
 
-    A field that is there several times is a list, and so is always one whose name ends with `[]` (the dict's
-    key is without it). A request of another type is answered with 415, a body that is not such a form with
-    422, one beyond a limit with 413 (all of them are `HttpError`, for `http_error_handler`). It comes with
-    the extra `multipart`.
+    A repeated field becomes a list, and so does every field whose name ends with `[]` (which is removed from
+    the key). The middleware raises an `HttpError` (for `http_error_handler`): 415 for another media type, 422
+    for a malformed form, 413 if a limit is exceeded. It needs the extra `multipart`.
 
     Args:
-        charset: The charset of fields that do not name one.
-        disable_content_type_check: Leave it to the parser to find out; there has to be a boundary all the
-            same.
-        disable_content_type_error: Leave a request of another type alone instead of answering 415.
+        charset: The charset of fields that do not specify one.
+        disable_content_type_check: Parse regardless of the media type; a boundary is still required.
+        disable_content_type_error: Leave requests of another media type unchanged instead of raising 415.
         limits: Any of `field_name_size`, `field_size` and `file_size` (bytes), `fields`, `files`, `parts`,
             `header_pairs` (for each part).
-        max_bytes: Largest body in bytes, unpacked.
+        max_bytes: The largest body in bytes, decompressed.
 
     Raises:
         ModuleNotFoundError: python-multipart is not installed.
@@ -153,7 +151,7 @@ def _within(number: int, limit: int, problem: str) -> None:
 def _parts(
     boundary: str, body: bytes, most: int, most_headers: int
 ) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Header fields and content of each part."""
+    """Return header fields and content of each part."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser
 
@@ -191,7 +189,7 @@ def _parts(
 
 
 def _filename(disposition: Mapping[str, str], content_type: str) -> str | None:
-    """The name of a file, without directories; None if the part is text."""
+    """Return the name of a file, without directories; None if the part is text."""
     name = disposition.get("filename")
     extended = disposition.get("filename*", "").split("'", 2)
     if len(extended) == 3:  # charset'language'percent-encoded (RFC 8187)

@@ -1,4 +1,4 @@
-"""HTTP events of one shape: their keys, and the names of their headers."""
+"""Normalize HTTP events: their keys, and the names of their headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._options import check_options
 if TYPE_CHECKING:
     from streamify_server.middleware import Request
 
-# Names whose canonical form is not that of a capital after each hyphen, as their RFCs write them.
+# Names whose canonical form in the RFCs is not a capital after each hyphen.
 _NAMES = """
     ALPN C-PEP C-PEP-Info CalDAV-Timezones Content-ID Content-MD5 DASL DAV DNT ETag GetProfile HTTP2-Settings
     Last-Event-ID MIME-Version NEL Optional-WWW-Authenticate Sec-WebSocket-Accept Sec-WebSocket-Extensions
@@ -22,17 +22,17 @@ _NAMES = """
 """
 _IRREGULAR = {name.lower(): name for name in _NAMES.split()}
 _CACHED_NAMES = 1024
-_CACHED_LENGTH = 100  # characters; longer names would let a caller fill the memory
+_CACHED_LENGTH = 100  # characters; callers could fill the memory with longer names
 
 
 class http_event_normalizer:
-    """Gives HTTP events the keys that they lack.
+    """Adds missing keys to HTTP events.
 
     `queryStringParameters`, `pathParameters` and, in format 1.0, `multiValueQueryStringParameters` are then
     always dicts.
 
-    The snake-case keys of VPC Lattice get their camel-case names too. Events that did not come over HTTP stay
-    as they are.
+    Events of VPC Lattice get camel-case keys in addition to their snake-case ones. Events that did not come
+    over HTTP are left unchanged.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -45,7 +45,7 @@ class http_event_normalizer:
     """
 
     def before(self, request: Request) -> None:
-        """Complete the event."""
+        """Add the missing keys."""
         if not is_http(request.event):
             return
         event = dict(request.event)
@@ -63,12 +63,12 @@ class http_event_normalizer:
 
 
 class http_header_normalizer:
-    """Writes the names of an event's headers in one case, and fills in defaults.
+    """Normalizes the case of an event's header names, and fills in defaults.
 
     Args:
-        canonical: "Content-Type" in place of "content-type".
-        default_headers: Headers for requests that lack them; a list as value has several values.
-        normalize_header_key: Makes a name in place of both: called with the name and `canonical`.
+        canonical: Use "Content-Type" instead of "content-type".
+        default_headers: Headers to add to requests that lack them; a list gives several values.
+        normalize_header_key: A function of the name and `canonical` that returns the normalized name.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -112,7 +112,7 @@ class http_header_normalizer:
 
 
 def normalized_name(name: str, canonical: bool) -> str:
-    """The name in lower case or in canonical form."""
+    """Return the name in lower case or in canonical form."""
     lower = name.lower()
     if not canonical:
         return lower

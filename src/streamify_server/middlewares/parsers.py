@@ -1,4 +1,4 @@
-"""Request bodies of JSON and forms as values, and path parameters as text."""
+"""Parse request bodies of JSON and forms, and decode path parameters."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class http_json_body_parser:
-    """Replaces the body of the event with the JSON value that it holds.
+    """Replaces the body of the event with its JSON value.
 
-    A request of another type is answered with 415, a body that is not JSON with 422, one that is too large
-    with 413, and broken base64 or gzip with 400 (all of them are `HttpError`, for `http_error_handler`). NaN,
-    Infinity and text that is not Unicode are not JSON. A request without body and Content-Type, or with a
-    method that has no body, is left alone.
+    The middleware raises an `HttpError` (for `http_error_handler`): 415 for another media type, 422 for a
+    body that is not JSON, 413 for one that is too large, 400 for invalid base64 or gzip. NaN, Infinity and
+    text that is not Unicode are not JSON. Requests without body and Content-Type, or with a method that has
+    no body, are left unchanged.
 
     Args:
-        reviver: Called with the key and value of every member, innermost first (an int in arrays, "" for the
-            whole); what it returns takes the member's place.
-        disable_content_type_check: Parse whatever the Content-Type says.
-        disable_content_type_error: Leave a request of another type alone instead of answering 415.
-        max_bytes: Largest body in bytes, unpacked.
-        max_depth: Deepest nesting of arrays and objects.
+        reviver: Called with the key and value of every member, innermost first (the key is an int in arrays,
+            and "" for the whole value); its return value replaces the member.
+        disable_content_type_check: Parse regardless of the Content-Type.
+        disable_content_type_error: Leave requests of another media type unchanged instead of raising 415.
+        max_bytes: The largest body in bytes, decompressed.
+        max_depth: The deepest nesting of arrays and objects.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -81,17 +81,17 @@ class http_json_body_parser:
 class http_urlencode_body_parser:
     """Replaces the body of the event with a dict of its fields.
 
-    A field that is there several times is a list.
+    A repeated field becomes a list.
 
-    A request of another type is answered with 415, a body that is not a form with 422, one that is too large
-    with 413 (all of them are `HttpError`, for `http_error_handler`). A request without body and Content-Type,
-    or with a method that has no body, is left alone.
+    The middleware raises an `HttpError` (for `http_error_handler`): 415 for another media type, 422 for a
+    malformed form, 413 for one that is too large. Requests without body and Content-Type, or with a method
+    that has no body, are left unchanged.
 
     Args:
-        disable_content_type_check: Parse whatever the Content-Type says.
-        disable_content_type_error: Leave a request of another type alone instead of answering 415.
-        max_bytes: Largest body in bytes, unpacked.
-        max_fields: Most fields in a form.
+        disable_content_type_check: Parse regardless of the Content-Type.
+        disable_content_type_error: Leave requests of another media type unchanged instead of raising 415.
+        max_bytes: The largest body in bytes, decompressed.
+        max_fields: The largest number of fields.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -126,10 +126,10 @@ class http_urlencode_body_parser:
 
 
 class http_urlencode_path_parser:
-    """Undoes the percent-encoding of the event's `pathParameters`.
+    """Decodes the percent-encoded `pathParameters` of the event.
 
-    What is not percent-encoded UTF-8 is answered with 400 (an `HttpError`, for `http_error_handler`). HTTP
-    APIs decode path parameters themselves; use it for REST APIs and behind `http_router`.
+    For anything but percent-encoded UTF-8 it raises a 400 (an `HttpError`, for `http_error_handler`). HTTP
+    APIs decode path parameters themselves; use it for REST APIs and inside `http_router`.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -151,7 +151,7 @@ class http_urlencode_path_parser:
 
 
 def parsed(text: str, max_depth: int) -> Any:
-    """The JSON value of this text.
+    """Return the value of this JSON text.
 
     Raises:
         HttpError: 422 if it is not JSON, or nested too deeply.
@@ -173,7 +173,7 @@ def parsed(text: str, max_depth: int) -> Any:
 
 
 def fields(form: str, max_fields: int) -> dict[str, str | list[str]]:
-    """The fields of a form, in order.
+    """Return the fields of a form, in order.
 
     Raises:
         HttpError: 413 if there are more than `max_fields`, 422 if one is not percent-encoded UTF-8.
