@@ -1,4 +1,4 @@
-"""`streamify doctor`: its arguments and what it prints. What it does is in `streamify_client.doctor`."""
+"""`streamify doctor`: arguments and output; `streamify_client.doctor` does the work."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red", "unknown": "cyan"}
 @click.option("--region", "region_name", help="The AWS region.")
 @click.option("--profile", "profile_name", help="The AWS profile.")
 def doctor(target: str, *, as_json: bool, no_download: bool, **given: Any) -> None:
-    """Say what keeps a deployed function or URL from streaming, and what to do about it.
+    """Find out what keeps a deployed function or URL from streaming, and what to do about it.
 
     FN is a function's name or ARN, and URL a Function URL or one of API Gateway. Nothing is changed, and
     nothing is invoked without --invoke.

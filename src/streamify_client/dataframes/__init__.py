@@ -1,1 +1,1 @@
-"""Data frames of a stream."""
+"""Read streams into data frames."""

@@ -1,4 +1,4 @@
-"""The readers for asyncio: the library reads in a thread of its own."""
+"""The readers for asyncio: the library reads in its own thread."""
 
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack, overload
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AsyncStreams(Protocol):
-    """A client, as far as readers are concerned."""
+    """What readers need of a client."""
 
     def stream(
         self, function: str, payload: Payload = None, **options: Unpack[StreamOptions]
@@ -32,7 +32,7 @@ def _read(client: AsyncStreams, function: str, payload: Payload, reading: _frame
 
 
 class AsyncReaders:
-    """The readers of `AsyncStreamClient`: ``await`` them, or with a `chunksize` iterate by ``async for``."""
+    """The readers of `AsyncStreamClient`: ``await`` them, or use ``async for`` with a `chunksize`."""
 
     @overload
     def read_csv(

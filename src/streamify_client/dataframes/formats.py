@@ -1,7 +1,7 @@
-"""Data frames out of a stream that is read by blocking calls: what the sync and the async readers share.
+"""Read data frames from a stream with blocking calls: shared by the sync and the async readers.
 
-For each format there is a function for the whole and a generator for chunks. Both open the stream and close
-it, and neither ends normally unless the whole response came.
+For each format there is a function for the whole and a generator for chunks. Both open and close the stream,
+and neither ends normally unless the whole response arrived.
 """
 
 import inspect
@@ -32,13 +32,13 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Batches(Protocol[T_co]):
-    """What a reader needs of a view: not the items one by one, but all that one read brought."""
+    """What a reader needs of a view: all items of one read together."""
 
     def batches(self) -> Iterator[Any]:
         """Iterate over lists of items."""
 
     def joined(self) -> Iterator[T_co]:
-        """Iterate over text or bytes, with all that one read brought as one item."""
+        """Iterate over text or bytes, with the data of each read as one item."""
 
 
 class Readable(AbstractContextManager["Readable"], Protocol):
@@ -65,11 +65,11 @@ class Readable(AbstractContextManager["Readable"], Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reader's call, its arguments checked.
+    """One call of a reader, with validated arguments.
 
     Attributes:
-        stream_options: What `StreamClient.stream` is to get.
-        read: Makes a frame, or an iterator over frames, of a stream.
+        stream_options: The options for `StreamClient.stream`.
+        read: Reads a stream into a frame, or into an iterator over frames.
         chunked: Whether it is an iterator.
     """
 
@@ -131,11 +131,11 @@ def polars(kind: str, options: Options) -> Reading:
 
 
 def _split(wanted_by: str, options: Options, library: Callable[..., Any]) -> tuple[Options, Options]:
-    """Part the options of a stream from those of the library that reads.
+    """Separate the options of the stream from those of the library.
 
     Raises:
-        ConfigurationError: An option is neither's; or, where the library takes options of any name, it looks
-            like one of ours that is spelled wrong.
+        ConfigurationError: An option belongs to neither; or, if the library accepts options of any name, it
+            looks like a misspelled option of ours.
     """
     ours = {name: value for name, value in options.items() if name in StreamOptions.__annotations__}
     theirs = {name: value for name, value in options.items() if name not in ours}
@@ -149,7 +149,7 @@ def _split(wanted_by: str, options: Options, library: Callable[..., Any]) -> tup
 
 
 def _parameters(function: Callable[..., Any]) -> set[str] | None:
-    """Return the names of a function's parameters; None if it takes others, too, or does not tell."""
+    """Return the names of a function's parameters; None if it accepts others too, or they are unknown."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):
@@ -183,7 +183,7 @@ def _csv_whole(stream: Readable, options: Options) -> Any:
 
 
 def _csv_chunks(stream: Readable, chunksize: int, options: Options) -> Iterator[Any]:
-    """Read so many rows at a time, as they come."""
+    """Read the given number of rows at a time, as they arrive."""
     pandas = _require_pandas("read_csv")
     with stream:
         source = _csv_source(stream, options)
@@ -194,7 +194,7 @@ def _csv_chunks(stream: Readable, chunksize: int, options: Options) -> Iterator[
 
 
 def _csv_source(stream: Readable, options: Options) -> IO[Any]:
-    """Give pandas text, which it reads as it comes; bytes only where it wants to make the text itself."""
+    """Return the source for pandas: text, read as it arrives; bytes only if pandas must decode them."""
     if options.get("engine") == "pyarrow":
         return stream.as_file(full_reads=True)  # type: ignore[return-value]
     if options.get("compression") not in (None, "infer"):
@@ -203,7 +203,7 @@ def _csv_source(stream: Readable, options: Options) -> IO[Any]:
 
 
 def _exhaust(source: IO[Any]) -> None:
-    """Read on to the end, so that a response that is not whole raises whatever the parser looked at."""
+    """Read to the end, so that an incomplete response raises even if the parser stopped earlier."""
     while source.read(65536):
         pass
 
@@ -215,7 +215,7 @@ def _json_lines_whole(stream: Readable, options: Options) -> Any:
 
 
 def _json_lines_chunks(stream: Readable, chunksize: int, options: Options) -> Iterator[Any]:
-    """Read so many lines at a time, as they come; the index counts on."""
+    """Read the given number of lines at a time, as they arrive; the index continues."""
     with stream:
         lines, seen = _lines(stream), 0
         while chunk := list(islice(lines, chunksize)):
@@ -239,7 +239,7 @@ def _parse_lines(stream: Readable, lines: list[str], first: int, options: Option
 
 
 def _blame_line(lines: Iterable[str], first: int) -> str | None:
-    """Find the first line that is not JSON: pandas says only that there is one."""
+    """Find the first line that is not JSON: pandas only reports that there is one."""
     for number, line in enumerate(lines, first):
         try:
             json.loads(line)
@@ -255,21 +255,21 @@ def _arrow_whole(stream: Readable, options: Options) -> Any:
 
 
 def _arrow_batches(stream: Readable, options: Options) -> Iterator[Any]:
-    """Read each record batch into a frame, as they come."""
+    """Read each record batch into a frame, as they arrive."""
     with stream:
         for batch in stream.to_arrow():
             yield batch.to_pandas(**options)
 
 
 def _parquet_whole(stream: Readable, limit: int, options: Options) -> Any:
-    """Read the file into one frame; Parquet begins at its end, so all of it comes first."""
+    """Read the file into one frame; Parquet's index is at the end, so the whole file is received first."""
     pandas = _require_pandas("read_parquet")
     with closing(_spool(stream, limit)) as file:
         return pandas.read_parquet(file, **options)
 
 
 def _parquet_chunks(stream: Readable, chunksize: int, limit: int, options: Options) -> Iterator[Any]:
-    """Read so many rows of the file at a time."""
+    """Read the given number of rows at a time."""
     parquet = require("pyarrow.parquet", "read_parquet", "arrow")
     with closing(_spool(stream, limit)) as spool, parquet.ParquetFile(spool) as file:
         for batch in file.iter_batches(batch_size=chunksize, **options):
@@ -277,7 +277,7 @@ def _parquet_chunks(stream: Readable, chunksize: int, limit: int, options: Optio
 
 
 def _spool(stream: Readable, limit: int) -> IO[bytes]:
-    """Keep a body in memory as far as the limit goes, and on disk beyond it."""
+    """Keep a body in memory up to the limit, and on disk beyond it."""
     file = tempfile.SpooledTemporaryFile(max_size=limit)  # noqa: SIM115  (the caller closes it)
     try:
         with stream:
@@ -296,7 +296,7 @@ def _polars_whole(stream: Readable, kind: str, options: Options) -> Any:
     with stream:
         if kind == "arrow":
             return _from_arrow(polars, stream.to_arrow(), options)
-        # Polars reads all of a file object, and panics when that raises: it gets the bytes instead.
+        # Polars reads a whole file object, and panics if reading it raises: pass the bytes instead.
         body = b"".join(stream.iter_bytes().joined())
     return _POLARS_READERS[kind](polars)(body, **options)
 

@@ -1,4 +1,4 @@
-"""Blocking readers over streams of asyncio: a thread that asks the event loop for each chunk."""
+"""Blocking readers for asyncio streams: a thread that asks the event loop for each chunk."""
 
 import asyncio
 import concurrent.futures
@@ -24,9 +24,9 @@ _END: Any = object()
 
 
 class LoopStream:
-    """An asynchronous stream as a thread sees it: each step runs in the event loop, and the thread waits.
+    """An asynchronous stream for use in a thread: each step runs in the event loop while the thread waits.
 
-    So the function is read no faster than the thread reads: what one read brought is on its way at a time.
+    So the response is read no faster than the thread consumes it, one read at a time.
     """
 
     def __init__(self, stream: AsyncResponseStream, loop: asyncio.AbstractEventLoop) -> None:
@@ -73,7 +73,7 @@ class LoopStream:
         self._call(self._stream.aclose())
 
     def abort(self) -> None:
-        """In the event loop: free the stream, and let the thread's next step, or the one it is in, raise."""
+        """In the event loop: free the stream, and make the thread's current or next step raise."""
         with self._lock:
             self._aborted = True
             pending = self._pending
@@ -99,25 +99,25 @@ class LoopStream:
 
 
 class LoopView(Generic[T]):
-    """A view of an asynchronous stream as a thread sees it: one step in the event loop for each read."""
+    """A view of an asynchronous stream for use in a thread: one step in the event loop for each read."""
 
     def __init__(self, view: AsyncView[T], call: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._view = view
         self._call = call
 
     def batches(self) -> Iterator[list[T]]:
-        """Iterate over lists of items: all that one read brought."""
+        """Iterate over lists of items, one list for each read."""
         while items := self._call(self._view.next_batch()):
             yield items
 
     def joined(self) -> Iterator[T]:
-        """Iterate over text or bytes, with all that one read brought as one item."""
+        """Iterate over text or bytes, with the data of each read as one item."""
         while data := self._call(self._view.next_joined()):
             yield data
 
 
 async def read_in_thread(stream: AsyncResponseStream, read: Callable[[Any], T]) -> T:
-    """Read all of a stream by blocking calls."""
+    """Read a whole stream with blocking calls."""
     source, worker = LoopStream(stream, running_loop()), Worker()
     try:
         return await worker.run(partial(read, source), on_cancel=source.abort)
@@ -126,7 +126,7 @@ async def read_in_thread(stream: AsyncResponseStream, read: Callable[[Any], T]) 
 
 
 class AsyncFrames:
-    """Iterates over frames that a thread makes; ``break`` frees the connection at once."""
+    """Iterates over frames that a thread produces; ``break`` frees the connection at once."""
 
     def __init__(self, stream: AsyncResponseStream, read: Callable[[Any], Generator[Any]]) -> None:
         self._stream: AsyncResponseStream | None = stream

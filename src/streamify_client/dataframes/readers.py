@@ -1,4 +1,4 @@
-"""Readers: a function's response as a data frame, whole or in chunks as they come."""
+"""Readers: a function's response as a data frame, as a whole or in chunks as they arrive."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack, overload
@@ -17,7 +17,7 @@ PolarsFormat = Literal["arrow", "csv", "jsonl", "parquet"]
 
 
 class Streams(Protocol):
-    """A client, as far as readers are concerned."""
+    """What readers need of a client."""
 
     def stream(
         self, function: str, payload: Payload = None, **options: Unpack[StreamOptions]
@@ -33,8 +33,9 @@ def _read(client: Streams, function: str, payload: Payload, reading: _frames.Rea
 class Readers:
     """The readers of `StreamClient`.
 
-    Options that `StreamClient.stream` knows go to it (``qualifier``, ``encoding``, timeouts...), all others
-    to the library that reads. Nothing is returned, and no iterator ends normally, unless all has come.
+    The options of `StreamClient.stream` are passed to it (``qualifier``, ``encoding``, timeouts...), all
+    others to the library. Readers return, and their iterators end normally, only if the whole response
+    arrived.
     """
 
     @overload
@@ -55,11 +56,11 @@ class Readers:
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            chunksize: Return an iterator over frames of so many rows, each as soon as its rows have come.
+            chunksize: Return an iterator over frames of this many rows, each as soon as its rows arrived.
             **options: Those of `stream`, and those of ``pandas.read_csv``.
 
         Raises:
-            StreamifyError: See `streamify_client.errors`; also when the response was cut between two rows.
+            StreamifyError: See `streamify_client.errors`; also if the response was cut between two rows.
 
         Example:
             >>> for frame in client.read_csv("report", chunksize=10_000):  # doctest: +SKIP
@@ -85,7 +86,7 @@ class Readers:
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            chunksize: Return an iterator over frames of so many lines, each as soon as they have come.
+            chunksize: Return an iterator over frames of this many lines, each as soon as they arrived.
             **options: Those of `stream`, and those of ``pandas.read_json``.
 
         Raises:
@@ -111,12 +112,12 @@ class Readers:
     def read_arrow(
         self: Streams, function: str, payload: Payload = None, *, batches: bool = False, **options: Any
     ) -> Any:
-        """Read an Arrow IPC stream into a pandas frame; `ResponseStream.to_arrow` gives it to others.
+        """Read an Arrow IPC stream into a pandas frame; for other libraries see `ResponseStream.to_arrow`.
 
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            batches: Return an iterator over frames, one for each record batch, as they come.
+            batches: Return an iterator over frames, one for each record batch, as they arrive.
             **options: Those of `stream`, and those of ``pyarrow.Table.to_pandas``.
         """
         return _read(self, function, payload, _frames.arrow(batches, options))
@@ -152,13 +153,13 @@ class Readers:
         spool_limit: int = _frames.SPOOL_LIMIT,
         **options: Any,
     ) -> Any:
-        """Read Parquet into a pandas frame. The file's index stands at its end, so all of it comes first.
+        """Read Parquet into a pandas frame. Its index is at the end, so the whole file is received first.
 
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            chunksize: Return an iterator over frames of so many rows.
-            spool_limit: How many bytes are kept in memory; a larger file goes to a temporary one.
+            chunksize: Return an iterator over frames of this many rows.
+            spool_limit: How many bytes to keep in memory; a larger file is written to a temporary file.
             **options: Those of `stream`, and those of ``pandas.read_parquet``, or with a `chunksize` of
                 ``pyarrow.parquet.ParquetFile.iter_batches``.
         """
@@ -177,8 +178,8 @@ class Readers:
         Args:
             function: As for `stream`.
             payload: As for `stream`.
-            format: What the function sends: an Arrow IPC stream, which is read as it comes, or "csv",
-                "jsonl" or "parquet".
+            format: The format of the response: "arrow" for an Arrow IPC stream, which is read as it arrives,
+                "csv", "jsonl" or "parquet".
             **options: Those of `stream`, and those of ``polars.DataFrame``, ``read_csv``, ``read_ndjson`` or
                 ``read_parquet``.
         """

@@ -1,7 +1,7 @@
 """A thread for a reader that blocks while it waits for the event loop.
 
-It has a thread to itself: in the loop's own pool a few readers would hold every thread while they wait for a
-name to be looked up, which needs one.
+It is not one of the loop's own pool: there a few readers could occupy all threads while they wait for a name
+lookup, which needs one.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ T = TypeVar("T")
 
 
 class Worker:
-    """One thread that takes one step after the other."""
+    """One thread that runs one step after the other."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="streamify")
 
     async def run(self, step: Callable[[], T], on_cancel: Callable[[], object] | None = None) -> T:
-        """Take a step. A task that is cancelled waits for the end of the step, so that none goes on unseen.
+        """Run a step. A cancelled task waits for the end of the step, so that none continues unnoticed.
 
         Args:
-            step: What to do in the thread.
-            on_cancel: How to hasten the step's end.
+            step: The function to run in the thread.
+            on_cancel: Called on cancellation to make the step end soon.
         """
         future = self._executor.submit(step)
         try:
@@ -37,7 +37,7 @@ class Worker:
             raise
 
     def end(self, last: Callable[[], object] | None = None) -> None:
-        """Let the thread go, after a last step."""
+        """End the thread after a last step."""
         if last is not None:
             self._executor.submit(last)
         self._executor.shutdown(wait=False)

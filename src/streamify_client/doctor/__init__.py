@@ -1,4 +1,4 @@
-"""What is wrong with a deployed stream, in sentences: `streamify doctor` as a function.
+"""Find out why a deployed function does not stream: `streamify doctor` as a function.
 
 >>> from streamify_client import doctor
 >>> report = doctor.examine("report", region_name="eu-central-1")  # doctest: +SKIP

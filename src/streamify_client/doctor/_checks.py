@@ -1,4 +1,4 @@
-"""What the answers of AWS's APIs mean for a stream: pure, from facts to findings.
+"""What the responses of AWS's APIs mean for a stream: from facts to findings, without I/O.
 
 Sources: https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html,
 https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html,
@@ -116,7 +116,7 @@ def _account(facts: Facts) -> str:
 
 
 def bare_name(function: str) -> str:
-    """The name of a function, without ARN and qualifier."""
+    """Return the name of a function, without ARN and qualifier."""
     name = function.partition("function:")[2] or function
     return name.partition(":")[0]
 

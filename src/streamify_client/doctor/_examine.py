@@ -1,4 +1,4 @@
-"""`examine`: ask, judge, and on request invoke."""
+"""`examine`: read the configuration, judge it, and optionally invoke the function."""
 
 from typing import Any
 
@@ -21,21 +21,21 @@ def examine(
     session: Any = None,
     **options: Any,
 ) -> Report:
-    """Examine a deployed function or URL, and say what keeps it from streaming.
+    """Examine a deployed function or URL, and report what keeps it from streaming.
 
-    Nothing is invoked unless `invoke` is true, and nothing is ever changed. What the caller may not read
-    becomes an "unknown" finding that names the permission.
+    Nothing is invoked unless `invoke` is true, and nothing is ever changed. If a permission is missing, there
+    is an "unknown" finding that names it.
 
     Args:
         target: A function's name or ARN, or a URL: a Function URL or one of API Gateway.
-        function: The function behind a URL, where the URL does not say it.
-        invoke: Invoke the function too. One that uses streamify answers with a probe that never reaches the
-            handler; for any other the handler runs, so `payload` is required.
+        function: The function behind a URL, if the URL does not tell.
+        invoke: Also invoke the function. If it uses streamify, it answers a probe without running the
+            handler; any other function runs its handler, so `payload` is required.
         payload: The event for a handler that runs.
-        download: Whether to download the function's package and look into it.
-        session: A ``boto3.Session``; one is made otherwise.
-        **options: What ``boto3.client`` takes by name (``region_name``, ``endpoint_url``, ``verify``, keys),
-            and ``profile_name``.
+        download: Whether to download and inspect the function's package.
+        session: A ``boto3.Session``; by default a new one.
+        **options: Keyword arguments of ``boto3.client`` (``region_name``, ``endpoint_url``, ``verify``,
+            keys), and ``profile_name``.
 
     Raises:
         ConfigurationError: The target is neither a function nor a URL, or boto3 is missing.

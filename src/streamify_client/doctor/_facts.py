@@ -1,4 +1,4 @@
-"""What is known of a deployment: the answers of AWS's APIs, and why an answer is missing."""
+"""Facts about a deployment: the responses of AWS's APIs, or why one is missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A question that got no answer.
+    """A fact that could not be read.
 
     Attributes:
         reason: Why, as the end of a sentence: ``"needs lambda:GetPolicy"``.
-        absent: The service answered that there is no such thing.
-        cure: What to do about it, where no other question to this service will be answered either (no
-            credentials, no network).
+        absent: The service responded that it does not exist.
+        cure: What to do, if no other request to this service can succeed either (no credentials, no
+            network).
     """
 
     reason: str
@@ -26,7 +26,7 @@ class Unread:
 
     @property
     def fatal(self) -> bool:
-        """Whether no other question to this service will be answered either."""
+        """Whether no other request to this service can succeed either."""
         return bool(self.cure)
 
 
@@ -36,7 +36,7 @@ Answer: TypeAlias = T | Unread
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, and where."""
+    """The caller's identity, and the region."""
 
     arn: str
     account: str
@@ -51,10 +51,10 @@ class Integration:
         path: The resource's path, such as "/{proxy+}".
         kind: "AWS_PROXY" and the like.
         uri: What it invokes.
-        transfer_mode: "STREAM" or "BUFFERED"; None: the installed boto3 is too old to tell.
+        transfer_mode: "STREAM" or "BUFFERED"; None: the installed boto3 is too old to know it.
         authorization: "NONE", "AWS_IAM" and the like.
         api_key_required: Whether callers need an API key.
-        role: Whether it invokes with a role of its own, and not by the function's resource policy.
+        role: Whether it invokes with its own role instead of the function's resource policy.
     """
 
     method: str
@@ -81,10 +81,10 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is examined.
+    """The object of the examination.
 
     Attributes:
-        text: As it was given.
+        text: As given by the user.
         kind: A function by its name or ARN; or a URL: a Function URL, one of API Gateway, or another.
         function: The function's name or ARN, if known.
         region: The region that a URL or an ARN names, if any.
@@ -102,7 +102,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All answers about one target; None: not asked."""
+    """All facts about one target; None: not requested."""
 
     target: Target
     region: Answer[str]
@@ -117,12 +117,12 @@ class Facts:
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """The function's configuration, as far as it could be read."""
+        """The function's configuration, if it could be read, else empty."""
         unknown = self.configuration is None or isinstance(self.configuration, Unread)
         return {} if unknown else cast(Mapping[str, Any], self.configuration)
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The function's environment, as far as it can be read."""
+        """The function's environment variables, if they could be read, else empty."""
         found: Mapping[str, str] = self.known.get("Environment", {}).get("Variables", {})
         return found

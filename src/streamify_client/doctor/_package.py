@@ -1,4 +1,4 @@
-"""What a function's package says about streaming: a zip file's directory and its handler's source."""
+"""Inspect a function's package: the directory of the zip file and the source of its handler."""
 
 import re
 import sys
@@ -16,17 +16,17 @@ _MODULE = r"{}(/__init__)?\.([^/]*\.)?(py|pyc|so)"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The package of a function, as far as it matters here.
+    """The relevant facts about the package of a function.
 
     Attributes:
         files: The number of files.
         versions: Distribution name, with ``_`` for ``-`` and in lower case, to version.
-        shadowing: Files at the top that have the name of a module of the standard library.
+        shadowing: Top-level files with the name of a module of the standard library.
         modes: File name to whether it is executable.
-        bytecode: Python versions, such as "3.12", that have compiled files in it.
+        bytecode: Python versions, such as "3.12", for which it has compiled files.
         has_streamify: Whether streamify_server is in it.
-        handler_uses_streamify: Whether the handler's module names streamify_server; None: its source is not
-            there.
+        handler_uses_streamify: Whether the handler's module mentions streamify_server; None: it has no
+            source.
         has_handler: Whether the handler's module is in it, as source or compiled.
     """
 
@@ -41,7 +41,7 @@ class Package:
 
 
 def read_package(file: BinaryIO, handler: str) -> Package:
-    """Look into a package.
+    """Inspect a package.
 
     Args:
         file: The zip file, seekable.

@@ -1,4 +1,4 @@
-"""What a statement of a resource policy allows and denies."""
+"""What the statements of a resource policy allow and deny."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ def allows(statement: Mapping[str, Any], action: str, everybody: bool) -> bool:
 
 
 def denies(statement: Mapping[str, Any], action: str) -> bool:
-    """Return whether a statement denies `action` to all principals, on no other condition than a URL's."""
+    """Return whether a statement denies `action` to all principals, with no conditions but those of URLs."""
     about = _is_about(statement, "Deny", action)
     return about and _is_everybody(statement.get("Principal")) and _is_for_urls(statement)
 

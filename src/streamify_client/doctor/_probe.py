@@ -1,6 +1,6 @@
-"""Invokes a function, on request: how its bytes arrive, and what its failures look like to a caller.
+"""Invoke a function, if requested: how its bytes arrive, and what its failures look like to a caller.
 
-streamify_server answers a probe itself, without running the function's own code. A caller asks for one in
+streamify_server answers a probe itself, without running the function's own code. A caller requests one in
 ``custom["streamify-probe"]`` of the client context, or in the HTTP header ``streamify-probe``: "stream" is
 three lines of JSON 300 ms apart, "error-before" fails before the first byte, "error-after" after one line.
 """
@@ -42,7 +42,7 @@ class Arrival:
         times: Seconds from the call to the arrival of each piece.
         body: Its first 64 KiB.
         verified: Whether the stream was verified.
-        error: What ended it, if it did not end well.
+        error: The error that ended it, if any.
     """
 
     times: tuple[float, ...]
@@ -57,7 +57,7 @@ class Arrival:
 
     @property
     def answered_probe(self) -> Mapping[str, Any] | None:
-        """What the first line of a probe's answer says; None: something else answered."""
+        """Return the first line of the response to a probe; None: the function did not answer the probe."""
         try:
             said = json.loads(self.body.partition(b"\n")[0])
         except ValueError:
@@ -86,7 +86,7 @@ class _Way:
 
 
 def probe(facts: Facts, payload: Payload, session: Any, options: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Invoke the examined function by every way that is known, and return what was seen."""
+    """Invoke the examined function in every known way, and return the findings."""
     probes = payload is None
     if probes and not is_ours(facts):
         seen = "The function was not invoked: it is not known to use streamify, so its handler would run."
@@ -103,7 +103,7 @@ def probe(facts: Facts, payload: Payload, session: Any, options: Mapping[str, An
 
 
 def is_ours(facts: Facts) -> bool:
-    """Whether a probe is safe: the handler's own module uses streamify_server."""
+    """Return whether a probe is safe: the handler's own module uses streamify_server."""
     package = facts.package
     return package is not None and not isinstance(package, Unread) and bool(package.handler_uses_streamify)
 

@@ -1,4 +1,4 @@
-"""Asks AWS's APIs about one target. Only reads; nothing is invoked and nothing is changed."""
+"""Read facts about a target from AWS's APIs. Nothing is invoked and nothing is changed."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientExceptio
 
 
 def make_session(session: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return a boto3 session, and what every client of it takes.
+    """Return a boto3 session, and the arguments for all its clients.
 
     Raises:
         ConfigurationError: boto3 is missing, or the profile does not exist.
@@ -48,12 +48,12 @@ def make_session(session: Any, options: Mapping[str, Any]) -> tuple[Any, dict[st
 
 
 class Reads:
-    """Asks about one target, each question once.
+    """Reads the facts about one target, each fact once.
 
     Args:
         session: A boto3 session.
-        options: What each boto3 client takes, such as ``endpoint_url``.
-        region: The region to ask in; None: the session's.
+        options: Arguments for each boto3 client, such as ``endpoint_url``.
+        region: The region to use; None: the session's.
     """
 
     def __init__(self, session: Any, options: Mapping[str, Any], region: str | None) -> None:
@@ -64,7 +64,7 @@ class Reads:
         self._config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
     def facts(self, target: Target, *, download: bool) -> Facts:
-        """Ask all there is to ask about a target; after a fatal answer nothing more is asked."""
+        """Read all facts about a target; stop after a fatal error."""
         region = self._region()
         identity = region if isinstance(region, Unread) else self._identity()
         facts = Facts(target, region=region, identity=identity)
@@ -166,7 +166,7 @@ class Reads:
         return integration
 
     def _knows(self, shape: str, member: str) -> bool:
-        """Whether the installed boto3 tells of a member; what it does not know it leaves out."""
+        """Return whether the installed boto3 knows a member; it omits unknown ones."""
         with closing(self._session.client("apigateway", config=self._config, **self._options)) as client:
             return member in client.meta.service_model.shape_for(shape).members
 
@@ -213,7 +213,7 @@ def _refused(response: Mapping[str, Any], permission: str) -> Unread:
 
 
 def _download(location: str, handler: str, verify: bool | str | None) -> Answer[Package]:
-    """Download the package as boto3 would: through the same proxies, trusting the same certificates."""
+    """Download the package as boto3 would: with the same proxies and certificates."""
     import urllib3
     from botocore.awsrequest import AWSRequest
     from botocore.exceptions import HTTPClientError
@@ -240,7 +240,7 @@ def _download(location: str, handler: str, verify: bool | str | None) -> Answer[
 
 
 def _bare(function: str) -> str:
-    """The function without its qualifier: some questions are about the function alone."""
+    """Return the function without its qualifier, which some APIs do not accept."""
     named = _NAMED.fullmatch(function)
     return named[1] if named else function
 

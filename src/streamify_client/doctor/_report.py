@@ -1,4 +1,4 @@
-"""What an examination found."""
+"""The result of an examination."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Finding:
     Attributes:
         level: "ok", "warn" (works, with a drawback), "FAIL" (does not stream, or not for everybody), or
             "unknown" (could not be read).
-        check: What was looked at, such as ``"url.invoke-mode"``; stable, for programs.
-        seen: What was seen, as a sentence.
-        cure: What to do about it; empty where there is nothing to do.
+        check: The name of the check, such as ``"url.invoke-mode"``; stable, for programs.
+        seen: What was found, as a sentence.
+        cure: What to do about it; empty if there is nothing to do.
     """
 
     level: Level
@@ -31,8 +31,8 @@ class Report:
 
     Attributes:
         target: The function or URL that was examined.
-        findings: In the order in which they were made.
-        not_checked: Sentences on what this examination left out.
+        findings: In the order of the checks.
+        not_checked: Sentences about what was not examined.
     """
 
     target: str
@@ -41,7 +41,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether a finding is a "FAIL"."""
+        """Whether any finding is a "FAIL"."""
         return any(finding.level == "FAIL" for finding in self.findings)
 
     def as_dict(self) -> Mapping[str, Any]:

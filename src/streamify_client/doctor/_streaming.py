@@ -1,4 +1,4 @@
-"""How a function will stream, from its runtime, its variables, its layers and its package."""
+"""Whether a function can stream, judging by its runtime, variables, layers and package."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -79,7 +79,7 @@ def _own_variables(variables: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _has_opt(configuration: Mapping[str, Any]) -> bool:
-    """Whether there can be anything in /opt: from layers, or in an image."""
+    """Return whether there can be files in /opt: from layers, or in an image."""
     return bool(configuration.get("Layers")) or configuration.get("PackageType") == "Image"
 
 

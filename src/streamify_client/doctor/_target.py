@@ -1,4 +1,4 @@
-"""Which kind of thing the examined name or URL is."""
+"""Parse the name or URL to examine."""
 
 import re
 from dataclasses import replace
@@ -14,7 +14,7 @@ _API = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(?:\.c
 
 
 def parse_target(text: str, function: str | None) -> Target:
-    """Return what `text` names.
+    """Return the target that `text` names.
 
     Args:
         text: A function's name or ARN, or a URL.

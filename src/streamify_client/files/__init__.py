@@ -1,1 +1,1 @@
-"""Streams into files and out of them."""
+"""Write streams to files, and read them as files."""

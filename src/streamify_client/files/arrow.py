@@ -1,4 +1,4 @@
-"""Arrow IPC streams for libraries with Arrow's C stream interface, known to be whole."""
+"""Arrow IPC streams for libraries with Arrow's C stream interface; incomplete streams raise."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ _POLARS_ROWS = "polars._utils.construction.dataframe"
 
 
 class WatchedFile:
-    """What pyarrow reads from: the file, remembering whether its end was met and what it raised."""
+    """The file for pyarrow; it remembers whether its end was reached and what it raised."""
 
     def __init__(self, file: StreamFile) -> None:
         self._file = file
@@ -35,18 +35,17 @@ class WatchedFile:
         return data
 
     def close(self) -> None:
-        """Do nothing: the stream is closed by who opened it."""
+        """Do nothing: the stream is closed by whoever opened it."""
 
 
 class ArrowStream:
     """The record batches of a streamed Arrow IPC stream, which can be read once.
 
-    Iterate over it, or hand it to a library that takes Arrow data: ``polars.DataFrame(it)``,
+    Iterate over it, or pass it to a library that accepts Arrow data: ``polars.DataFrame(it)``,
     ``duckdb.from_arrow(it)``, ``pyarrow.table(it)``. A stream without its end-of-stream marker raises, even
-    where Lambda called the response complete.
+    if Lambda reported the response as complete.
 
-    Libraries that read through the C interface can raise errors of their own kind; `error` is then what was
-    really wrong.
+    Libraries that read through the C interface may raise their own errors; `error` is then the actual cause.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class ArrowStream:
 
     @property
     def reader(self) -> "pyarrow.RecordBatchReader":
-        """The one reader; its schema is read when this is first asked for."""
+        """The only reader; its schema is read on first use."""
         if self._reader is None:
             self._reader = self._open()
         return self._reader
@@ -72,7 +71,7 @@ class ArrowStream:
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the stream too early, if anything did."""
+        """The error that ended the stream too early, if any."""
         return self._error or self._source.error
 
     def __iter__(self) -> Iterator["pyarrow.RecordBatch"]:

@@ -1,4 +1,4 @@
-"""What the steps of a stream wait for, by asyncio."""
+"""The I/O of a stream with asyncio."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ class Asyncio:
         raw.close()
 
     async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
-        """Wait that long, or until the stream is cancelled."""
+        """Wait for that time, or until the stream is cancelled."""
         try:
             with _until_cancelled(cancellation):
                 await asyncio.sleep(seconds)
@@ -52,7 +52,7 @@ class Asyncio:
 
 
 async def _within(context: Context, opened: Coroutine[Any, Any, AsyncRawResponse]) -> AsyncRawResponse:
-    """Open a response in another context, which takes a task of its own."""
+    """Open a response in another context, which requires its own task."""
     task = running_loop().create_task(opened, context=context)
     try:
         return await task
@@ -63,7 +63,7 @@ async def _within(context: Context, opened: Coroutine[Any, Any, AsyncRawResponse
 
 
 def _until_cancelled(cancellation: Cancellation) -> Interruptible:
-    """Return a block that ends with StreamClosedError when the stream is cancelled, in whatever thread."""
+    """Return a context manager that raises StreamClosedError when the stream is cancelled from any thread."""
     loop, block = running_loop(), Interruptible()
 
     def interrupt() -> None:

@@ -1,4 +1,4 @@
-"""What a response says about itself, the same for the sync and the async stream."""
+"""The attributes of a response, for sync and async streams."""
 
 import json
 from typing import Any, NoReturn
@@ -15,7 +15,7 @@ _MAX_DIGITS = 18  # of a Content-Length: more is not a length
 
 
 class StreamAttributes:
-    """The attributes of a stream; they do no I/O, and are there once the stream is open."""
+    """The attributes of a stream; they do no I/O, and are available once the stream is open."""
 
     def __init__(self, core: StreamCore, *, encoding: str, errors: str) -> None:
         self._core = core
@@ -29,12 +29,12 @@ class StreamAttributes:
 
     @property
     def status_code(self) -> int:
-        """The function's HTTP status, if it answered as HTTP; else that of the invocation."""
+        """The function's HTTP status if it sent an HTTP response, otherwise the status of the invocation."""
         return self._head().status_code
 
     @property
     def headers(self) -> Headers:
-        """The function's HTTP headers; only its content type if it did not answer as HTTP."""
+        """The function's HTTP headers; only the content type if it did not send an HTTP response."""
         return self._head().headers
 
     @property
@@ -44,7 +44,7 @@ class StreamAttributes:
 
     @property
     def content_length(self) -> int | None:
-        """How many bytes the body has, if the function said so; most streams do not."""
+        """The size of the body in bytes, if the function declared it; most streams do not."""
         value = self._head().headers.get("content-length", "")
         return int(value) if value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS else None
 
@@ -68,10 +68,10 @@ class StreamAttributes:
 
     @property
     def result(self) -> StreamResult:
-        """What is known once the stream is over: read to its end, failed, or closed.
+        """Figures about the stream, once it is over: read to its end, failed, or closed.
 
         Raises:
-            StreamClosedError: It is not over.
+            StreamClosedError: The stream is not over.
         """
         result = self._core.result
         if result is None:
@@ -81,7 +81,7 @@ class StreamAttributes:
         return result
 
     def _explain(self, error: StreamifyError) -> StreamifyError:
-        """Say which stream it was that an error is about."""
+        """Add to an error which stream it is about."""
         return self._core.explain(error)
 
     def _text_options(self, encoding: str | None, errors: str | None) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Views that make items of a body: lines, JSON, server-sent events, files; for both kinds of stream."""
+"""Views that split a body into lines, JSON values, server-sent events, or read it as a file."""
 
 import json
 from collections.abc import Callable, Hashable
@@ -32,10 +32,10 @@ class ServerSentEvent:
     """One event of a ``text/event-stream``.
 
     Attributes:
-        event: Its type; "message" if the stream gave none.
+        event: Its type; "message" if the stream did not set one.
         data: Its data, without the last line feed.
-        id: The last event id that the stream gave, in this event or an earlier one; "" if none.
-        retry: The last reconnection time that the stream gave, in milliseconds; None if none.
+        id: The last event id in the stream, in this event or an earlier one; "" if none.
+        retry: The last reconnection time in the stream, in milliseconds; None if none.
     """
 
     event: str
@@ -45,7 +45,7 @@ class ServerSentEvent:
     _origin: tuple[str, str | None] = field(default=("", None), repr=False, compare=False)
 
     def json(self) -> Any:
-        """Return what the data says as JSON.
+        """Parse the data as JSON and return the value.
 
         Raises:
             DecodeError: It is not JSON.
@@ -63,7 +63,7 @@ class ServerSentEvent:
 
 
 class EventDecoder:
-    """Server-sent events as their users see them; each knows whose it is."""
+    """Decodes server-sent events into `ServerSentEvent` objects, which know their stream."""
 
     def __init__(self, max_size: int, core: StreamCore) -> None:
         self._decoder = SseDecoder(max_size=max_size)
@@ -79,7 +79,7 @@ class EventDecoder:
         return self._events(self._decoder.receive(data))
 
     def finish(self) -> list[ServerSentEvent]:
-        """The body has ended: an event without its blank line is discarded, as the standard says."""
+        """The body has ended: an event without its blank line is discarded, as the standard requires."""
         return self._events(self._decoder.finish())
 
     def unread(self, left: list[ServerSentEvent]) -> list[bytes]:
@@ -101,7 +101,7 @@ class EventDecoder:
 
 
 class ItemViews(StreamAttributes):
-    """The views of a stream that is read by blocking calls."""
+    """The views of a stream that is read with blocking calls."""
 
     _reader: Source
 
@@ -115,62 +115,62 @@ class ItemViews(StreamAttributes):
         r"""Iterate over the body's lines, without their ends, each as soon as it is complete.
 
         Only ``\n`` and ``\r\n`` end a line: a lone ``\r`` and U+2028 are content. After ``break`` in a
-        ``with`` block, the next view begins with the line that follows.
+        ``with`` block, the next view begins with the following line.
 
         Args:
-            encoding: Instead of the stream's own.
-            errors: What to do with bytes that are not text, as for `bytes.decode`.
-            max_size: How long a line may be, in bytes; a longer one raises DecodeError.
+            encoding: Used instead of the stream's own.
+            errors: What to do with bytes that cannot be decoded, as for `bytes.decode`.
+            max_size: The maximum length of a line in bytes; a longer one raises DecodeError.
         """
         return View(self._reader, *_lines(self._text_options(encoding, errors), max_size))
 
     def iter_json(self, *, max_size: int = MAX_ITEM) -> View[Any]:
-        """Iterate over the values of JSON Lines: one a line, in UTF-8; blank lines are skipped.
+        """Iterate over the values of JSON Lines: one value per line, in UTF-8; blank lines are skipped.
 
         Args:
-            max_size: How long a line may be, in bytes.
+            max_size: The maximum length of a line in bytes.
 
         Raises:
-            DecodeError: A line is not JSON; the message says which. What came before it was yielded.
+            DecodeError: A line is not JSON; the message says which. All values before it were yielded.
         """
         return View(self._reader, *_json_lines(max_size))
 
     def iter_json_items(self, path: str = "item", *, max_size: int = MAX_ITEM) -> View[Any]:
         """Iterate over the values at a path of one large JSON document, each as soon as it is complete.
 
-        The parser looks ahead, so no other view can read on in mid-stream.
+        The parser reads ahead, so no other view can continue in mid-stream.
 
         Args:
-            path: In ijson's notation: ``item`` for the elements of an array at the top, ``rows.item`` for
-                those of the array under ``rows``.
-            max_size: How large a value may be, in about bytes.
+            path: In ijson's notation: ``item`` for the elements of a top-level array, ``rows.item`` for those
+                of the array in ``rows``.
+            max_size: The maximum size of a value, approximately in bytes.
 
         Raises:
             ConfigurationError: ijson is missing (``pip install 'streamify[json]'``).
-            DecodeError: It is not JSON, or the document ends too early.
+            DecodeError: The body is not JSON, or the document ends too early.
         """
         return View(self._reader, *_json_items(path, max_size))
 
     def iter_sse(self, *, max_size: int = MAX_ITEM) -> View[ServerSentEvent]:
-        """Iterate over server-sent events, by the rules of the HTML standard.
+        """Iterate over server-sent events, following the HTML standard.
 
-        An event is complete at its blank line; one that the body's end cuts off is discarded, as the
-        standard says. Bytes that are not UTF-8 become U+FFFD.
+        An event is complete at its blank line; an incomplete one at the end of the body is discarded, as the
+        standard requires. Bytes that are not UTF-8 become U+FFFD.
 
         Args:
-            max_size: How many bytes an event may have.
+            max_size: The maximum size of an event in bytes.
         """
         return View(self._reader, *_events(max_size, self._core))
 
     def as_file(self, *, full_reads: bool = False) -> StreamFile:
         """Return the rest of the body as a binary file.
 
-        It raises where the stream does: a body that is not whole never looks like the end of the file.
-        Closing it closes the stream.
+        It raises the errors of the stream: an incomplete body never looks like the end of the file. Closing
+        the file closes the stream.
 
         Args:
-            full_reads: Whether ``read(n)`` waits until it has `n` bytes, as Arrow needs it. Otherwise it
-                returns what is there.
+            full_reads: Whether ``read(n)`` waits until it has `n` bytes, as Arrow requires. Otherwise it
+                returns what is available.
         """
         view = View(self._reader, "file", RestDecoder)
         held = view.decoder
@@ -178,7 +178,7 @@ class ItemViews(StreamAttributes):
         return StreamFile(view, held, self.close, full_reads=full_reads)
 
     def to_arrow(self) -> "ArrowStream":
-        """Return the rest of the body, an Arrow IPC stream, as an object that Arrow's users take.
+        """Return the rest of the body, an Arrow IPC stream, for libraries that accept Arrow data.
 
         Polars, DuckDB, pandas and pyarrow read it through ``__arrow_c_stream__``.
 

@@ -1,4 +1,4 @@
-"""Canned streams and faults for your own tests: no server, no network, and the real decoder on real frames.
+"""Canned streams and faults for your tests, without a server or network, but with the real decoder.
 
     from streamify_client.testing import FakeLambda, Stream
 
@@ -8,7 +8,7 @@
         assert client.stream("report").text() == "id,name\\n1,a\\n"
     assert fake.calls[0].function == "report"
 
-A real boto3 (or aiobotocore) client signs and parses; only the sending is replaced, in botocore's
+The requests are made by a real boto3 (or aiobotocore) client; only sending them is replaced, in botocore's
 ``before-send`` event.
 """
 
@@ -57,7 +57,7 @@ _ids = itertools.count(1)
 
 
 class FakeLambda:
-    """Answers the streaming invocations of clients with what it was told.
+    """Responds to the streaming invocations of clients with canned answers.
 
     Attributes:
         calls: The invocations so far.
@@ -68,18 +68,18 @@ class FakeLambda:
         self._answers: dict[str, list[Answer | Callable[[Call], Answer]]] = {}
 
     def on(self, function: str, *answers: Answer | Callable[[Call], Answer]) -> None:
-        """Say how a function answers, one invocation after the other; the last answer is repeated.
+        """Set a function's answers to successive invocations; the last answer is repeated.
 
         Args:
             function: Its name.
-            answers: Answers, or functions from a Call to one.
+            answers: Answers, or functions that take a Call and return an answer.
         """
         if not answers:
             raise ConfigurationError(f"on({function!r}) needs an answer.")
         self._answers[function] = list(answers)
 
     def client(self, **options: Unpack["ClientOptions"]) -> "StreamClient":
-        """Make a StreamClient on a real boto3 client whose requests come here.
+        """Return a StreamClient on a real boto3 client whose requests this object answers.
 
         Args:
             **options: As for `StreamClient`.
@@ -92,7 +92,7 @@ class FakeLambda:
         return client
 
     def async_client(self, **options: Unpack["ClientOptions"]) -> "AsyncStreamClient":
-        """Make an AsyncStreamClient on a real aiobotocore client whose requests come here.
+        """Return an AsyncStreamClient on a real aiobotocore client whose requests this object answers.
 
         Args:
             **options: As for `AsyncStreamClient`.
@@ -105,7 +105,7 @@ class FakeLambda:
         return client
 
     def attach(self, client: Any) -> Callable[[], None]:
-        """Answer the streaming invocations of a boto3 or aiobotocore Lambda client, raw ones too.
+        """Answer the streaming invocations of an existing boto3 or aiobotocore Lambda client.
 
         Returns:
             A function that detaches it again.

@@ -1,4 +1,4 @@
-"""The bytes of canned streams, and responses of HTTP libraries that give them out without a server."""
+"""The bytes of canned streams, and responses of HTTP libraries that return them without a server."""
 
 import base64
 import io
@@ -11,18 +11,18 @@ from streamify_client.wire.prelude import SEPARATOR
 
 
 def event_frame(event_type: str, content_type: str, payload: bytes) -> bytes:
-    """Make a frame with Lambda's headers, in Lambda's order."""
+    """Return a frame with Lambda's headers, in Lambda's order."""
     headers = {":event-type": event_type, ":content-type": content_type, ":message-type": "event"}
     return encode_frame(headers, payload)
 
 
 def payload_frame(data: bytes) -> bytes:
-    """Make a PayloadChunk."""
+    """Return a PayloadChunk frame."""
     return event_frame("PayloadChunk", "application/octet-stream", data)
 
 
 def complete_frame(error: Mapping[str, Any] | None, code: str | None, log_tail: str | None) -> bytes:
-    """Make an InvokeComplete."""
+    """Return an InvokeComplete frame."""
     fields: dict[str, str] = {}
     if error is not None:
         fields |= {"ErrorCode": code or str(error["errorType"]), "ErrorDetails": json.dumps(error)}
@@ -32,12 +32,12 @@ def complete_frame(error: Mapping[str, Any] | None, code: str | None, log_tail: 
 
 
 def corrupted(frame: bytes) -> bytes:
-    """Change one bit of a frame's payload, as nothing on the way should."""
+    """Return a frame with one flipped bit in its payload."""
     return frame[:-5] + bytes([frame[-5] ^ 1]) + frame[-4:]
 
 
 def prelude(status_code: int, headers: Mapping[str, str], cookies: Iterable[str]) -> bytes:
-    """Make what stands before an HTTP response's body."""
+    """Return the prelude of an HTTP response."""
     fields = {"statusCode": status_code, "headers": dict(headers), "cookies": list(cookies)}
     return json.dumps(fields).encode() + SEPARATOR
 
@@ -45,7 +45,7 @@ def prelude(status_code: int, headers: Mapping[str, str], cookies: Iterable[str]
 def verified_frames(
     chunks: Iterable[bytes], content_type: str | None, error: Mapping[str, Any] | None
 ) -> Iterator[bytes]:
-    """Make a verified stream, frame by frame; a stream without an error has its end."""
+    """Return the frames of a verified stream; without an error it has an end frame."""
     yield _verified("head", {"contentType": content_type})
     size = count = 0
     for chunk in chunks:
@@ -62,7 +62,7 @@ def _verified(kind: str, fields: Mapping[str, Any]) -> bytes:
 
 
 class CannedUrllib3Response:
-    """What botocore and we use of a response of urllib3."""
+    """The part of urllib3's response that botocore and we use."""
 
     def __init__(self, parts: Iterable[bytes]) -> None:
         self._parts = iter(parts)
@@ -91,7 +91,7 @@ class CannedUrllib3Response:
 
 
 class _CannedContent:
-    """What aiobotocore and we use of aiohttp's StreamReader."""
+    """The part of aiohttp's StreamReader that aiobotocore and we use."""
 
     def __init__(self, parts: Iterable[bytes]) -> None:
         self._parts = iter(parts)
@@ -107,7 +107,7 @@ class _CannedContent:
 
 
 class CannedAiohttpResponse:
-    """What aiobotocore and we use of a response of aiohttp."""
+    """The part of aiohttp's response that aiobotocore and we use."""
 
     connection = None
 

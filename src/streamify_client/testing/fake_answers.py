@@ -1,4 +1,4 @@
-"""What a FakeLambda can answer, and the response that each answer is."""
+"""The answers of a FakeLambda, and how they become responses."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ class FunctionFailure:
 
     Attributes:
         error_type: The exception's name.
-        message: What it says.
+        message: The exception's message.
         stack_trace: Its stack trace, one entry a line.
         code: Lambda's ErrorCode; None: the error's type.
     """
@@ -37,17 +37,17 @@ class Stream:
     """A function's response.
 
     Attributes:
-        chunks: The body: one str or bytes, or an iterable of them, which is asked for each when it is read.
-        content_type: What the function calls its body.
-        status_code: With this, `headers` or `cookies` the function answers as HTTP.
+        chunks: The body: one str or bytes, or an iterable of them, which is consumed as the stream is read.
+        content_type: The content type of the body.
+        status_code: With this, `headers` or `cookies` the function sends an HTTP response.
         headers: HTTP headers.
         cookies: Values of Set-Cookie headers.
         error: How the function fails, after its chunks.
-        fault: What happens to the connection after the chunks: ``truncated`` (HTTP ends, and no final event
-            came), ``cut`` (the connection is lost), ``stall`` (nothing more comes until a limit passes;
-            nothing really waits) or ``corrupt`` (a byte changes on the way).
+        fault: What happens to the connection after the chunks: ``truncated`` (HTTP ends without a final
+            event), ``cut`` (the connection is lost), ``stall`` (nothing more arrives until a time limit; the
+            test does not wait for it) or ``corrupt`` (a byte is changed).
         log_tail: The end of the function's log.
-        verified: Answer with a verified stream, if the client offers that.
+        verified: Send a verified stream if the client accepts one.
     """
 
     chunks: str | bytes | Iterable[str | bytes] = ()
@@ -66,7 +66,7 @@ class Refusal:
     """The service refuses the request.
 
     Attributes:
-        code: The service's name for it.
+        code: The service's name for the error.
         status_code: The HTTP status.
         message: What the service says.
         retry_after: Seconds, in a Retry-After header.
@@ -85,7 +85,7 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The function does not begin to answer before the limit passes; nothing really waits."""
+    """The function does not respond before the time limit; the test does not wait for it."""
 
 
 Answer = Stream | Refusal | Unreachable | Silence
@@ -96,12 +96,12 @@ class Call:
     """An invocation that was made.
 
     Attributes:
-        function: Its name as it stood in the request.
-        payload: What the payload's JSON says; None for none.
+        function: The function's name as in the request.
+        payload: The value of the JSON payload; None if there is none.
         qualifier: The version or alias.
-        client_context: What the function would see in its client context.
+        client_context: The client context that the function would get.
         tenant_id: The tenant.
-        log_tail: Whether the log's end was asked for.
+        log_tail: Whether the end of the log was requested.
     """
 
     function: str
@@ -143,7 +143,7 @@ def _is_verified(answer: Stream, call: Call) -> bool:
 
 
 def response_parts(answer: Stream | Refusal, call: Call, lost: Exception, late: Exception) -> Iterator[bytes]:
-    """Return the body of an answer in the parts in which it arrives, up to the fault."""
+    """Return the body of an answer in the parts in which it arrives, up to the fault, if any."""
     if isinstance(answer, Refusal):
         yield json.dumps({"Type": "User", "message": answer.message}).encode()
         return

@@ -1,4 +1,4 @@
-"""What belongs to one event loop, and has to be closed in it."""
+"""Objects that belong to one event loop and must be closed in it."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
-    """Return the event loop that runs.
+    """Return the running event loop.
 
     Raises:
-        ConfigurationError: None of asyncio's does.
+        ConfigurationError: No asyncio event loop is running.
     """
     try:
         return asyncio.get_running_loop()
@@ -26,7 +26,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 class _Entry(Generic[T]):
-    """The object of one loop, once it is made."""
+    """The object of one loop, once it is created."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -35,10 +35,10 @@ class _Entry(Generic[T]):
 
 
 class PerLoop(Generic[T]):
-    """One object for each event loop, closed with the loop, or by `close`.
+    """One object for each event loop, closed with the loop or by `close`.
 
     Args:
-        make: Makes it.
+        make: Creates it.
         close: Closes it, in its own loop.
     """
 
@@ -65,7 +65,7 @@ class PerLoop(Generic[T]):
 
     @property
     def made(self) -> list[T]:
-        """What was made and not closed."""
+        """The objects that were created and not closed."""
         return [entry.made for entry in self._entries.values() if entry.made is not None]
 
     async def close(self) -> None:

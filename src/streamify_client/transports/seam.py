@@ -1,8 +1,8 @@
-"""The seam between streams and what carries them: "give me headers and the raw bytes".
+"""The interface between streams and transports: headers and raw bytes.
 
-A transport invokes a function once and hands back a raw response. It knows connections and nothing of
+A transport invokes a function once and returns a raw response. It knows about connections, but not about
 frames, preludes, text or retries. There is one for boto3, one for aiobotocore and one for Function URLs;
-another can be written by meeting these protocols.
+others can be written by implementing these protocols.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ Framing = Literal["eventstream", "http"]
 
 
 class Cancellation:
-    """One flag that any thread may raise, and what has to be woken then.
+    """A flag that any thread may set, and a callback that wakes the waiting thread.
 
-    A signal handler may raise it too, whatever the thread that it interrupts is about to do: so there is no
-    lock that is not reentrant. The child of a fork wakes nothing: what its parent waits for is the parent's.
+    A signal handler may set it too, at any moment of the thread that it interrupts, so there are only
+    reentrant locks. The child of a fork wakes nothing: the waiting thread belongs to its parent.
 
     Attributes:
-        requested: Whether the end was requested.
+        requested: Whether cancellation was requested.
     """
 
     def __init__(self) -> None:
@@ -36,21 +36,21 @@ class Cancellation:
         self._process = 0  # whose that is
 
     def request(self) -> None:
-        """Ask for the end, and wake whatever waits for the network; returns at once."""
+        """Request cancellation, and wake the thread that waits for the network; return at once."""
         with self._lock:
             self.requested = True
             if self._wake is not None and self._process == os.getpid():
                 self._wake()
 
     def on_request(self, wake: Callable[[], None] | None) -> None:
-        """Set what wakes the waiting thread; it is called at once if the end was requested before."""
+        """Set the callback that wakes the waiting thread; it is called at once if already requested."""
         with self._lock:
             self._wake, self._process = wake, os.getpid()
             if wake is not None and self.requested:
                 wake()
 
     def sleep(self, seconds: float) -> bool:
-        """Wait that long; return True, at once, when the end is requested."""
+        """Wait for that time; return True, at once, if cancellation is requested."""
         alarm = threading.Lock()
         alarm.acquire()
         self.on_request(lambda: _release(alarm))
@@ -67,14 +67,14 @@ def _release(lock: threading.Lock) -> None:
 
 @dataclass(slots=True)
 class Opening:
-    """What a transport is told while it opens a response, and what it tells.
+    """What a transport needs to open a response.
 
     Attributes:
         connect_timeout: Seconds for the connection; None: no limit.
         first_byte_timeout: Seconds until the headers; None: no limit.
         cancellation: Requested by ``cancel()``.
-        deadline: When all has to be over, as `time.monotonic` counts; None: no limit.
-        within: The context in which to open it; None: the present one.
+        deadline: The time, by `time.monotonic`, at which everything must be over; None: no limit.
+        within: The context in which to open it; None: the current one.
     """
 
     connect_timeout: float | None
@@ -86,7 +86,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """What stands before a raw response's bytes; the names of the headers are in lower case."""
+    """The head of a raw response; the names of the headers are in lower case."""
 
     framing: Framing
     status_code: int
@@ -95,7 +95,7 @@ class ResponseHead:
 
 
 class RawResponse(Protocol):
-    """An open response: its head, and its bytes as they come."""
+    """An open response: its head, and its bytes as they arrive."""
 
     @property
     def head(self) -> ResponseHead:
@@ -103,28 +103,28 @@ class RawResponse(Protocol):
 
     @property
     def survives_timeout(self) -> bool:
-        """Whether it can be read on after a read that timed out."""
+        """Whether reading can continue after a read that timed out."""
 
     def read(self, timeout: float | None, wanted: int = 0) -> Sequence[BytesLike]:
-        """Return the next pieces of the body, after waiting at most so many seconds for the first of them.
+        """Return the next pieces of the body, waiting at most `timeout` seconds for the first of them.
 
-        With fewer bytes than are wanted the reader can do nothing: they may be waited for, each time for so
-        many seconds.
+        The reader cannot use fewer than `wanted` bytes, so the transport may wait for them, each time for up
+        to `timeout` seconds.
 
-        One read brings all that has arrived, up to the transport's own bound. The pieces are in order, HTTP's
-        framing is undone (each piece belongs to one HTTP chunk), and none is empty. Those of an event stream
-        may be views of bytes. No pieces are the end of the HTTP response.
+        One read returns everything that has arrived, up to the transport's own limit. The pieces are in
+        order, without HTTP's framing (each piece belongs to one HTTP chunk), and never empty. Those of an
+        event stream may be memoryviews. An empty sequence is the end of the HTTP response.
 
         Raises:
-            TimeoutError: Nothing came.
+            TimeoutError: Nothing arrived.
             ConnectionError: The connection is lost; the cause is chained.
         """
 
     def finish(self) -> None:
-        """All that matters has come: give the connection back, to be used again."""
+        """Everything has arrived: return the connection to the pool."""
 
     def close(self) -> None:
-        """Give up: close the connection. Wakes a read in another thread."""
+        """Close the connection. This wakes a read in another thread."""
 
 
 class Transport(Protocol):
@@ -132,10 +132,10 @@ class Transport(Protocol):
 
     @property
     def region(self) -> str | None:
-        """Where functions are called by their name, once that is known."""
+        """The region of functions called by name, once it is known."""
 
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
-        """Invoke the function once, and return its response when the headers are there.
+        """Invoke the function once, and return its response when the headers have arrived.
 
         Raises:
             StreamifyError: ConnectError, InvocationError, StreamTimeoutError, TruncatedStreamError,
@@ -143,7 +143,7 @@ class Transport(Protocol):
         """
 
     def close(self) -> None:
-        """Undo what was done to what was passed in, and close what was made here."""
+        """Close what was created here, and remove our hooks from what was passed in."""
 
 
 class AsyncRawResponse(Protocol):
