@@ -60,6 +60,9 @@ META = {"n": "int64", "name": "str"}
 
 
 def test_partitions_are_read_by_the_workers_side_by_side(cluster: Any) -> None:
+    def with_pid(frame: Any) -> Any:  # in here, so that no worker has to import this file
+        return frame.assign(worker=os.getpid())
+
     with WireServer(Rows()) as server:
         frame = read_csv("report", [0, 10, 20, 30], meta=META, client_options=options_for(server))
         assert frame.npartitions == 4
@@ -69,10 +72,6 @@ def test_partitions_are_read_by_the_workers_side_by_side(cluster: Any) -> None:
     assert read["worker"].nunique() == 2
     assert os.getpid() not in set(read["worker"])
     assert len(server.requests) == 4
-
-
-def with_pid(frame: Any) -> Any:
-    return frame.assign(worker=os.getpid())
 
 
 def test_an_error_comes_back_as_the_worker_met_it(cluster: Any) -> None:
