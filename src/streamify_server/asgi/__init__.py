@@ -27,23 +27,22 @@ def streaming_asgi(
     root_path: str = "",
     **options: Unpack[HandlerOptions],
 ) -> StreamingHandler:
-    """Make an ASGI application a streaming Lambda handler, without a web server or adapter in between.
+    """Turn an ASGI application into a streaming Lambda handler, without a web server or adapter in between.
 
-    Each body message goes out as a chunk as soon as the application sends it. The application runs on the
-    process's event loop, which turns during invocations only; it starts before the first request and lives as
-    long as the process. Its scope has the Lambda event and context as `scope["aws.event"]` and
-    `scope["aws.context"]`.
+    Each body message is sent as a chunk as soon as the application sends it. The application runs on the
+    process's event loop, which only runs during invocations; it starts before the first request and lives as
+    long as the process. The Lambda event and context are in `scope["aws.event"]` and `scope["aws.context"]`.
 
     Args:
         app: An ASGI 3 application.
-        lifespan: "auto" runs the application's startup if it has one, "on" demands one, "off" leaves it out.
-        root_path: Where the application is mounted, such as "/v1" for a stage that stands in its URLs.
+        lifespan: "auto" runs the application's startup if it has one, "on" requires one, "off" skips it.
+        root_path: Where the application is mounted, such as "/v1" for a stage that is part of its URLs.
         **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
         ModuleNotFoundError: mangum is not installed; the message names the extra.
         TypeError: `app` is not callable, or an option is unknown.
-        ValueError: `lifespan` or `root_path` has a value that it does not take.
+        ValueError: `lifespan` or `root_path` has an invalid value.
 
     Example:
         >>> async def app(scope, receive, send):
@@ -57,7 +56,7 @@ def streaming_asgi(
         raise ValueError(f"lifespan takes auto, on, off, not {lifespan!r}.")
     if root_path and (not root_path.startswith("/") or root_path.endswith("/")):
         raise ValueError(f"root_path begins with a slash and ends without, like '/v1', not {root_path!r}.")
-    load_parsers()  # here, so that it is part of the init phase
+    load_parsers()  # now, as part of the init phase
     started = Lifespan(app, lifespan)
 
     async def asgi(event: Any, context: Any) -> HttpResponse:
@@ -65,7 +64,8 @@ def streaming_asgi(
         scope["state"] = await started.state()
         exchange = Exchange(app, scope, body)
         if (call := _driver.current.get()) is not None:
-            call.afterwards.append(exchange.finish)  # background tasks, once the caller has the response
+            # Not as an end hook: background tasks would delay the end of the response.
+            call.afterwards.append(exchange.finish)
         return await exchange.response()
 
     return streaming_handler(**options)(asgi)

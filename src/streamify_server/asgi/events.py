@@ -1,4 +1,7 @@
-"""Lambda's HTTP events as ASGI connection scopes; Mangum parses the events."""
+"""Lambda's HTTP events as ASGI connection scopes.
+
+Mangum parses the events. Its code for responses is not used, because it buffers them.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,21 @@ _SETTINGS: Any = {"api_gateway_base_path": "/", "text_mime_types": [], "exclude_
 
 # RFC 3986, 3.3.
 _IN_PATHS = "/:@!$&'()*+,;=~-._"
-# What callers send all the same, and servers hand on; and what is encoded already.
+# Characters that callers send anyway and servers pass on; and the % of encoded ones.
 _SENT = _IN_PATHS + '%"<>[\\]^`{|}'
 
 
 def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[str, Any], bytes]:
-    """The connection scope and the body of one request.
+    """Return the connection scope and the body of one request.
 
     Args:
-        event: An event of a Function URL, of API Gateway (payload format 1.0 or 2.0) or of an ALB.
+        event: An event of a Function URL, API Gateway (payload format 1.0 or 2.0) or ALB.
         context: The invocation's context.
-        root_path: Where the application is mounted, "" or "/something"; put in front of the path unless the
-            event's path starts with it already.
+        root_path: Where the application is mounted, "" or "/something"; prepended to the path unless the
+            event's path already starts with it.
 
     Raises:
-        ValueError: The event is not an HTTP request, or a malformed one.
+        ValueError: The event is not an HTTP request, or it is malformed.
         ImportError: Mangum is not installed.
     """
     scope, body = _parse(event, context)
@@ -47,10 +50,10 @@ def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[st
 
 
 def load_parsers() -> Any:
-    """Mangum's module of parsers.
+    """Import and return Mangum's module of parsers.
 
     Raises:
-        ModuleNotFoundError: It is not installed.
+        ModuleNotFoundError: Mangum is not installed.
     """
     try:
         from mangum import handlers
@@ -83,7 +86,7 @@ def _parse(event: Any, context: Any) -> tuple[dict[str, Any], bytes]:
 
 
 def _as_sent(value: bytes) -> bytes:
-    """A header value's own bytes, which events hold as Latin-1 text, and Mangum encodes as UTF-8."""
+    """Restore a header value's bytes: events contain them as Latin-1 text, which Mangum encodes as UTF-8."""
     try:
         return value if value.isascii() else value.decode().encode("latin-1")
     except UnicodeError:
@@ -91,7 +94,7 @@ def _as_sent(value: bytes) -> bytes:
 
 
 def _with_one_cookie_header(event: dict[str, Any]) -> dict[str, Any]:
-    """Join several cookie fields by "; " (RFC 9113, 8.2.3); Mangum would join them by ", "."""
+    """Join several cookie fields with "; " (RFC 9113, 8.2.3); Mangum would join them with ", "."""
     several: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
     if not any(name.lower() == "cookie" and len(values) > 1 for name, values in several.items()):
         return event
@@ -102,10 +105,10 @@ def _with_one_cookie_header(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _raw_path(event: Mapping[str, Any]) -> str:
-    """The path as it stood in the request, percent-encoded.
+    """Return the request's path, percent-encoded.
 
-    Function URLs, REST APIs and load balancers hand it over so; HTTP APIs decode it first, so that there a
-    `%` is one.
+    Function URLs, REST APIs and load balancers pass it on encoded; HTTP APIs decode it, so there a `%` is
+    literal.
     """
     kind = kind_of(event)
     path = event.get("rawPath") if kind in (FUNCTION_URL, HTTP_API) else None

@@ -1,4 +1,4 @@
-"""One HTTP request to an ASGI application, whose response is written as the application sends it."""
+"""One HTTP request to an ASGI application; its response is written as the application sends it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("streamify_server.asgi")
 
-# How long an application that was told of a lost connection may clean up before it is cancelled, in seconds.
+# Seconds that an application may clean up after a lost connection before it is cancelled.
 _GRACE = 0.1
-# How long after its last message an application may still fail its response, in seconds, and how many turns
-# of the loop it gets at least, for a machine that is busy; what runs longer is a background task.
+# Seconds after its last message in which an application may still fail its response, and the least number of
+# loop turns, for a busy machine. Frameworks end a body whose generator has failed and raise only then; what
+# runs longer is a background task.
 _MAY_FAIL_WITHIN = 0.05
 _MAY_FAIL_TURNS = 50
-_TURN = 0.005  # seconds after which an application that never waits lets other tasks have their turn
+_TURN = 0.005  # seconds after which an application that never waits yields to other tasks
 
 
 class Exchange:
-    """Runs the application in a task of its own, which writes the response's body."""
+    """Runs the application in its own task, which writes the response's body."""
 
     def __init__(self, app: App, scope: dict[str, Any], body: bytes) -> None:
         self._app = app
@@ -44,12 +45,12 @@ class Exchange:
         self._out: Output | None = None
         self._turned = monotonic()
         self._complete = False  # the application has sent its last body message
-        self._accepts_body = False  # it may send more
-        self._gone = False  # the caller has gone
-        self._lost: BaseException | None = None  # why not
+        self._accepts_body = False  # the application may send more
+        self._gone = False  # the caller has disconnected
+        self._lost: BaseException | None = None  # why it has
         self._over = False  # the application has returned or failed
         self._swept = False  # no generator of an incomplete response is left open
-        self._listening = 0  # calls of the application that would be told that the caller has gone
+        self._listening = 0  # pending calls of the application that would report a disconnect
         self._failure: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -58,9 +59,10 @@ class Exchange:
     # What the engine awaits.
 
     async def response(self) -> HttpResponse:
-        """Status and headers, as soon as the application has sent them; the body is this exchange.
+        """Return status and headers as soon as the application has sent them; the body is this exchange.
 
-        An application that fails before that is answered for with a 500, as ASGI servers do.
+        If the application fails before that, the response is a 500, as with ASGI servers, and not a function
+        error.
         """
         try:
             await self._wait(lambda: self._start is not None or self._over)
@@ -88,7 +90,7 @@ class Exchange:
                     await asyncio.sleep(0)
         if self._lost is not None:
             raise self._lost
-        # Frameworks answer an error with a 500 and raise it again, for the server's log.
+        # Frameworks send a 500 for an error and raise it again, for the server's log.
         if self._failure is not None and not (self._complete and self._status >= 500):
             failure, self._failure = self._failure, None
             raise _reported(failure)
@@ -100,7 +102,7 @@ class Exchange:
         return 0 if self._start is None else int(self._start["status"])
 
     async def aclose(self) -> None:
-        """End the response; an application that has not completed it hears of it, and is stopped."""
+        """End the response; an application that has not completed it is notified and stopped."""
         if self._complete:
             return
         self._leave()
@@ -109,9 +111,9 @@ class Exchange:
         await self._cancelled()
 
     async def finish(self) -> None:
-        """End the response if it has not ended, whatever became of it, and wait for what comes after it."""
+        """End the response, if it has not ended, and wait for the application's work after it."""
         if asyncio.get_running_loop() is not self.loop:
-            return  # a handler around ran it on a loop of its own, which has ended
+            return  # an outer handler ran it on its own loop, which has ended
         await self.aclose()
         try:
             await self.settle()
@@ -120,14 +122,14 @@ class Exchange:
             await self._cancelled()
 
     async def settle(self) -> None:
-        """Wait for what the application does after its response, such as background tasks."""
+        """Wait for the application's work after its response, such as background tasks."""
         await asyncio.wait([self._task])
         if self._failure is not None:
             self._log_failure(self._failure)
-            self._failure = None  # and with it the frames that still hold generators
+            self._failure = None  # and the frames that still hold generators
         if not self._complete and not self._swept:
             self._swept = True
-            gc.collect()  # tracebacks and task groups hold generators in circles
+            gc.collect()  # tracebacks and task groups hold generators in reference cycles
             await generators_closed()
 
     async def _cancelled(self) -> None:
@@ -148,8 +150,8 @@ class Exchange:
         try:
             await self._app(self._scope, self._receive, self._send)
         except asyncio.CancelledError:
-            pass  # by us; and if by itself, its response is incomplete, and that is what counts
-        except BaseException as error:  # a panic in Rust and sys.exit() too: the caller waits for an answer
+            pass  # by us; if by itself, the incomplete response is the error that counts
+        except BaseException as error:  # includes Rust panics and sys.exit(): the caller waits for a response
             self._failure = error
         self._over = True
         self._notify()
@@ -200,7 +202,7 @@ class Exchange:
             raise CallerGoneError("The caller no longer receives this response.") from None
 
     def _leave(self) -> None:
-        """The caller has gone."""
+        """Mark the caller as disconnected."""
         self._gone, self._accepts_body = True, False
         self._notify()
 
@@ -241,7 +243,7 @@ def _unfinished() -> RuntimeError:
 
 
 def _reported(failure: BaseException) -> Exception:
-    """What ended the application, as the error of its response: nothing that would end the process."""
+    """Return the application's failure as an error that does not end the process."""
     if isinstance(failure, Exception):
         return failure
     if isinstance(failure, Stopped) and isinstance(failure.reason, Exception):
@@ -257,5 +259,5 @@ def _headers(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 def _came_from_a_lost_caller(error: BaseException) -> bool:
-    """Whether this is a CallerGoneError or was raised for one, as Starlette's ClientDisconnect is."""
+    """Whether this is a CallerGoneError or was raised because of one, like Starlette's ClientDisconnect."""
     return any(isinstance(one, CallerGoneError) for one in reached(error))

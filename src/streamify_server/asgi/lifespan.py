@@ -1,4 +1,4 @@
-"""The lifespan of an ASGI application: its startup once per process, before the first request."""
+"""The lifespan of an ASGI application: startup once per process, before the first request."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[Any]]
 Mode = Literal["auto", "on", "off"]
 
-# How long an application may take to stop when the interpreter ends, in seconds.
+# Seconds that an application may take to shut down when the interpreter exits.
 _STOP_WITHIN = 2.0
 
 _log = logging.getLogger("streamify_server.asgi")
 
 
 class Lifespan:
-    """Starts an application before its first request, and stops it when the interpreter ends.
+    """Starts an application before its first request and stops it when the interpreter exits.
 
-    Everything happens on the event loop of the requests. A process has one; tests may have several, and start
-    the application on each.
+    Everything runs on the requests' event loop. A process has one; tests may have several, and the
+    application is started on each.
     """
 
     def __init__(self, app: App, mode: Mode) -> None:
@@ -36,10 +36,10 @@ class Lifespan:
         )
 
     async def state(self) -> dict[str, Any]:
-        """A copy for one request of the state that the application made on startup.
+        """Return a copy, for one request, of the state that the application created on startup.
 
         Raises:
-            LifespanError: The application says that it could not start; the next request tries again.
+            LifespanError: The application reported that it could not start; the next request tries again.
         """
         if self._mode == "off":
             return {}
@@ -50,7 +50,7 @@ class Lifespan:
             atexit.register(cycle.stop_at_exit)
         cycle = self._cycles[loop]
         try:
-            # Shielded: a deadline that ends this request must not end the application's startup.
+            # Shielded: this request's deadline must not cancel the application's startup.
             await asyncio.shield(cycle.started)
         except LifespanError:
             if self._cycles.get(loop) is cycle:
@@ -61,7 +61,7 @@ class Lifespan:
 
 
 class _Cycle:
-    """One lifespan: a task that stays inside the application between startup and shutdown."""
+    """One lifespan: a task that stays in the application from startup to shutdown."""
 
     def __init__(self, app: App, required: bool) -> None:
         self.state: dict[str, Any] = {}
@@ -78,7 +78,7 @@ class _Cycle:
         """Run the application's shutdown, if its loop can still run."""
         if self._loop.is_closed() or self._task.done():
             return
-        if self._loop.is_running():  # on a thread of its own
+        if self._loop.is_running():  # on its own thread
             asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_STOP_WITHIN * 2)
         else:
             self._loop.run_until_complete(self._stop())
@@ -102,7 +102,7 @@ class _Cycle:
         except asyncio.CancelledError:
             self._ended(None)
             raise
-        except BaseException as error:  # sys.exit() too, which would stop the event loop
+        except BaseException as error:  # includes sys.exit(), which would stop the event loop
             self._ended(error)
         else:
             self._ended(None)
@@ -125,7 +125,7 @@ class _Cycle:
             return {"type": "lifespan.startup"}
         await self._stopping.wait()
         if self._told_to_stop:
-            await self._loop.create_future()  # there is nothing more to receive
+            await self._loop.create_future()  # there is nothing else to receive
         self._told_to_stop = True
         return {"type": "lifespan.shutdown"}
 

@@ -21,15 +21,15 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def streaming_wsgi(
     app: WsgiApp, *, root_path: str = "", **options: Unpack[HandlerOptions]
 ) -> StreamingHandler:
-    """Make a WSGI application a streaming Lambda handler.
+    """Turn a WSGI application into a streaming Lambda handler.
 
-    The application runs on the calling thread, so that the deadline interrupts it. What its iterable yields
-    goes out as a chunk at once, and its `close` is called whatever ends the response. The environ, built by
-    a2wsgi, has the Lambda event and context as `environ["aws.event"]` and `environ["aws.context"]`.
+    The application runs on the calling thread, so that the deadline can interrupt it. What its iterable
+    yields is sent as a chunk at once, and its `close` is called however the response ends. a2wsgi builds the
+    environ; the Lambda event and context are in `environ["aws.event"]` and `environ["aws.context"]`.
 
     Args:
         app: A WSGI application (PEP 3333).
-        root_path: Where the application is mounted, such as "/v1" for a stage that stands in its URLs.
+        root_path: Where the application is mounted, such as "/v1" for a stage that is part of its URLs.
         **options: Options of `streaming_handler`, such as middlewares.
 
     Raises:
@@ -77,7 +77,7 @@ def _environ_builder() -> Callable[..., dict[str, Any]]:
 
 
 class _Call:
-    """One call of an application: its status and headers, and its body as an iterator that can be closed."""
+    """One call of an application: its status and headers, and its body as a closable iterator."""
 
     def __init__(self, app: WsgiApp, environ: dict[str, Any]) -> None:
         self._written: list[bytes] = []
@@ -87,7 +87,7 @@ class _Call:
         self._chunks = iter(self._iterable)
 
     def response(self) -> HttpResponse:
-        """Status and headers, once the application has said them: at the latest with its first chunk."""
+        """Return status and headers, which the application sets no later than with its first chunk."""
         try:
             for chunk in self._chunks:
                 if chunk:
@@ -111,7 +111,7 @@ class _Call:
         return next(self._chunks)
 
     def close(self) -> None:
-        """Release what the application holds (PEP 3333: also when the response was not read to its end)."""
+        """Release the application's resources (PEP 3333: even if the response was not fully read)."""
         close = getattr(self._iterable, "close", None)
         if close is not None:
             close()

@@ -1,7 +1,7 @@
-"""Started by streamify-wrapper in the place of the managed runtime's bootstrap.
+"""Started by streamify-wrapper instead of the managed runtime's bootstrap.
 
-It lies beside the runtime: in the layer as /opt/streamify/launch.py, in a package as
-streamify_server/deploy/launch.py. Nothing of the function's may be imported before the runtime is.
+It is next to the runtime: in the layer as /opt/streamify/launch.py, in a package as
+streamify_server/deploy/launch.py. No file of the function may be imported before the runtime.
 """
 
 import os
@@ -11,13 +11,17 @@ from importlib.machinery import ModuleSpec, PathFinder
 HERE = os.path.dirname(os.path.abspath(__file__))
 IN_LAYER = os.path.basename(HERE) == "streamify"
 OPT = os.path.dirname(HERE) if IN_LAYER else "/opt"
-# In the layer what the runtime runs on lies beside this file, where no function finds it.
+# In the layer, the runtime's dependencies are next to this file, where functions do not find them.
 FOLDERS = [HERE, f"{OPT}/python"] if IN_LAYER else [os.path.dirname(os.path.dirname(HERE))]
 PACKAGES = {"streamify_server", "awslambdaric", "simplejson"}
 
 
 class Ours:
-    """Finds the runtime's packages, and nothing else, in the runtime's folders."""
+    """Finds the runtime's packages, and nothing else, in the runtime's folders.
+
+    One process has one `streamify_server`: a stub or an old copy in the function must not keep the runtime
+    from starting.
+    """
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -25,8 +29,8 @@ class Ours:
 
 
 def start() -> None:
-    """Import the runtime, then make the search path that of the managed runtime, then run the function."""
-    # Where Python has put this file's folder belongs that of the managed bootstrap.
+    """Import the runtime, then set the managed runtime's search path, then run the function."""
+    # Python has added this file's folder; replace it with that of the managed bootstrap.
     if not sys.flags.safe_path:
         del sys.path[0]
     if folder := os.environ.get("LAMBDA_RUNTIME_DIR"):
@@ -38,7 +42,7 @@ def start() -> None:
     sys.meta_path.remove(Ours)
     if IN_LAYER:
         for name in [name for name in sys.modules if name.partition(".")[0] == "simplejson"]:
-            del sys.modules[name]  # a function that has its own finds that
+            del sys.modules[name]  # a function with its own copy finds that one
         if not os.path.exists(startup.__spec__.cached or ""):
             version = f"{sys.version_info[0]}.{sys.version_info[1]}"
             print(
@@ -46,7 +50,7 @@ def start() -> None:
                 "slow; build one that has",
                 flush=True,
             )
-    globals()["awslambdaricmain"] = runtime.main  # where tracers look for it
+    globals()["awslambdaricmain"] = runtime.main  # tracers look for it here
     startup.add_function_folders(OPT)
     runtime.run(os.environ["_HANDLER"])
 

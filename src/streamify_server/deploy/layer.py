@@ -4,14 +4,15 @@
     python -m streamify_server.deploy.layer --each build/streamify-layer.zip
     python -m streamify_server.deploy.layer --python 3.13 --architecture arm64 build/streamify-layer.zip
 
-The layer holds `streamify-wrapper`, the server half of this package, and what it runs on: awslambdaric,
-simplejson and snapshot-restore-py, in the versions that were tested. awslambdaric and simplejson are private
-to it: they lie in a folder that no function searches. awslambdaric's native extension is left out, because
-the runtime does its own HTTP. One layer can serve several Python versions and both architectures:
-simplejson's accelerators lie side by side, and the interpreter picks its own.
+The layer contains `streamify-wrapper`, the server half of this package, and its dependencies: awslambdaric,
+simplejson and snapshot-restore-py, in the tested versions. awslambdaric and simplejson are private to it:
+they are in a folder that functions do not search, so that a function finds its own copy or none.
+awslambdaric's native extension is left out, because the runtime does its own HTTP. One layer can serve
+several Python versions and both architectures: it contains simplejson's accelerators for all of them, and
+the interpreter picks its own.
 
-/opt is read-only on Lambda, so bytecode has to be in the layer: each Python version that it is meant for has
-to be on this machine. Without --python it is meant for every supported version that is.
+/opt is read-only on Lambda, so bytecode has to be in the layer: each target Python version must be installed
+on this machine. Without --python, all supported versions that are installed are targets.
 """
 
 import argparse
@@ -31,10 +32,10 @@ PINS = {"awslambdaric": "4.2.2", "simplejson": "4.3.0", "snapshot-restore-py": "
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 SCRIPTS = ("streamify-wrapper", "bootstrap")
-PRIVATE = "streamify"  # the folder of what the runtime runs on
-# What a function might import, beside this package itself; the rest is private to the runtime.
+PRIVATE = "streamify"  # the folder for the runtime's dependencies
+# What a function may import in addition to this package; the rest is private to the runtime.
 SHARED = "snapshot_restore_py"
-# What serves development machines and never a function.
+# Parts that are only used on development machines.
 NOT_IN_A_FUNCTION = {
     "__pycache__",
     "deploy",
@@ -63,13 +64,12 @@ def build(
         output: The zip file to write.
         wheels: Wheels of awslambdaric, simplejson and snapshot-restore-py; several of one package for several
             Python versions and architectures.
-        interpreters: Python interpreters of the versions that the layer is meant for; each compiles the
-            bytecode of its version.
-        os_only: Add the bootstrap of an OS-only runtime. AWS's runtime interface emulator, at least, prefers
+        interpreters: Python interpreters of the target versions; each compiles the bytecode for its version.
+        os_only: Add the bootstrap for an OS-only runtime. At least AWS's runtime interface emulator prefers
             /opt/bootstrap to that of a managed runtime, so a layer for managed runtimes must not have one.
 
     Raises:
-        LayerError: A pinned package has no wheel, or one of another version; this package is not installed;
+        LayerError: A pinned package has no wheel or one of another version, this package is not installed,
             or an interpreter cannot compile.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _stage(root: Path, wheels: list[Path], scripts: Iterable[str]) -> None:
 
 
 def _stage_metadata(folder: Path) -> None:
-    """Version and licence of this package, for `importlib.metadata` and for whoever opens the layer."""
+    """Add the version and licence of this package, for `importlib.metadata` and for readers of the layer."""
     try:
         distribution = importlib.metadata.distribution("streamify")
     except importlib.metadata.PackageNotFoundError:
@@ -124,7 +124,7 @@ def _stage_metadata(folder: Path) -> None:
 
 
 def _serves(name: str) -> bool:
-    """Whether a file of a wheel goes into the layer: code, simplejson's accelerators, version and licence."""
+    """Whether a wheel's file goes into the layer: code, simplejson's accelerators, version and licence."""
     folder, _, rest = name.partition("/")
     if folder.endswith(".dist-info"):
         return rest == "METADATA" or "LICENSE" in rest or "NOTICE" in rest
@@ -134,7 +134,7 @@ def _serves(name: str) -> bool:
 
 
 def _compile(root: Path, interpreter: str) -> None:
-    # Unchecked hashes: no time stamp, which would make each build differ, and no look at the source on start.
+    # Unchecked hashes: timestamps would make each build differ, and the sources need no check at startup.
     command = [interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     folders = [str(root / name) for name in ("python", PRIVATE)]
     done = subprocess.run(
@@ -150,18 +150,18 @@ def _zip(root: Path, output: Path) -> None:
             if path.is_file():
                 entry = zipfile.ZipInfo(str(path.relative_to(root)), EPOCH)
                 entry.external_attr = (0o100755 if path.name in SCRIPTS else 0o100644) << 16
-                entry.create_system = 3  # Unix: else the permissions above mean nothing
+                entry.create_system = 3  # Unix; otherwise the permissions above are ignored
                 archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[str]) -> dict[str, list[Path]]:
-    """Download the pinned packages' wheels for every Python version and architecture with pip.
+    """Download the pinned packages' wheels for all these Python versions and architectures with pip.
 
     Returns:
         The wheels for each Python version.
 
     Raises:
-        LayerError: pip failed; it has said why on stderr.
+        LayerError: pip failed; its reason is on stderr.
     """
     pins = [f"{name}=={version}" for name, version in PINS.items()]
     found = {}
@@ -180,14 +180,14 @@ def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[s
 
 
 def find_interpreters(pythons: Iterable[str]) -> dict[str, str]:
-    """The interpreters of these versions on this machine: on PATH, else pyenv's."""
+    """Find the interpreters of these versions on this machine: on PATH, else pyenv's."""
     found = {}
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for python in pythons:
         on_path = shutil.which(f"python{python}")
         others = sorted(pyenv.glob(f"{python}.*/bin/python{python}"))
         for interpreter in [*([on_path] if on_path else []), *map(str, others)]:
-            # pyenv's shims are on PATH for versions too that they do not run.
+            # pyenv's shims are also on PATH for versions that are not active.
             if subprocess.run([interpreter, "-V"], capture_output=True, check=False).returncode == 0:
                 found[python] = interpreter
                 break
@@ -208,7 +208,7 @@ def _interpreters(wanted: Sequence[str] | None) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the layer as the command line says; print its size, and for which versions of Python it is."""
+    """Build the layer from the command line; print its size and its Python versions."""
     parser = argparse.ArgumentParser(prog="python -m streamify_server.deploy.layer", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("output", type=Path, help="the zip file to write")

@@ -180,7 +180,7 @@ class Call:
         return None if self._collected is None else self._collected.value()
 
     def _fail(self, error: Exception) -> None:
-        """End the response with this error; if none has begun, send an error frame if the caller reads them."""
+        """End the response with this error; if none has begun, send one with an error frame if offered."""
         out = self._lifecycle.out
         if out is not None and out.begun:
             out.fail(error)
