@@ -1,4 +1,4 @@
-"""Streams that go on: a producer says where it stands, and the next invocation begins there.
+"""Checkpoints: a producer records its position, and the next invocation continues the stream from there.
 
     >>> from streamify_server import checkpoint, last_checkpoint, streaming_handler
     >>> @streaming_handler
@@ -9,15 +9,15 @@
     >>> export({}, None)
     b'0\\n1\\n2\\n'
 
-Near the deadline, or near the size that a response may have, the stream is handed over at a checkpoint: the
-producer is closed, and streamify_client invokes the function again. Callers who did not ask for that get the
-stream as it is, without checkpoints.
+Near the deadline, or near the size limit of a response, the stream is handed over at a checkpoint: the
+producer is closed, and streamify_client invokes the function again. Callers that do not support this get the
+stream without checkpoints.
 """
 
 from __future__ import annotations
 
 import json
-from _contextvars import ContextVar  # contextvars could be a file of the function's
+from _contextvars import ContextVar  # the function may have its own contextvars.py
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 STATE_LIMIT = 1024  # bytes of a state as JSON
 
-current: ContextVar[Any] = ContextVar("streamify_part", default=None)  # the part of a unit test
+current: ContextVar[Any] = ContextVar("streamify_part", default=None)  # a part set by a unit test
 
 
 class Checkpoint:
-    """Where a producer stands; `checkpoint` makes it.
+    """A producer's position; created by `checkpoint`.
 
     Attributes:
         state: The state, as compact ASCII JSON.
@@ -44,8 +44,8 @@ class Checkpoint:
         return f"checkpoint({self.state})"
 
 
-class StreamHandedOver(BaseException):  # no error: the way out of a writer
-    """Raised by `stream.checkpoint(state)` in a writer when the stream goes on in another invocation."""
+class StreamHandedOver(BaseException):  # not an error: the way to leave a writer
+    """Raised by `stream.checkpoint(state)` in a writer when the stream continues in another invocation."""
 
     def __init__(self, at: Checkpoint) -> None:
         super().__init__("The stream goes on in another invocation.")
@@ -53,17 +53,17 @@ class StreamHandedOver(BaseException):  # no error: the way out of a writer
 
 
 def checkpoint(state: Any) -> Checkpoint:
-    """Say where a producer stands; to be yielded between two chunks.
+    """Return a checkpoint, which a producer yields between two chunks.
 
-    An invocation that finds this state in `last_checkpoint` must produce exactly what would have followed.
+    An invocation that gets this state from `last_checkpoint` must produce exactly what would have followed.
 
     Args:
-        state: What JSON knows, but None; at most 1 KiB of it. It is serialised now. It is not secret: it
-            travels through the caller.
+        state: Any JSON value but None, at most 1 KiB as JSON. It is serialised now. It is not secret, because
+            it passes through the caller.
 
     Raises:
-        TypeError: The state cannot become JSON.
-        ValueError: It is None, larger than 1 KiB as JSON, or holds NaN or an infinity.
+        TypeError: The state cannot be encoded as JSON.
+        ValueError: It is None, larger than 1 KiB as JSON, or contains NaN or an infinity.
     """
     if state is None:
         raise ValueError(
@@ -83,12 +83,12 @@ def checkpoint(state: Any) -> Checkpoint:
 
 
 def last_checkpoint(context: Any) -> Any:
-    """Return the state to go on from; None in the first part of a stream.
+    """Return the state to continue from; None in the first part of a stream.
 
-    A handler that yields checkpoints has to ask before its body begins: one that did not would begin again.
+    A handler that yields checkpoints must call this before its body begins; otherwise it would start again.
 
     Args:
-        context: The Lambda context that the handler was given.
+        context: The handler's Lambda context.
     """
     part = getattr(context, "_streamify_part", None) or current.get()
     return None if part is None else part.ask()

@@ -1,15 +1,15 @@
-"""The errors of handlers and of what they send, in one tree.
+"""The exception hierarchy of handlers and their responses.
 
     StreamifyError
     ├── HttpError              ends a request with a status: status_code, headers, expose
     ├── DeadlineExceededError  also a TimeoutError: the function's time is up
     ├── StreamClosedError      also a BrokenPipeError: nothing more can be written
     │   └── CallerGoneError    the same, for ASGI applications
-    ├── ResponseRefusedError   also a ConnectionError: the platform did not take the response to its end
-    ├── ResponseTooLargeError  also a ValueError: more than fits into an answer in one piece
+    ├── ResponseRefusedError   also a ConnectionError: the platform did not accept the whole response
+        ├── ResponseTooLargeError  also a ValueError: too large for a buffered response
     ├── NotStreamingError      also a RuntimeError: STREAMIFY_RUNTIME=require, and nothing streams
     ├── LifespanError          also a RuntimeError: an ASGI application could not start
-    └── TokenError             also a ValueError: a stream cannot go on from the token that came with the call
+    └── TokenError             also a ValueError: a stream cannot continue from the token in the request
 
 All of them can be caught as `StreamifyError`.
 """
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
 
 
 class StreamifyError(Exception):
-    """Any error of this package."""
+    """Base class of all errors of this package."""
 
 
 class DeadlineExceededError(StreamifyError, TimeoutError):
-    """The function's time is up, but for the margin that is kept for saying so."""
+    """The function's time is up, except for the margin reserved for reporting it."""
 
 
 class StreamClosedError(StreamifyError, BrokenPipeError):
-    """The response has ended, or its caller has gone: nothing more can be written."""
+    """The response has ended, or its caller has disconnected: nothing more can be written."""
 
 
 class CallerGoneError(StreamClosedError):
-    """What `send()` of an ASGI application raises when the caller no longer receives the response."""
+    """Raised by an ASGI application's `send()` when the caller no longer receives the response."""
 
 
 class ResponseRefusedError(StreamifyError, ConnectionError):
-    """The platform did not take the response to its end."""
+    """The platform did not accept the whole response."""
 
 
 class ResponseTooLargeError(StreamifyError, ValueError):
-    """A response that has to be sent in one piece is bigger than the platform takes."""
+    """A buffered response exceeds the platform's limit."""
 
 
 class NotStreamingError(StreamifyError, RuntimeError):
-    """STREAMIFY_RUNTIME asks for a runtime that streams, and there is none."""
+    """STREAMIFY_RUNTIME requires a streaming runtime, and there is none."""
 
 
 class LifespanError(StreamifyError, RuntimeError):
@@ -56,19 +56,19 @@ class LifespanError(StreamifyError, RuntimeError):
 
 
 class TokenError(StreamifyError, ValueError):
-    """A token that is refused; the message says why."""
+    """A token was refused; the message says why."""
 
 
 class HttpError(StreamifyError):
     """Ends a request with an HTTP status.
 
-    Raised by a handler or a middleware, and turned into an answer by `http_error_handler`.
+    Raised by a handler or a middleware; `http_error_handler` turns it into a response.
 
     Args:
         status_code: Status code, 400 to 599.
-        message: What the caller is told; the status's own phrase if it is None.
-        headers: Header fields for the answer.
-        expose: Whether the caller may see status and message; by default below 500.
+        message: The message for the caller; None for the status's reason phrase.
+        headers: Header fields for the response.
+        expose: Whether the caller may see status and message; by default only below 500.
 
     Raises:
         ValueError: The status code is not an error status.

@@ -1,7 +1,7 @@
-"""What an event says about the request behind it: its kind, method, path, header fields and query.
+"""Properties of the HTTP request in an event: its kind, method, path, header fields and query.
 
-Function URLs and HTTP APIs send payload format 2.0, REST APIs and load balancers 1.0 (HTTP APIs as well, if
-they are told to), VPC Lattice formats of its own
+Function URLs and HTTP APIs send payload format 2.0, REST APIs and load balancers 1.0 (HTTP APIs too, if
+configured so), VPC Lattice its own formats
 (https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html,
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html,
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html).
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 FUNCTION_URL = "function_url"
 REST_API = "rest_api"
 HTTP_API = "http_api"
-HTTP_API_1 = "http_api_1"  # an HTTP API that sends payload format 1.0
+HTTP_API_1 = "http_api_1"  # an HTTP API with payload format 1.0
 WEBSOCKET_API = "websocket_api"
 ALB = "alb"
 LATTICE = "lattice"
-OTHER = "other"  # something with a requestContext
+OTHER = "other"  # another event with a requestContext
 
-# Buffered by the platform whatever a function sends: streaming exists for Function URLs and REST APIs only
+# Always buffered by the platform: only Function URLs and REST APIs can stream
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
 ALWAYS_BUFFERED = frozenset({HTTP_API, HTTP_API_1, WEBSOCKET_API, ALB, LATTICE, OTHER})
 
@@ -32,7 +32,7 @@ _LATTICE_KEYS = frozenset({"raw_path", "query_string_parameters", "is_base64_enc
 
 
 def kind_of(event: Any) -> str | None:
-    """Which event source sent this; None for an event without a `requestContext`, which no gateway sent."""
+    """Return the event source; None for an event without a `requestContext`, which comes from no gateway."""
     if not isinstance(event, Mapping):
         return None
     context = event.get("requestContext")
@@ -52,17 +52,17 @@ def kind_of(event: Any) -> str | None:
 
 
 def method_of(event: Any) -> str:
-    """The HTTP method, in capitals; empty if this is not an HTTP event."""
+    """Return the HTTP method in upper case; empty if this is not an HTTP event."""
     if not isinstance(event, Mapping):
         return ""
-    # VPC Lattice says just "method", and so may an event that has nothing to do with HTTP.
+    # VPC Lattice uses the key "method", which events unrelated to HTTP may have too.
     is_lattice = isinstance(event.get("headers"), Mapping) or not _LATTICE_KEYS.isdisjoint(event)
     lattice = event.get("method") if is_lattice else None
     return _first_text(_http(event).get("method"), event.get("httpMethod"), lattice).upper()
 
 
 def path_of(event: Any) -> str:
-    """The path as it stands in the event, without the query; empty if there is none."""
+    """Return the path as given in the event, without the query; empty if there is none."""
     if not isinstance(event, Mapping):
         return ""
     found = _first_text(
@@ -77,7 +77,7 @@ def is_http(event: Any) -> bool:
 
 
 def header_of(event: Any, name: str) -> str | None:
-    """A header field of the request whatever its case, several values joined with a comma."""
+    """Return a header field of the request, case-insensitively; several values are joined with a comma."""
     if not isinstance(event, Mapping):
         return None
     for key in ("headers", "multiValueHeaders"):
@@ -90,7 +90,7 @@ def header_of(event: Any, name: str) -> str | None:
 
 
 def query_of(event: Any, name: str) -> str | None:
-    """A query parameter; the last one if it stands there more than once."""
+    """Return a query parameter; the last one if it is repeated."""
     if not isinstance(event, Mapping):
         return None
     for key in ("queryStringParameters", "query_string_parameters", "multiValueQueryStringParameters"):

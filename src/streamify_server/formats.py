@@ -1,4 +1,4 @@
-"""Bodies in common formats: server-sent events, JSON Lines, CSV; from sync and async iterables alike."""
+"""Bodies in common formats (server-sent events, JSON Lines, CSV), from sync or async iterables."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def sse(
     keepalive: float | None = 15.0,
     default: Default | None = None,
 ) -> TypedBody:
-    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    """Encode server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
     Args:
         events: Strings, each the data of an event; dicts with some of `data`, `event`, `id`, `retry`
             (milliseconds) and `comment`; or other values, each the data of an event. Data that is not a
             string is encoded as JSON; dataclasses and pydantic models are taken as well.
-        keepalive: After this many seconds without an event a comment is sent, so that nothing on the way
-            takes the connection for dead: CloudFront waits 30 s, an API Gateway 5 minutes. None sends none.
-        default: For data that JSON does not know, as in `json.dumps`.
+        keepalive: Seconds without an event after which a comment is sent, so that no proxy closes the
+            connection as idle: CloudFront waits 30 s, API Gateway 5 minutes. None sends no comments.
+        default: For data that JSON cannot encode, as in `json.dumps`.
 
     Raises:
-        ValueError: `keepalive` is not positive; in mid-stream: an event has an unknown key, a line break
-            where none can be, or a number that JSON does not know, such as NaN.
+        ValueError: `keepalive` is not positive. While streaming: an event has an unknown key, a line break
+            where none is allowed, or a number that is not valid JSON, such as NaN.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -60,13 +60,13 @@ def sse(
 
 
 def ndjson(rows: Iterable[Any] | AsyncIterable[Any], *, default: Default | None = None) -> TypedBody:
-    """JSON Lines: one JSON text and a line feed for each row.
+    """Encode JSON Lines: one JSON text and a line feed for each row.
 
-    Rows that come fast leave together; a row waits a moment for others at most.
+    Rows in quick succession are sent together; a row waits only briefly for others.
 
     Args:
-        rows: What `json.dumps` takes, dataclasses and pydantic models.
-        default: For objects that JSON does not know, as in `json.dumps`; `default=str` is a good start.
+        rows: Values that `json.dumps` accepts, dataclasses and pydantic models.
+        default: For objects that JSON cannot encode, as in `json.dumps`; `default=str` is a good start.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -90,14 +90,14 @@ def csv_rows(
     header: Iterable[str] | None = None,
     **format_parameters: Any,
 ) -> TypedBody:
-    """Comma-separated values (RFC 4180), a line for each row.
+    """Encode comma-separated values (RFC 4180), a line for each row.
 
-    Rows that come fast leave together; a row waits a moment for others at most.
+    Rows in quick succession are sent together; a row waits only briefly for others.
 
     Args:
-        rows: Sequences of values; with `header`, dicts with those keys as well.
-        header: Names of the columns, sent as first line.
-        **format_parameters: What `csv.writer` takes: delimiter, quoting...
+        rows: Sequences of values; with `header`, also dicts with those keys.
+        header: The column names, sent as the first line.
+        **format_parameters: The parameters of `csv.writer`: delimiter, quoting...
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -124,14 +124,14 @@ def csv_rows(
 
 
 class _Writable:
-    """What csv.writer takes for a file."""
+    """A file-like object for csv.writer."""
 
     def __init__(self, write: WriteText) -> None:
         self.write = write
 
 
 class _Mapped:
-    """What a function makes of each item."""
+    """An iterable that applies a function to each item."""
 
     def __init__(self, function: Callable[[Any], Any], items: Any) -> None:
         self._function = function
@@ -161,7 +161,7 @@ class _MappedAsync:
 
 
 def _default(default: Default | None) -> Default:
-    """For what JSON does not know: dataclasses and pydantic models, and then what the caller says."""
+    """Return a `default` that handles dataclasses and pydantic models, and then calls the given one."""
 
     def encode(value: Any) -> Any:
         kind = type(value)

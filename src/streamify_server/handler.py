@@ -67,28 +67,28 @@ else:  # importing typing costs every cold start
 
 
 class StreamingHandler(Protocol[Event_contra, Context_contra]):
-    """What `@streaming_handler` returns: a Lambda handler, whose methods change it and return it."""
+    """The Lambda handler that `@streaming_handler` returns; its methods modify and return it."""
 
     def __call__(self, event: Event_contra, context: Context_contra) -> Any:
-        """Handle one event; without a streaming runtime the answer is bytes, or a proxy response for HTTP."""
+        """Handle one event; without a streaming runtime, return bytes, or a proxy response for HTTP."""
 
     def use(self, middlewares: Middlewares) -> Self:
-        """Register a middleware, or all of a list, or none if one of them is wrong."""
+        """Register a middleware or a list of them; if one is invalid, none is registered."""
 
     def before(self, function: Hook) -> Self:
-        """Run a function before the handler; returning something answers instead."""
+        """Run a function before the handler; a value that it returns is the response instead."""
 
     def after(self, function: Hook) -> Self:
         """Run a function after the handler and before the first byte."""
 
     def on_error(self, function: Hook) -> Self:
-        """Run a function when something fails before the first byte; a response handles the error."""
+        """Run a function on an error before the first byte; setting or returning a response handles it."""
 
     def on_stream_end(self, function: Hook) -> Self:
-        """Run a function once for each request, after the last byte or the failure."""
+        """Run a function once per request, after the last byte or the failure."""
 
     def handler(self, function: Function) -> Self:
-        """Replace the function in the middle."""
+        """Replace the inner handler function."""
 
 
 @overload
@@ -108,38 +108,38 @@ def streaming_handler(  # noqa: F811
     middlewares: Middlewares = (),
     hooks: Any = None,
     internal: Mapping[str, Any] | None = None,
-    deadline_margin: float | None = 0.5,
+    deadline_margin: float | None = 0.5,  # an end hook, the trailers and the platform's answer have to fit in
     hand_over_margin: float | None = None,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> Any:
-    """Make a function a streaming Lambda handler.
+    """Turn a function into a streaming Lambda handler.
 
     The function may return or yield str, bytes, memoryview or None, return any iterable or file object of
-    those, or answer HTTP with an `HttpResponse` or a dict that has a `statusCode`.
+    those, or respond to HTTP with an `HttpResponse` or a dict that has a `statusCode`.
 
     Args:
-        function: The handler, `(event, context)`; given by Python when the decorator has no parentheses.
-        content_type: Content type of the response; by default text or binary, as the first chunk is.
-        respond: "stream", "buffered", or "auto": as the environment variable STREAMIFY_RESPOND says, else
-            stream. Without a streaming runtime, and for event sources that cannot stream, such as load
-            balancers and HTTP APIs, answers are buffered anyway.
+        function: The handler, `(event, context)`; passed by Python if the decorator has no parentheses.
+        content_type: Content type of the response; by default text or binary, depending on the first chunk.
+        respond: "stream", "buffered" or "auto": the environment variable STREAMIFY_RESPOND, or else
+            "stream". Without a streaming runtime, and for event sources that cannot stream, such as load
+            balancers and HTTP APIs, responses are always buffered.
         middlewares: Middlewares in the order of their `before`.
-        hooks: An object with some of the hooks of `streamify_server.middleware.HOOKS`.
-        internal: What `request.internal` begins with in every request: a copy of this dict.
-        deadline_margin: Seconds before Lambda's timeout at which the producer is stopped and the caller told;
+        hooks: An object with some of the hooks in `streamify_server.middleware.HOOKS`.
+        internal: The initial content of `request.internal`; copied for every request.
+        deadline_margin: How many seconds before Lambda's timeout the producer is stopped and the caller told;
             None never stops it.
-        hand_over_margin: Seconds before the end of its time at which a stream with checkpoints is handed over
-            to the next invocation, at the next checkpoint; more than `deadline_margin`. By default twice
-            that, or a fifth of the time that the invocation begins with, up to 10 s.
-        empty_body: Sent in place of an empty body to a Function URL or an API Gateway, which would keep the
+        hand_over_margin: How many seconds before the timeout a stream with checkpoints is handed over to the
+            next invocation, at the next checkpoint; more than `deadline_margin`. By default twice that, or a
+            fifth of the time left when the invocation begins, up to 10 s.
+        empty_body: Sent instead of an empty body to a Function URL or API Gateway, which would keep the
             caller waiting; b"" sends nothing.
         writer: Whether the function takes a third argument to write to, `(event, context, stream)`; by
-            default as it has exactly three required positional parameters.
+            default it does if it has exactly three required positional parameters.
 
     Raises:
-        TypeError: An option is unknown or has a value of the wrong type, or an object is not a middleware.
-        ValueError: An option, or STREAMIFY_RESPOND, has a value that it does not take.
+        TypeError: An option is unknown or has the wrong type, or an object is not a middleware.
+        ValueError: An option, or STREAMIFY_RESPOND, has an invalid value.
 
     Example:
         >>> @streaming_handler
@@ -204,7 +204,7 @@ def _prefetch(onion: Onion) -> None:
 
 
 def _as_handler(function: Function, writer: bool | None) -> Function:
-    """The function as a handler of event and context, whatever its style."""
+    """Return the function as a handler of event and context, whatever its style."""
     if not callable(function):
         raise TypeError(f"@streaming_handler decorates a function, not {function!r}.")
     if not takes_stream(function, writer):

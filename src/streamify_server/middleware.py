@@ -1,26 +1,26 @@
-"""What wraps a handler: middlewares and hooks, as types, and the request that they share.
+"""Types for middlewares and hooks, and the request that they share.
 
 A middleware is any object with some of `before`, `after`, `on_error` and `on_stream_end`, each sync or async,
-each called with the `Request`. Around the handler they lie like the skins of an onion:
+each called with the `Request`. They wrap the handler in layers:
 
     before 1, before 2, handler, after 2, after 1, body..., on_stream_end 2, on_stream_end 1
 
-- A `before` that returns something, or assigns `request.early_response`, ends the chain: neither the handler
-  nor any `after` runs. An `after` or `on_error` that returns something ends its own chain with that as the
-  response.
-- `on_error` runs, of every middleware, when a `before`, the handler, an `after` or the first chunk of a bare
+- If a `before` returns a value or sets `request.early_response`, the chain ends: neither the handler nor any
+  `after` runs. If an `after` or `on_error` returns a value, its chain ends with that as the response.
+- `on_error` of every middleware runs when a `before`, the handler, an `after` or the first chunk of a bare
   stream fails; setting or returning a response handles the error.
 - `on_stream_end` runs exactly once for every request, after the last byte or the failure, with
   `request.stream_end` set.
 
 **To change a response**, look at `request.response` in `after`. It is an `HttpResponse` if the handler
-answered HTTP (a dict with `statusCode` has been turned into one), and otherwise the bare body as the handler
-returned it. Headers, status, cookies and a bare response may be changed in place or replaced.
+answered HTTP (a dict with `statusCode` has been converted, so that there is only one type), and otherwise the
+bare body as returned by the handler. Headers, status, cookies and a bare response may be changed in place or
+replaced.
 
 **To change a body**, do not iterate it: call `request.transform_body(transform)` with an object that has
-`feed(chunk) -> bytes` and `finish() -> bytes`. The engine puts every chunk through it, whatever the body is
-(text, bytes, file, sync or async generator), keeps streaming, backpressure and closing as they are, and drops
-what `feed` returns empty. Return what you have from `feed` at once, or the caller waits for it.
+`feed(chunk) -> bytes` and `finish() -> bytes`. The engine passes every chunk through it, whatever the body is
+(text, bytes, file, sync or async generator), keeps streaming, backpressure and closing intact, and drops
+empty results of `feed`. Return available data from `feed` at once, or the caller waits for it.
 
     >>> from streamify_server import Middleware, Request, streaming_handler
     >>> class Shout:
@@ -63,10 +63,10 @@ HOOKS = (
 
 
 class StreamEnd:
-    """How a response ended: `error` (None if whole), `bytes_sent` of the body, `duration` in seconds.
+    """How a response ended: `error` (None if complete), `bytes_sent` of the body, `duration` in seconds.
 
-    `time_to_first_byte` says after how many seconds the first byte of the body was sent, None if none was.
-    `continues` says that the response ended at a checkpoint and the stream goes on in another invocation.
+    `time_to_first_byte` is the time in seconds until the first byte of the body was sent, None if none was.
+    `continues` is whether the response ended at a checkpoint and the stream continues in another invocation.
     """
 
     __slots__ = ("bytes_sent", "continues", "duration", "error", "time_to_first_byte")
@@ -87,7 +87,7 @@ class StreamEnd:
 
     @property
     def outcome(self) -> str:
-        """In one word: "whole", "continues" or "failed"."""
+        """The outcome: "whole", "continues" or "failed"."""
         return "failed" if self.error is not None else "continues" if self.continues else "whole"
 
     def __repr__(self) -> str:
@@ -95,16 +95,16 @@ class StreamEnd:
 
 
 class Request:
-    """One request on its way through the onion.
+    """One request, as passed to middlewares and hooks.
 
     Attributes:
-        event: What the handler gets; a middleware may change or replace it.
+        event: The event for the handler; a middleware may change or replace it.
         context: The Lambda context.
         response: The response so far: an HttpResponse, or a bare body. A dict with a `statusCode` becomes an
             HttpResponse when it is assigned.
-        error: What failed, in `on_error` and afterwards.
-        internal: A dict for middlewares, fresh for every request; it begins with what `internal=` of
-            `streaming_handler` holds.
+        error: The error, in `on_error` and later.
+        internal: A dict for middlewares, new for every request; it starts as a copy of the `internal=` option
+            of `streaming_handler`.
         part: Which part of a stream the response is, from 1.
         stream_end: How the response ended, in `on_stream_end` and `request_end`.
     """
@@ -145,7 +145,7 @@ class Request:
 
     @property
     def early_response(self) -> Any:
-        """A response that ends the chain; assigning None answers with an empty body."""
+        """A response that ends the chain; assigning None responds with an empty body."""
         return self._early
 
     @early_response.setter
@@ -159,12 +159,12 @@ class Request:
         return self._answered_early
 
     def reset_early(self) -> None:
-        """Take an early response back."""
+        """Remove an early response."""
         self._early = None
         self._answered_early = False
 
     def transform_body(self, transform: Transform) -> None:
-        """Put every chunk of the body through `transform`, after those that were added before."""
+        """Pass every chunk of the body through `transform`, after the transforms that were added before."""
         self.transforms.append(transform)
 
 
@@ -172,28 +172,28 @@ class Before(Protocol):
     """Runs before the handler."""
 
     def before(self, request: Request, /) -> Any:
-        """Look at the request or change it; returning something answers instead of the handler."""
+        """Inspect or change the request; a returned value is the response instead of the handler's."""
 
 
 class After(Protocol):
     """Runs after the handler and before the first byte."""
 
     def after(self, request: Request, /) -> Any:
-        """Look at `request.response` or change it; returning something ends the chain with that."""
+        """Inspect or change `request.response`; a returned value ends the chain and is the response."""
 
 
 class OnError(Protocol):
-    """Runs when something fails before the first byte."""
+    """Runs on an error before the first byte."""
 
     def on_error(self, request: Request, /) -> Any:
-        """Look at `request.error`; setting or returning a response handles it."""
+        """Inspect `request.error`; setting or returning a response handles it."""
 
 
 class OnStreamEnd(Protocol):
     """Runs once for every request."""
 
     def on_stream_end(self, request: Request, /) -> Any:
-        """Look at `request.stream_end`, after the last byte or the failure."""
+        """Inspect `request.stream_end`, after the last byte or the failure."""
 
 
 Middleware = Before | After | OnError | OnStreamEnd
@@ -207,10 +207,10 @@ Hook = Callable[[Request], object]
 
 
 class Transform(Protocol):
-    """Changes a body chunk by chunk: a codec, a filter. One object serves one response."""
+    """Changes a body chunk by chunk, such as a codec or a filter. One object serves one response."""
 
     def feed(self, chunk: bytes, /) -> bytes:
-        """What this chunk becomes; empty if nothing is to be sent yet."""
+        """Return the data to send for this chunk; empty to send nothing yet."""
 
     def finish(self) -> bytes:
-        """What is still to be sent after the last chunk."""
+        """Return the remaining data to send after the last chunk."""

@@ -1,7 +1,7 @@
-"""The seam for transport: a response is opened, written to, and ended.
+"""The transport interface: a response is opened, written to, and ended.
 
-The runtime of this package posts to the Runtime API. Whatever else can send a stream (AWS's own Python
-streaming, a test) is a `Poster` too, and takes over inside `posting_through`:
+This package's runtime posts to the Runtime API. Anything else that can send a stream (AWS's own Python
+streaming, a test) can be a `Poster` too, and is used inside `posting_through`:
 
     >>> from streamify_server import streaming_handler
     >>> from streamify_server.posting import posting_through
@@ -43,17 +43,17 @@ else:
 
 
 class Sink(Protocol):
-    """Takes the body of one response.
+    """Receives the body of one response.
 
-    The engine makes one call at a time, except that `fail` may come from any thread. The first of `end` and
-    `fail` decides how the response ends; the other then does nothing, and a `write` raises
+    The engine makes one call at a time, except that `fail` may be called from any thread. The first of `end`
+    and `fail` decides how the response ends; after that the other does nothing, and `write` raises
     StreamClosedError.
     """
 
     def write(self, data: bytes, /) -> None:
-        """Send a chunk of at least one byte, at once or together with those that follow at once.
+        """Send a chunk of at least one byte, at once or together with chunks that follow immediately.
 
-        Called while `full` is true, it waits until there is room.
+        If `full` is true, wait until there is room.
 
         Raises:
             StreamClosedError: The response has ended.
@@ -62,20 +62,20 @@ class Sink(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether so much is unsent that the producer should wait."""
+        """Whether there is so much unsent data that the producer should wait."""
 
     async def drained(self) -> None:
         """Wait until there is room, without blocking the event loop."""
 
     def end(self) -> None:
-        """Send what is unsent and end the response; raises if that fails."""
+        """Send the unsent data and end the response; raise if that fails."""
 
     def fail(self, error: BaseException, last: bytes = b"", /) -> None:
-        """End the response with this error; raises nothing.
+        """End the response with this error; never raise.
 
         Args:
-            error: What the caller is to be told.
-            last: A last chunk to send before; may be empty.
+            error: The error to report to the caller.
+            last: A last chunk to send first; may be empty.
         """
 
 
@@ -87,18 +87,18 @@ class Poster(Protocol):
 
         Args:
             content_type: The Content-Type of the response.
-            prelude: HTTP metadata to send by itself before the body; empty if there is none.
+            prelude: HTTP metadata to send on its own before the body; may be empty.
         """
 
     def fail(self, error: BaseException, /) -> None:
-        """Answer with this error, from any thread, because the handler is stuck before its response.
+        """Respond with this error, from any thread, because the handler is stuck before its response.
 
-        A poster that cannot do this may do nothing.
+        A poster that does not support this may do nothing.
         """
 
 
 class _Seat:
-    """Where a poster waits for the handler that it serves."""
+    """Holds a poster until the handler that uses it is called."""
 
     __slots__ = ("poster", "request_id", "taken")
 
@@ -108,15 +108,15 @@ class _Seat:
         self.taken = False
 
 
-# One invocation at a time runs in a process, whatever thread its handler is called on: no context variable.
+# Not a context variable: a process runs one invocation at a time, but on any thread.
 _seat: _Seat | None = None
 
 
 def seat(poster: Poster | None, request_id: str | None = None) -> None:
-    """Make this the poster of the next streaming handler that is called, or of none.
+    """Set the poster for the next streaming handler that is called.
 
     Args:
-        poster: The poster; None removes the last one.
+        poster: The poster; None removes the current one.
         request_id: If given, only a handler whose context has this `aws_request_id` may use it.
 
     Raises:
@@ -132,7 +132,7 @@ def seat(poster: Poster | None, request_id: str | None = None) -> None:
 
 
 def take(context: Any) -> Poster | None:
-    """The poster for a handler called with this context; None if there is none, or if it is taken."""
+    """Return the poster for a handler called with this context; None if there is none or it is taken."""
     found = _seat
     if found is None or found.taken:
         return None
@@ -143,18 +143,18 @@ def take(context: Any) -> Poster | None:
 
 
 def waiting() -> bool:
-    """Whether a poster waits for a handler that has not been called yet."""
+    """Whether a poster is set and its handler has not been called yet."""
     return _seat is not None and not _seat.taken
 
 
 def occupied() -> bool:
-    """Whether a handler has taken the poster of the invocation that is under way."""
+    """Whether a handler has taken the poster of the current invocation."""
     return _seat is not None and _seat.taken
 
 
 @contextmanager
 def posting_through(poster: Poster) -> Iterator[None]:
-    """Stream the response of the one handler called inside through this poster."""
+    """Stream the response of the one handler that is called inside through this poster."""
     seat(poster)
     try:
         yield

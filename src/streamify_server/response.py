@@ -1,4 +1,4 @@
-"""HTTP responses: what a handler returns, checked, and the prelude that goes in front of a streamed body."""
+"""HTTP responses: validation of what a handler returns, and the prelude of a streamed body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRELUDE_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 PRELUDE_END = b"\0" * 8
 PRELUDE_LIMIT = 16 * 1024
 
-# RFC 9110, 7.6.1 and 6.6.1, and the framing that the platform does itself. RFC 9113, 8.2.2 bans them from
+# RFC 9110, 7.6.1 and 6.6.1, and the framing that the platform does itself. RFC 9113, 8.2.2 forbids them in
 # HTTP/2.
 _CONNECTION_HEADERS = frozenset(
     {
@@ -31,7 +31,7 @@ _CONNECTION_HEADERS = frozenset(
         "upgrade",
     }
 )
-# RFC 9110, 5.6.2; not as a pattern, which every cold start would compile.
+# RFC 9110, 5.6.2; not a regex, which every cold start would have to compile.
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _KNOWN_KEYS = frozenset(
     {"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded", "statusDescription"}
@@ -39,12 +39,12 @@ _KNOWN_KEYS = frozenset(
 
 
 class Headers(MutableMapping[str, str]):
-    """HTTP header fields: names match whatever their case, and a name may stand more than once.
+    """HTTP header fields: names are case-insensitive and may be repeated.
 
-    `headers["vary"]` joins several values with a comma; `get_all` keeps them apart.
+    `headers["vary"]` joins several values with a comma; `get_all` returns them separately.
 
     Raises:
-        ValueError: A name is not a token, or a value holds CR, LF or NUL (RFC 9110, 5.5).
+        ValueError: A name is not a token, or a value contains CR, LF or NUL (RFC 9110, 5.5).
         TypeError: A name or value is not text.
     """
 
@@ -58,17 +58,17 @@ class Headers(MutableMapping[str, str]):
                 self.add(name, one)
 
     def add(self, name: str, value: str) -> None:
-        """Add one more value under this name."""
+        """Add a value for this name."""
         checked = _checked_value(_checked_name(name), value)
         self._fields.setdefault(name.lower(), (name, []))[1].append(checked)
 
     def get_all(self, name: str) -> list[str]:
-        """Every value under this name, in order; empty if there is none."""
+        """Return all values for this name, in order; empty if there are none."""
         found = self._fields.get(name.lower())
         return list(found[1]) if found else []
 
     def copy(self) -> Headers:
-        """The same fields, to be changed independently."""
+        """Return an independent copy."""
         copied = Headers()
         copied._fields = {key: (name, list(values)) for key, (name, values) in self._fields.items()}
         return copied
@@ -99,14 +99,14 @@ class HttpResponse:
     """An HTTP response whose body may be a stream.
 
     Args:
-        status: Status code, 100 to 599, but not 101: no protocol can be switched here.
-        headers: Header fields; a list as value gives the name several times.
+        status: Status code, 100 to 599, but not 101: Lambda cannot switch protocols.
+        headers: Header fields; a list as value repeats the name.
         body: Text, bytes, None, a file object, or a sync or async iterable or generator of text and bytes.
-        cookies: Whole Set-Cookie values, one for each cookie.
+        cookies: Complete Set-Cookie values, one for each cookie.
 
     Raises:
         TypeError: The status is not an int, or a header or cookie is not text.
-        ValueError: The status is out of range, or a header or cookie holds CR, LF or NUL.
+        ValueError: The status is out of range, or a header or cookie contains CR, LF or NUL.
 
     Example:
         >>> HttpResponse(201, {"content-type": "text/csv"}, body=iter(["a,b\\n"]), cookies=["seen=1"]).status
@@ -146,7 +146,7 @@ class HttpResponse:
 
     @property
     def status_code(self) -> int:
-        """The status code; `status` is another name for it."""
+        """The status code, an alias of `status`."""
         return self._status
 
     @status_code.setter
@@ -154,7 +154,7 @@ class HttpResponse:
         self.status = value
 
     def copy(self) -> HttpResponse:
-        """The same response, with headers and cookies to be changed independently; the body is the same."""
+        """Return a copy with independent headers and cookies and the same body."""
         return HttpResponse(self.status, self.headers, self.body, self.cookies)
 
     def __repr__(self) -> str:
@@ -162,10 +162,10 @@ class HttpResponse:
 
 
 def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
-    """Turn a proxy response, `{"statusCode": ..., "headers": ..., "body": ...}`, into an HttpResponse.
+    """Convert a proxy response, `{"statusCode": ..., "headers": ..., "body": ...}`, to an HttpResponse.
 
     Raises:
-        ValueError: A key is unknown, or a value is not legal HTTP.
+        ValueError: A key is unknown, or a value is not valid HTTP.
         TypeError: A value has the wrong type.
     """
     unknown = sorted(str(key) for key in answer if key not in _KNOWN_KEYS)
@@ -186,7 +186,7 @@ def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
 
 
 def normalised(response: Any) -> Any:
-    """A dict with a status as an HttpResponse; anything else as it is."""
+    """Convert a dict with a status to an HttpResponse; return anything else unchanged."""
     if isinstance(response, Mapping) and response.get("statusCode"):
         return from_dict(response)
     return response
@@ -195,11 +195,11 @@ def normalised(response: Any) -> Any:
 def prelude(
     response: HttpResponse, *, multi_value: bool = False, more: Mapping[str, str] | None = None
 ) -> bytes:
-    """The JSON and eight NUL bytes that stand in front of a streamed HTTP body.
+    """Return the JSON and eight NUL bytes that precede a streamed HTTP body.
 
     Args:
-        response: Status, headers and cookies; the body is not touched.
-        multi_value: Say repeated headers and cookies in `multiValueHeaders`, as API Gateway REST APIs read
+        response: Status, headers and cookies; the body is not used.
+        multi_value: Send repeated headers and cookies in `multiValueHeaders`, as API Gateway REST APIs read
         them.
         more: Header fields that replace those of the response.
 
@@ -220,7 +220,7 @@ def prelude(
 def metadata_of(
     response: HttpResponse, *, multi_value: bool = False, more: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Status, headers and cookies as the platform's JSON has them."""
+    """Return status, headers and cookies in the form of the platform's JSON."""
     headers, cookies = end_to_end(response)
     for name, value in (more or {}).items():
         headers[name] = value
@@ -239,7 +239,7 @@ def metadata_of(
 
 
 def end_to_end(response: HttpResponse) -> tuple[Headers, list[str]]:
-    """The headers that travel to the caller, and the cookies, wherever they were set."""
+    """Return the headers to send to the caller, and the cookies from both the headers and `cookies`."""
     dropped = set(_CONNECTION_HEADERS)
     dropped.update(name.strip().lower() for name in response.headers.get("connection", "").split(","))
     kept = Headers()
@@ -252,14 +252,14 @@ def end_to_end(response: HttpResponse) -> tuple[Headers, list[str]]:
 
 
 def checked_content_type(value: str) -> str:
-    """A content type that may stand in a header, or an error."""
+    """Return the content type, or raise if it is not a valid header value."""
     if not value:
         raise ValueError("content_type must not be empty.")
     return _checked_value("content-type", value)
 
 
 def _status(value: Any) -> Any:
-    """The status as an int; API Gateway takes text as well."""
+    """Return the status as an int; API Gateway also accepts text."""
     return int(value) if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value) else value
 
 

@@ -1,8 +1,8 @@
-"""Python's own modules, where files of the function's are called like them.
+"""Imports of Python's own modules when files of the function have the same names.
 
-AWS's bootstrap imports what its runtime client needs before it puts the function's folders in front of the
-search path. What this package needs beyond that comes later, when a `select.py` of the function's would be
-taken for Python's. Inside `unshadowed` it is not; outside, the function finds its own.
+AWS's bootstrap imports what its runtime client needs before it adds the function's folders to the front of
+the search path. What this package needs beyond that is imported later, when a `select.py` of the function
+would be imported instead of Python's. Inside `unshadowed` it is not; outside, the function finds its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LIBRARY = os.path.dirname(os.__file__)
-# Code of this package asks for these again when it is called.
+# Code of this package imports these again when it is called.
 _ASKED_FOR_AGAIN = {"asyncio", "concurrent"}
 
 _names: frozenset[str] | None = None
@@ -27,7 +27,7 @@ _names: frozenset[str] | None = None
 
 @contextmanager
 def unshadowed() -> Iterator[None]:
-    """Let imports inside find Python's modules, whatever the files of the function are called."""
+    """Make imports inside find Python's modules, whatever the names of the function's files."""
     names = _shadowed()
     if not names:
         yield
@@ -44,7 +44,7 @@ def unshadowed() -> Iterator[None]:
 
 
 def give_back(modules: Iterable[str]) -> None:
-    """Forget those of these modules that the function has files for; who has imported them keeps them."""
+    """Remove from `sys.modules` those modules that the function has files for; importers keep theirs."""
     names = _shadowed() - _ASKED_FOR_AGAIN
     for module in list(modules):
         if module.partition(".")[0] in names:
@@ -52,7 +52,7 @@ def give_back(modules: Iterable[str]) -> None:
 
 
 def _shadowed() -> frozenset[str]:
-    """Names of Python's modules that folders in front of Python's own have files for; looked up once."""
+    """Return names of Python modules that files in earlier folders shadow; looked up once."""
     global _names
     if _names is None:
         found: set[str] = set()
@@ -66,14 +66,14 @@ def _shadowed() -> frozenset[str]:
 
 
 def _files_in(folder: str) -> Iterator[str]:
-    """Names of Python's modules that a folder has files for."""
+    """Yield names of Python modules that a folder has files for."""
     try:
         entries = os.listdir(folder or ".")
     except OSError:
         return
     for name in sys.stdlib_module_names.intersection(entry.partition(".")[0] for entry in entries):
         found = PathFinder.find_spec(name, [folder])
-        if found is not None and found.loader is not None:  # a folder of data is not a module
+        if found is not None and found.loader is not None:  # a folder with data is not a module
             yield name
 
 

@@ -1,4 +1,4 @@
-"""The door for unit tests: call a streaming handler and look at what it would send.
+"""Unit test support: call a streaming handler and inspect what it would send.
 
 >>> from streamify_server import streaming_handler
 >>> from streamify_server.testing import invoke
@@ -33,15 +33,15 @@ class Result:
     """What a handler sent.
 
     Attributes:
-        chunks: The chunks of the body, as they would leave.
+        chunks: The chunks of the body as they would be sent.
         content_type: Content type of the response; None if it failed before its first byte.
         status_code: HTTP status; None for a bare stream.
-        headers: HTTP headers; names match whatever their case.
-        cookies: Whole Set-Cookie values.
-        error: What the handler, a middleware or a body raised, with `raise_errors=False`; None if the
-            response is whole.
-        value: What the handler returned where it answers in one piece, as for an event of a load balancer.
-        checkpoints: The states of the checkpoints that the handler came to behind its first chunk.
+        headers: HTTP headers, case-insensitive.
+        cookies: Complete Set-Cookie values.
+        error: The error raised by the handler, a middleware or the body, with `raise_errors=False`; None if
+            the response is complete.
+        value: The handler's return value for a buffered response, as for an event of a load balancer.
+        checkpoints: The states of the checkpoints that the handler reached after its first chunk.
     """
 
     chunks: list[bytes] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Result:
 
     @property
     def body(self) -> bytes:
-        """All chunks together."""
+        """All chunks joined."""
         return b"".join(self.chunks)
 
     @property
@@ -70,7 +70,7 @@ class Result:
 
 @dataclass
 class Context:
-    """A Lambda context with made-up values, and a clock that runs; takes more attributes."""
+    """A Lambda context with fake values and a running clock; accepts further attributes."""
 
     aws_request_id: str = "00000000-0000-0000-0000-000000000000"
     function_name: str = "test"
@@ -86,12 +86,12 @@ class Context:
     started: float = field(default_factory=time.monotonic)
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would kill the function."""
+        """Return the milliseconds until Lambda would kill the function."""
         return max(0, int((self.started + self.timeout - time.monotonic()) * 1000))
 
 
 class _Recorder:
-    """A poster and a sink that keeps what it is given."""
+    """A poster and sink that records what it is given."""
 
     full = False
 
@@ -127,7 +127,7 @@ class _Recorder:
 
 @contextmanager
 def _going_on(event: Any, context: Any, state: Any) -> Iterator[None]:
-    """Let the handler find a state to go on from."""
+    """Provide a state for the handler to continue from."""
     if state is None:
         yield
         return
@@ -151,12 +151,12 @@ def invoke(
     """Call a streaming handler as the runtime would, and collect what it sends.
 
     Args:
-        handler: What `@streaming_handler` made.
+        handler: A handler decorated with `@streaming_handler`.
         event: The event.
         context: The Lambda context; by default one with a minute left (`Context(timeout=...)` for another).
         checkpoint: The state that `last_checkpoint` returns, as in a later part of a stream.
-        raise_errors: Whether to raise what the handler, a middleware or a body raises. False keeps it in the
-            result, beside what was sent before.
+        raise_errors: Whether to raise the errors of the handler, a middleware or the body. False keeps the
+            error in the result, along with what was sent before.
 
     Returns:
         Everything that was sent, and the error that ended it, if any.
