@@ -1,4 +1,4 @@
-"""Content codings as incremental transforms: every chunk that goes in comes out at once, decodable so far."""
+"""Content codings as incremental transforms: every chunk is flushed, so that it can be decoded at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from ._options import known, missing_extra
 
-# RFC 9659 holds the window of zstd in HTTP to 8 MB, which is what browsers grant.
+# RFC 9659 limits the window of zstd in HTTP to 8 MB, which is what browsers support.
 ZSTD_WINDOW_LOG = 23
 
-# Good ratios at a speed that suits responses made for one caller; the libraries' own defaults suit files.
+# Good ratios at a speed suitable for responses to one caller; the libraries' own defaults suit files.
 _DEFAULTS: dict[str, dict[str, int]] = {
     "zstd": {"level": 3},
     "br": {"quality": 4, "lgwin": 22, "lgblock": 0},
@@ -24,22 +24,22 @@ class Compressor(Protocol):
     """Compresses one body."""
 
     def feed(self, chunk: bytes, /) -> bytes:
-        """The chunk compressed, whole: a reader can decode it before the next one comes."""
+        """Compress a chunk and flush it, so that a reader can decode it before the next one arrives."""
 
     def flush(self) -> bytes:
-        """What makes all that was fed so far readable."""
+        """Return the data needed to decode everything fed so far."""
 
     def finish(self) -> bytes:
-        """What ends the compressed body."""
+        """Return the end of the compressed body."""
 
 
 def compressor(coding: str, options: Mapping[str, Any], *, flush: bool = True) -> Compressor:
-    """A fresh compressor for one body.
+    """Return a new compressor for one body.
 
     Args:
         coding: "zstd", "br", "gzip" or "deflate".
-        options: Its settings, on top of the defaults.
-        flush: Give every chunk out at once; False compresses a whole body a little better.
+        options: Its settings, which override the defaults.
+        flush: Flush every chunk; False compresses a whole body a little better.
     """
     settings = {**_DEFAULTS[coding], **options}
     if coding == "zstd":
@@ -50,7 +50,7 @@ def compressor(coding: str, options: Mapping[str, Any], *, flush: bool = True) -
 
 
 def check(coding: str, options: Mapping[str, Any]) -> None:
-    """Refuse settings that a coding does not have, or a coding whose library is not installed.
+    """Check that a coding has these settings and that its library is installed.
 
     Raises:
         TypeError: A setting is unknown.

@@ -1,4 +1,4 @@
-"""Header fields that are lists."""
+"""Helpers for header fields that are lists."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from streamify_server.response import Headers
 
 
 def list_of(headers: Headers, name: str) -> list[str]:
-    """The elements of a field, in lower case."""
+    """Return the elements of a field, in lower case."""
     return [part.strip().lower() for part in headers.get(name, "").split(",") if part.strip()]
 
 
 def add_to_list(headers: Headers, name: str, elements: str) -> None:
-    """Add elements to a field that is a list, unless they are in it already; `*` takes all in."""
+    """Add elements to a list field, unless it already contains them; `*` includes all."""
     there = list_of(headers, name)
     new = [part.strip() for part in elements.split(",") if part.strip() and part.strip().lower() not in there]
     if new and "*" not in there:

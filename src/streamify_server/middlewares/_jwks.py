@@ -1,4 +1,7 @@
-"""The public keys of an issuer, fetched by URL (RFC 7517), within bounds."""
+"""The public keys of an issuer, fetched by URL (RFC 7517), with limits.
+
+PyJWT's own client reads answers of any length, follows redirects, and fetches again for every unknown key id.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,21 @@ Fetch = Callable[[str], Any]
 
 
 class UnavailableError(Exception):
-    """The keys cannot be fetched now."""
+    """The keys cannot be fetched at the moment."""
 
 
 class KeySet:
-    """The keys behind one URL.
+    """The keys at one URL.
 
-    They are fetched when they are first needed, again when they are older than `max_age`, and again for a key
-    that is not among them, which may be new; but never twice within `cooldown`, so that made-up key ids cause
-    no traffic. There is one fetch at a time.
+    They are fetched on first use, again when they are older than `max_age`, and again for an unknown key,
+    which may be new; but never twice within `cooldown`, so that made-up key ids cause no traffic. Only one
+    fetch runs at a time.
 
     Args:
         url: https, or http on this machine.
         max_age: Seconds for which keys are kept.
-        cooldown: Least seconds between two fetches.
-        fetch: Returns the JSON behind a URL.
+        cooldown: Minimum seconds between two fetches.
+        fetch: Returns the JSON at a URL.
 
     Raises:
         ValueError: The URL is neither.
@@ -49,10 +52,10 @@ class KeySet:
         self._fetched_at = self._tried_at = float("-inf")
 
     def get(self, key_id: str | None) -> dict[str, Any] | None:
-        """The key with this id; without an id the only key of the set; None if there is no such key.
+        """Return the key with this id, or without an id the only key; None if there is no such key.
 
         Raises:
-            UnavailableError: The keys are too old, and cannot be fetched again.
+            UnavailableError: The keys are too old and cannot be fetched again.
         """
         with self._lock:
             found = self._found(key_id) if self._is_fresh() else None
@@ -84,10 +87,10 @@ class KeySet:
 
 
 def fetched(url: str) -> Any:
-    """The JSON behind a URL; redirects are not followed.
+    """Return the JSON at a URL; redirects are not followed.
 
     Raises:
-        OSError: The server cannot be reached, answers with another status than 200, or is too slow.
+        OSError: The server cannot be reached, responds with a status other than 200, or is too slow.
         ValueError: The answer is too long, or not JSON.
     """
     import json
@@ -101,7 +104,7 @@ def fetched(url: str) -> Any:
         except Exception as error:
             found.put(error)
 
-    # Sockets limit each read, and a server that sends a byte now and then has any number of these.
+    # A socket timeout limits each read only: a server that sends a byte now and then would never exceed it.
     threading.Thread(target=fetch, name="streamify-jwks", daemon=True).start()
     try:
         body = found.get(timeout=_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Content negotiation (RFC 9110, 12.5): what a client prefers, as a sorted list."""
+"""Content negotiation (RFC 9110, 12.5): a client's preferences as a sorted list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEADER_LIMIT = 8192  # characters
 
 
 class Preference:
-    """One element of an Accept field: a range in lower case and as it was written, its weight, its place."""
+    """One element of an Accept field: the range in lower case and as written, its weight and its position."""
 
     __slots__ = ("place", "range", "weight", "written")
 
@@ -21,12 +21,12 @@ class Preference:
         self.place = place
 
 
-# How exactly a range says what is offered: None if it does not say it at all.
+# How specifically a range matches an offer: None if it does not match.
 Matcher = Callable[[str, str], int | None]
 
 
 def preferences(field: str) -> list[Preference]:
-    """The elements of an Accept field, in the order in which they stand there; malformed ones left out.
+    """Return the elements of an Accept field in their order; malformed ones are left out.
 
     Raises:
         HttpError: 400 if the field is longer than 8,192 characters.
@@ -42,28 +42,28 @@ def preferences(field: str) -> list[Preference]:
 
 
 def media_types(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Media types without their parameters, best first. Without the header anything goes."""
+    """Return media types without parameters, best first. Without the header, any type is acceptable."""
     found = _sorted("*/*" if field is None else field, available, _media_match)
     return found if available is not None else [one for one in found if "/" in one]
 
 
 def charsets(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Charsets, best first."""
+    """Return charsets, best first."""
     return _sorted("*" if field is None else field, available, _plain_match)
 
 
 def languages(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Languages, best first.
+    """Return languages, best first.
 
-    A range matches what it is a prefix of, and the other way round (RFC 4647, 3.4).
+    A range matches languages that it is a prefix of, and the reverse (RFC 4647, 3.4).
     """
     return _sorted("*" if field is None else field, available, _language_match)
 
 
 def encodings(field: str | None, available: Sequence[str] | None) -> list[str]:
-    """Content codings, best first.
+    """Return content codings, best first.
 
-    `identity` is among them unless the client refused it (RFC 9110, 12.5.3).
+    They include `identity` unless the client refused it (RFC 9110, 12.5.3).
     """
     wanted = preferences(field or "")
     if _refuses(wanted, "identity"):
@@ -74,7 +74,7 @@ def encodings(field: str | None, available: Sequence[str] | None) -> list[str]:
         wanted.append(Preference("identity", lowest, len(wanted)))
     found = _best(wanted, available, _plain_match)
     if not named and "identity" in found:
-        # Last even among equals, because a client that asks for codings wants one of them.
+        # Last among equals, because a client that lists codings wants one of them.
         found.remove("identity")
         found.append("identity")
     return found
@@ -109,7 +109,7 @@ def _most_exact(wanted: Sequence[Preference], offer: str, match: Matcher) -> tup
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """The parts between separators that are not within quotation marks."""
+    """Split text at separators that are not inside quotation marks."""
     parts: list[str] = []
     quoted = False
     for part in text.split(separator):
@@ -142,7 +142,7 @@ def _weight(value: str) -> float | None:
 
 
 def _plain_match(range: str, offer: str) -> int | None:
-    range = range.partition(";")[0]  # parameters mean nothing here
+    range = range.partition(";")[0]  # parameters have no meaning here
     if range == offer.lower():
         return 1
     return 0 if range == "*" else None

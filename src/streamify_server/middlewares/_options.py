@@ -1,4 +1,4 @@
-"""Checks on the options of middlewares, when one is made."""
+"""Validation of the options of middlewares, when one is created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _ANNOTATION = re.compile(r"(\w+)(\[.*\])?( \| None)?")
-# What an annotation asks for, in words.
+# The requirements of annotations, in words.
 _WORDS = {
     "bool": "takes True or False",
     "int": "takes a whole number from 0 on",
@@ -25,10 +25,10 @@ _WORDS = {
 
 
 def check_options(given: Mapping[str, Any]) -> None:
-    """Refuse options whose values are not what the annotations of a middleware say.
+    """Check options against the annotations of a middleware's `__init__`.
 
-    Call it first in `__init__`, with `locals()`. Annotations with alternatives are left to the middleware;
-    numbers are not negative, functions not async (they are not awaited), and the items of lists text.
+    Call it first in `__init__`, with `locals()`. Annotations with alternatives are left to the middleware.
+    Numbers must not be negative, functions not async (they are not awaited), and items of lists must be text.
 
     Raises:
         TypeError: A value has the wrong type.
@@ -41,7 +41,7 @@ def check_options(given: Mapping[str, Any]) -> None:
 
 
 def check(option: str, value: Any, annotation: str, where: str = "") -> None:
-    """Refuse one value that is not what an annotation says."""
+    """Check one value against an annotation."""
     found = _ANNOTATION.fullmatch(annotation)
     if found is None or found[1] not in _WORDS or (value is None and found[3]):
         return
@@ -67,7 +67,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def known(option: str, given: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Refuse a key that an option does not have.
+    """Check that an option has only known keys.
 
     Raises:
         TypeError: A key is unknown.
@@ -79,12 +79,12 @@ def known(option: str, given: Mapping[str, Any], names: Iterable[str]) -> None:
 
 
 def missing_extra(middleware: str, package: str, extra: str) -> ModuleNotFoundError:
-    """What to raise when a codec or parser is not installed."""
+    """Return the error to raise if a codec or parser is not installed."""
     return ModuleNotFoundError(
         f"{middleware} needs {package}: pip install 'streamify[{extra}]'.", name=package
     )
 
 
 def is_stream(body: Any) -> bool:
-    """Whether looking at this body would use it up: an iterator, a file, anything async."""
+    """Whether reading this body would consume it: an iterator, a file, anything async."""
     return any(hasattr(body, name) for name in ("__next__", "__anext__", "__aiter__", "__await__", "read"))

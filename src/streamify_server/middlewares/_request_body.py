@@ -1,4 +1,4 @@
-"""The body of a request as bytes, within bounds, and what its Content-Type says."""
+"""The body of a request as bytes, with limits, and its Content-Type."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from streamify_server.errors import HttpError
 from streamify_server.events import header_of, method_of
 from streamify_server.shadowing import unshadowed
 
-BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
+BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda accepts no larger event
 
 
 _PARAMETER = re.compile(r""";[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)""")
 
-# The decoders of Python also hold quadratic ones (punycode, idna), so a caller may not choose among all of
-# them.
+# Some of Python's decoders take quadratic time (punycode, idna), so callers may not choose any of them.
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252", "utf-16"})
 
 
@@ -36,15 +35,15 @@ class MediaType:
 
 
 def content_type_of(event: Any) -> str:
-    """The request's Content-Type, empty if it has none."""
+    """Return the request's Content-Type; empty if it has none."""
     return header_of(event, "content-type") or ""
 
 
 def is_to_be_parsed(event: Any, essence: re.Pattern[str], *, check: bool, refuse: bool) -> bool:
-    """Whether a parser of this media type has something to do.
+    """Whether a parser for this media type must parse the body.
 
     Raises:
-        HttpError: 415 if the body is of another type, and is to be refused.
+        HttpError: 415 if the body is of another type and must be refused.
     """
     content_type = content_type_of(event)
     has_body = isinstance(event, Mapping) and event.get("body") is not None
@@ -58,11 +57,11 @@ def is_to_be_parsed(event: Any, essence: re.Pattern[str], *, check: bool, refuse
 
 
 def body_bytes(event: Any, max_bytes: int) -> bytes | None:
-    """The request's body, out of its base64 and its gzip; None if the request has none.
+    """Return the request's body, decoded from base64 and gzip; None if the request has none.
 
     Raises:
-        HttpError: 413 if it is, or unpacks to, more than `max_bytes`; 400 if it is not the base64 or gzip
-            that it says it is; 415 for another content coding.
+        HttpError: 413 if it is, or decompresses to, more than `max_bytes`; 400 if its base64 or gzip is
+            invalid; 415 for another content coding.
     """
     body = event.get("body") if isinstance(event, Mapping) else None
     if body is None:
@@ -86,7 +85,7 @@ def body_bytes(event: Any, max_bytes: int) -> bytes | None:
 
 
 def with_body(event: Mapping[str, Any], parsed: Any) -> dict[str, Any]:
-    """The event with its body parsed; the caller's event stays as it was."""
+    """Return a copy of the event with the parsed body."""
     changed = {**event, "body": parsed}
     for key in ("isBase64Encoded", "is_base64_encoded"):
         if key in changed:
@@ -95,10 +94,10 @@ def with_body(event: Mapping[str, Any], parsed: Any) -> dict[str, Any]:
 
 
 def text_of(data: bytes, charset: str) -> str:
-    """These bytes as text.
+    """Decode bytes as text.
 
     Raises:
-        HttpError: 415 if the charset is unknown, 422 if the bytes are not in it.
+        HttpError: 415 if the charset is unknown, 422 if the bytes are invalid in it.
     """
     if charset.lower() not in CHARSETS:
         raise HttpError(415, "The charset of the request is not supported")

@@ -1,4 +1,9 @@
-"""JSON Schema: schemas compiled strictly, and values prepared for them: types coerced, defaults filled in."""
+"""JSON Schema: strict compilation of schemas, and preparation of values: coerced types, default values.
+
+jsonschema-rs knows all drafts and formats without further packages, limits the time of a pattern, refuses
+unknown dialects, and is a single wheel. Coercion and defaults are a separate step before it, because a
+validator must not change what it checks.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,8 @@ from urllib.parse import unquote
 from ._options import missing_extra
 
 ERRORS_LIMIT = 100
-VALUES_LIMIT = 10_000  # of a larger value only the first error is looked for
-TEXT_LIMIT = 200  # characters of one message or place; names in them are the caller's
+VALUES_LIMIT = 10_000  # a larger value is only checked for its first error
+TEXT_LIMIT = 200  # characters of one message or pointer; they contain names from the caller
 
 _BY_DRAFT = {
     "draft-04": "$schema $ref id definitions title description default type enum multipleOf maximum minimum "
@@ -51,7 +56,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 class Violation:
-    """One thing that is wrong: where (a JSON pointer), by which keyword of the schema, and in words."""
+    """One violation: its place (a JSON pointer), the keyword of the schema, and a message."""
 
     __slots__ = ("keyword", "message", "pointer")
 
@@ -62,7 +67,7 @@ class Violation:
 
 
 class InvalidError(ValueError):
-    """A value that its schema does not allow; `violations` has all that is wrong, at most 100."""
+    """A value does not match its schema; `violations` lists at most 100 violations."""
 
     def __init__(self, violations: list[Violation]) -> None:
         self.violations = violations
@@ -72,12 +77,12 @@ class InvalidError(ValueError):
 def compiled(
     option: str, schema: Mapping[str, Any], formats: Mapping[str, Callable[[str], bool]]
 ) -> Callable[[Any], None]:
-    """A function that raises InvalidError for what this schema does not allow.
+    """Return a function that raises InvalidError for values that do not match this schema.
 
     Raises:
         ModuleNotFoundError: jsonschema-rs is not installed.
-        ValueError: It is not a JSON Schema of a known draft, or has a keyword or format that this draft does
-            not know.
+        ValueError: It is not a JSON Schema of a known draft, or has a keyword or format that is unknown in
+            its draft.
     """
     try:
         import jsonschema_rs
@@ -100,8 +105,8 @@ def compiled(
     _check_keywords(option, schema)
     explainer = checker
     if _has_alternatives_within_themselves(schema):
-        # What is wrong with each alternative is looked for, and that in each alternative within: a small
-        # value would take minutes.
+        # Errors would be collected for each alternative, and for each alternative nested in it: a small value
+        # could take minutes.
         explainer = jsonschema_rs.validator_for(_without_alternatives(schema), **options)
 
     def check(value: Any) -> None:
@@ -131,7 +136,10 @@ def _violation(error: Any) -> Violation:
 
 
 def _check_keywords(option: str, schema: Mapping[str, Any]) -> None:
-    """Refuse a keyword that would be ignored: it is misspelt, or of another draft."""
+    """Refuse a keyword that would be ignored because it is misspelled or of another draft.
+
+    A misspelled keyword would let everything through.
+    """
     draft = next((name for name in _BY_DRAFT if name in str(schema.get("$schema", ""))), "2020-12")
     known: set[str] = set()
     for name, keywords in _BY_DRAFT.items():
@@ -163,7 +171,7 @@ def _subschemas(pointer: str, schema: Any) -> Iterator[tuple[str, Mapping[str, A
 
 
 class _References:
-    """What references within a schema refer to."""
+    """Resolver for references within a schema."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -220,10 +228,10 @@ def _without_alternatives(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Preparation:
-    """Makes of a value what its schema says: types coerced, defaults filled in; a copy where it changes.
+    """Prepares a value for its schema: coerces types and fills in defaults, copying what it changes.
 
-    It looks at `type`, `default`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf` and
-    `$ref` within the schema, and not into alternatives such as `anyOf`, which may not apply.
+    It uses `type`, `default`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf` and
+    `$ref` within the schema, but not alternatives such as `anyOf`, which may not apply.
     """
 
     def __init__(self, schema: Mapping[str, Any], *, coerce: bool, defaults: bool) -> None:
@@ -234,10 +242,10 @@ class Preparation:
         self._defaults = defaults
 
     def __call__(self, value: Any) -> Any:
-        """The value, prepared.
+        """Return the prepared value.
 
         Raises:
-            InvalidError: It is nested too deeply.
+            InvalidError: The value is nested too deeply.
         """
         try:
             return self._prepared(value, self._root)
@@ -278,7 +286,7 @@ class Preparation:
         ]
 
     def _parts(self, schema: Any) -> list[Mapping[str, Any]]:
-        """A schema and all that applies together with it."""
+        """Return a schema and all schemas that apply together with it."""
         if (known := self._known_parts.get(id(schema))) is not None:
             return known
         waiting: list[Any] = [schema]
@@ -296,7 +304,7 @@ class Preparation:
 
 
 def coerced(value: Any, wanted: str | list[str]) -> Any:
-    """The value as the first of these JSON types that it can become; unchanged if it is one, or cannot."""
+    """Convert a value to the first possible of these JSON types; unchanged if it has one or none fits."""
     types = [wanted] if isinstance(wanted, str) else wanted
     if any(_is(value, name) for name in types):
         return value

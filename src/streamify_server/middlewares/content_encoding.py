@@ -1,4 +1,4 @@
-"""Compressed responses that still stream."""
+"""Compression of responses that still stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Setting = bool | Mapping[str, Any]
 
-# Compressed already; another coding on top costs time and wins nothing.
+# Already compressed; compressing again would cost time and save nothing.
 _COMPRESSED = re.compile(
     r"(image/(?!svg\+xml|bmp)|audio/|video/|font/woff|application/(zip|gzip|zstd|x-7z|x-bzip|x-xz|vnd\.rar|"
     r"vnd\.apache\.parquet|vnd\.openxmlformats))",
@@ -28,30 +28,29 @@ _WHOLE = (str, bytes, bytearray, memoryview)
 
 
 class http_content_encoding:
-    """Compresses the body of an HTTP response in the coding that the caller prefers.
+    """Compresses the body of an HTTP response with the caller's preferred coding.
 
-    A stream stays a stream: every chunk is flushed, so that server-sent events are not delayed. Text and
-    bytes that are whole are compressed whole, and left as they are if that does not make them smaller. Left
-    alone are bare streams, 204, 206 and 304, HEAD, responses with a Content-Encoding or `Cache-Control:
-    no-transform`, and media types that are compressed already.
+    Streams keep streaming: every chunk is flushed, so that server-sent events are not delayed. Whole text and
+    bytes are compressed at once, and left unchanged if that does not make them smaller. Bare streams, 204,
+    206 and 304, HEAD, responses with a Content-Encoding or `Cache-Control: no-transform`, and media types
+    that are already compressed are not changed.
 
-    Register it first: `after` runs in reverse, so it then sees the response as the other middlewares leave
-    it.
+    Register it first: `after` runs in reverse order, so it then sees the response of the other middlewares.
 
     Args:
         br: Brotli: True, False, or its settings `quality`, `lgwin` and `lgblock`.
         gzip: True, False, or its setting `level`.
         deflate: True, False, or its setting `level`.
         zstd: Zstandard: True, False, or its setting `level`.
-        override_preferred_encoding: Codings to choose from first, in this order, whatever order the caller
-            prefers among those that it accepts.
+        override_preferred_encoding: Codings to choose first, in this order, regardless of the caller's order
+            among those that it accepts.
 
-    `br` and `zstd` come with the extra `compress`; without it they are not offered unless asked for.
+        `br` and `zstd` need the extra `compress`; without it they are not offered unless requested here.
 
     Raises:
         TypeError: A setting is unknown.
         ValueError: A setting is out of range, or a coding is unknown.
-        ModuleNotFoundError: A coding was asked for whose library is not installed.
+        ModuleNotFoundError: The library of a requested coding is not installed.
 
     Example:
         >>> import gzip
@@ -91,7 +90,7 @@ class http_content_encoding:
         self._first = list(override_preferred_encoding)
 
     def after(self, request: Request) -> None:
-        """Compress the body if it can be, and say so."""
+        """Compress the body if possible, and set the headers."""
         response = request.response
         if not isinstance(response, HttpResponse) or not self._concerns(request, response):
             return
@@ -99,8 +98,7 @@ class http_content_encoding:
         coding = self._chosen(request)
         if coding is None:
             return
-        # What other middlewares do to the chunks comes first, so then a whole body is compressed chunk by
-        # chunk as well.
+        # Transforms of other middlewares come first; with them a whole body is compressed chunk by chunk too.
         if isinstance(response.body, _WHOLE) and not request.transforms:
             self._compress_whole(response, coding)
         else:
@@ -150,7 +148,7 @@ class http_content_encoding:
 
 
 def _usable(coding: str, given: Setting | None) -> Mapping[str, Any] | None:
-    """The settings of a coding, or None if it is switched off or, unless asked for, not installed."""
+    """Return the settings of a coding; None if it is off, or not installed and not requested."""
     if given is False:
         return None
     settings = given if isinstance(given, Mapping) else {}
@@ -167,7 +165,6 @@ def _declare(response: HttpResponse, coding: str) -> None:
     headers = response.headers
     headers["Content-Encoding"] = coding
     headers.pop("Content-Length", None)
-    # RFC 9110, 8.8.1: a strong validator changes with the coding; a weak one says that the content is the
-    # same.
+    # RFC 9110, 8.8.1: a strong validator changes with the coding; a weak one only identifies the content.
     if (tag := headers.get("ETag")) is not None and not tag.startswith("W/"):
         headers["ETag"] = f"W/{tag}"

@@ -1,4 +1,4 @@
-"""What the caller accepts."""
+"""Content negotiation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Best = Callable[["str | None", "Sequence[str] | None"], "list[str]"]
 class http_content_negotiation:
     """Reads Accept, Accept-Charset, Accept-Encoding and Accept-Language (RFC 9110, 12.5), best first.
 
-    The results stand in `request.internal` for other middlewares and, where the context takes attributes, on
+    The results are set in `request.internal` for other middlewares and, if the context accepts attributes, on
     the context for the handler: `preferred_charsets`, `preferred_encodings`, `preferred_languages`,
     `preferred_media_types` (lists), and `preferred_charset` and so on (the best of each, or None).
 
@@ -29,9 +29,9 @@ class http_content_negotiation:
 
     Args:
         parse_charsets: Read the header; and so on.
-        available_charsets: What can be served; None takes what the caller says.
-        default_to_first_charset: Take the first of those if none is accepted.
-        fail_on_mismatch: Answer 406 if nothing that is available is accepted.
+        available_charsets: The charsets that can be served; None accepts the caller's.
+        default_to_first_charset: Use the first available one if none is accepted.
+        fail_on_mismatch: Respond with 406 if nothing available is accepted.
 
     Raises:
         TypeError: An option has the wrong type.
@@ -72,7 +72,7 @@ class http_content_negotiation:
             raise ValueError(f"available_encodings takes {', '.join(_CODINGS)}, not {unknown.pop()!r}.")
 
     def before(self, request: Request) -> None:
-        """Negotiate, or refuse with 406."""
+        """Negotiate, or respond with 406."""
         event = request.event
         if not isinstance(event, Mapping) or not (event.get("headers") or event.get("multiValueHeaders")):
             return
@@ -104,4 +104,4 @@ def _tell(request: Request, name: str, value: object) -> None:
     try:
         setattr(request.context, name, value)
     except AttributeError:
-        pass  # no context, or one that is frozen
+        pass  # no context, or one that allows no attributes

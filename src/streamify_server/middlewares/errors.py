@@ -1,4 +1,4 @@
-"""Errors as HTTP answers, and in the log."""
+"""Errors as HTTP responses, and in the log."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ _SEEN = "streamify.error_logger"
 
 
 class http_error_handler:
-    """Answers an error with its status and message if it may be exposed, and with a plain 500 otherwise.
+    """Responds to an error with its status and message if it may be exposed, or else with a plain 500.
 
-    An `HttpError` is answered, and so is every exception that has a `status_code` and says `expose = True`.
-    Any other error becomes a 500 without details if the event came over HTTP; for other events it stays the
-    function's error, which is what an SDK caller looks for.
+    This applies to `HttpError` and to every exception with a `status_code` and `expose = True`. (The
+    `status_code` of an SDK's exception alone is that of a service behind the function; exposing it could tell
+    callers about the function's own credentials.) Any other error becomes a 500 without details for an HTTP
+    event; for other events it stays the function's error, as SDK callers expect.
 
-    It answers errors that come before the first byte. After that the status is on its way to the caller, so
-    the error ends the stream. Register it last: `on_error` runs in reverse, and the middlewares before it
-    then see its answer.
+    It handles errors before the first byte. After that the status has already been sent, so the error ends
+    the stream. Register it last: `on_error` runs in reverse order, and the middlewares before it then see its
+    response.
 
     Args:
         logger: Called with each error, or an object with `error(message, exc_info=)` such as a
             `logging.Logger` or the Logger of Powertools; False for none. By default the logger
             "streamify_server".
-        fallback_message: The body of an answer to an error that may not be exposed; None for an empty one.
+        fallback_message: The body of a response for an error that may not be exposed; None for an empty one.
 
     Example:
         >>> from streamify_server import HttpError, streaming_handler
@@ -57,7 +58,7 @@ class http_error_handler:
         self._fallback_message = fallback_message
 
     def on_error(self, request: Request) -> None:
-        """Answer the error, unless something else has."""
+        """Respond to the error, unless there is a response already."""
         if request.response is not None or request.error is None:
             return
         status = _exposed_status(request.error)
@@ -74,7 +75,7 @@ class http_error_handler:
 
 
 class error_logger:
-    """Logs every error of a request once, also one that ends the body in mid-stream.
+    """Logs every error of a request once, including one that ends the body while streaming.
 
     Args:
         logger: Called with the `Request`, whose `error` is set; or an object with `error(message, exc_info=)`
@@ -100,7 +101,7 @@ class error_logger:
         self._log = log if callable(logger) else lambda request: log(request.error)
 
     def on_error(self, request: Request) -> None:
-        """Log an error that came before the first byte."""
+        """Log an error before the first byte."""
         request.internal[_SEEN] = request.error
         self._log(request)
 
@@ -125,7 +126,7 @@ def _answer(status: int, message: str | None) -> HttpResponse:
 
 
 def _error_logger(logger: Any) -> Callable[[Any], Any]:
-    """A function that logs, from what a user gave as `logger`: None, False, a function, or a logger."""
+    """Return a logging function for a `logger` option: None, False, a function, or a logger."""
     if logger is False:
         return lambda error: None
     if logger is None:

@@ -1,4 +1,4 @@
-"""Events that carry encoded data, decoded: queues, topics, streams, logs."""
+"""Decoding of the data in events of queues, topics, streams and logs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 _LONGEST_NUMBER = 200  # characters; DynamoDB's have at most 38 digits
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,4})?", re.ASCII)
-_DEPTH = 8  # events within messages of events
+_DEPTH = 8  # levels of events nested in messages of events
 _RECORDS = ("Records", "records", "messages", "tasks", "events")
 _OF_KEYS = {"configRuleId": "aws:config", "awslogs": "aws:cloudwatch", "CodePipeline.job": "aws:codepipeline"}
 _CONFIGURATION = ("CodePipeline.job", "data", "actionConfiguration", "configuration", "UserParameters")
 
 
 class event_normalizer:
-    """Decodes what events of other AWS services carry as text.
+    """Decodes the encoded data in events of other AWS services.
 
     That is JSON in messages, base64, compressed logs, DynamoDB's typed values and the keys of S3 objects.
 
-    It knows SQS, SNS, SNS through SQS, Kinesis, Firehose, Kafka, ActiveMQ, RabbitMQ, S3, S3 Batch,
+    It supports SQS, SNS, SNS through SQS, Kinesis, Firehose, Kafka, ActiveMQ, RabbitMQ, S3, S3 Batch,
     DynamoDB, CloudWatch Logs, CodePipeline and Config. Text that is not JSON stays text, and other events
-    stay as they are. Numbers of DynamoDB become int or `decimal.Decimal`, which are exact.
+    are not changed. Numbers of DynamoDB become int or `decimal.Decimal`, which are exact.
 
     Args:
-        max_decompressed_bytes: Largest batch of CloudWatch Logs, unpacked; a larger one is a 413.
+        max_decompressed_bytes: Largest batch of CloudWatch Logs, decompressed; a larger one is a 413.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -109,7 +109,7 @@ def _source_of(records: list[Any]) -> Any:
 
 
 def _changed(value: Any, path: tuple[str, ...], change: Callable[[Any], Any]) -> Any:
-    """A copy in which what the path leads to is changed; `*` stands for every member or item."""
+    """Return a copy with the values at a path changed; `*` stands for every member or item."""
     if not path:
         return change(value)
     key, *rest = path
@@ -124,7 +124,7 @@ def _changed(value: Any, path: tuple[str, ...], change: Callable[[Any], Any]) ->
 
 
 def _parsed(text: Any) -> Any:
-    """The JSON value of a text that looks like one and is one; the text itself otherwise."""
+    """Return the JSON value of a text if it is JSON, or else the text itself."""
     if not isinstance(text, str) or text[:1] not in ("{", "[", '"'):
         return text
     try:
@@ -159,7 +159,7 @@ def _object_key(key: Any) -> Any:
 
 
 def _image(image: Any) -> Any:
-    """Attributes of a DynamoDB item as plain values."""
+    """Convert the attributes of a DynamoDB item to plain values."""
     if not isinstance(image, Mapping):
         return image
     return {name: _attribute(value) for name, value in image.items()}

@@ -1,4 +1,4 @@
-"""Events and responses in the log, within bounds."""
+"""Logging of events and responses, with limits."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _LAMBDA_CONTEXT = (
     "client_context",
 )
 _EXECUTION_CONTEXT = ("tenant_id",)
-# What is under a name, in lower case: None takes all of it away.
+# The paths below a name in lower case; None removes all of it.
 PathTree = dict[str, "PathTree | None"]
 
 WITHHELD = "[withheld]"
 
 
 class input_output_logger:
-    """Logs every event, and every response once its body has ended; the body is streamed past, not kept.
+    """Logs every event, and every response after its body has ended; bodies keep streaming.
 
-    Of an event and of a body at most `max_bytes` are seen; what is longer is logged as the beginning of its
-    text, and the message says `"truncated": true`.
+    At most `max_bytes` of an event and of a body are logged; if one is longer, the start of its text is
+    logged and the message has `"truncated": true`.
 
     Args:
         logger: Called with each message, a dict: `{"event": ...}`, then `{"response": ...}`; or an object
@@ -44,12 +44,12 @@ class input_output_logger:
             By default a message is printed as one line of JSON.
         execution_context: Add `tenant_id` of the context.
         lambda_context: Add the other attributes of the context, such as `aws_request_id`.
-        omit_paths: What is left out, such as "event.headers.authorization", "event.items.[].token" or
-            "response.body.password", upper or lower case; or a list of names, such as
-            `["event", "a.dotted.name"]`. A path into a body of JSON text is followed; a body
-            that was cut or is not JSON is withheld, because what it holds cannot be found.
-        mask: Stands in place of what is left out; None drops the key as well.
-        max_bytes: Bytes of a body, and of an event as JSON, that are logged.
+        omit_paths: Paths to omit, such as "event.headers.authorization", "event.items.[].token" or
+            "response.body.password", case-insensitive; or lists of names, such as
+            `["event", "a.dotted.name"]`. Paths may lead into a body of JSON text; a body that was truncated
+            or is not JSON is withheld, because the path cannot be found in it.
+        mask: Replaces omitted values; None drops the key too.
+        max_bytes: The maximum number of bytes logged of a body, and of an event as JSON.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -86,7 +86,7 @@ class input_output_logger:
         )
         self._tree = path_tree(omit_paths)
         self._mask = mask
-        self._key = f"streamify.input_output_logger.{id(self)}"  # there may be several
+        self._key = f"streamify.input_output_logger.{id(self)}"  # there may be several instances
         self._max_bytes = max_bytes
 
     def before(self, request: Request) -> None:
@@ -96,12 +96,12 @@ class input_output_logger:
         self._tell(request, {"event": logged}, truncated)
 
     def after(self, request: Request) -> None:
-        """Follow the body."""
+        """Observe the body."""
         tap = request.internal[self._key] = _Tap(self._max_bytes)
         request.transform_body(tap)
 
     def on_error(self, request: Request) -> None:
-        """Follow the body of what answers the error, in place of the one that failed."""
+        """Observe the body of the response to the error instead of the failed one."""
         request.internal.pop(self._key, None)
         if request.response is not None:
             self.after(request)
@@ -137,7 +137,7 @@ class input_output_logger:
 
 
 class _Tap:
-    """A transform that changes nothing and keeps the beginning."""
+    """A transform that changes nothing and keeps the start of the body."""
 
     __slots__ = ("_kept", "_limit", "total")
 
@@ -167,8 +167,8 @@ class _Tap:
 
 
 def _bounded(value: Any, limit: int) -> tuple[Any, bool]:
-    """The value if its JSON has at most `limit` characters, else the beginning of that JSON; and whether
-    it was cut.
+    """Return the value if its JSON has at most `limit` characters, or else the start of that JSON; and
+    whether it was truncated.
     """
     kept: list[str] = []
     room = limit
@@ -198,7 +198,7 @@ def _print(message: dict[str, Any]) -> None:
 
 
 def path_tree(paths: Iterable[str | Sequence[str]]) -> PathTree:
-    """The paths, text with dots or lists of names, as a tree; one that is the beginning of another wins."""
+    """Convert paths, dotted text or lists of names, to a tree; a prefix of another path wins."""
     tree: PathTree = {}
     split = [path.split(".") if isinstance(path, str) else path for path in paths]
     for path in sorted(split, key=len):
@@ -212,10 +212,10 @@ def path_tree(paths: Iterable[str | Sequence[str]]) -> PathTree:
 
 
 def redacted(value: Any, tree: PathTree | None, mask: str | None) -> Any:
-    """A copy without what the tree names, masked or left out; `value` stays as it was.
+    """Return a copy with the values in the tree masked or omitted; `value` is not changed.
 
-    Names match whatever their case, as those of header fields do. JSON text is looked into; other text that
-    the tree leads into is withheld, because what it holds cannot be found.
+    Names are case-insensitive, like header fields. JSON text is parsed; other text that the tree leads into
+    is withheld, because the path cannot be found in it.
     """
     if tree is None:
         return WITHHELD if mask is None else mask

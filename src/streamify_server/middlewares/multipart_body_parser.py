@@ -1,4 +1,9 @@
-"""Form bodies with files, multipart/form-data (RFC 7578)."""
+"""Form bodies with files, multipart/form-data (RFC 7578).
+
+python-multipart, FastAPI's parser, limits headers itself; parts, names and sizes are limited here, where the
+whole body (6 MiB) is already in memory. The package `multipart` would need less code here, but
+python-multipart installs a module of that name as well.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +48,9 @@ class FilePart:
     """A file of a form.
 
     Attributes:
-        filename: As the caller says, without directories; it may hold anything, so never use it as a path.
-        mimetype: As the caller says.
+        filename: As sent by the caller, without directories; it may contain anything, so never use it as a
+            path.
+        mimetype: As sent by the caller.
         encoding: Its Content-Transfer-Encoding.
         content: The bytes.
     """
@@ -58,19 +64,17 @@ class FilePart:
 class http_multipart_body_parser:
     """Replaces the body of the event with a dict of its fields: text, or `FilePart`s.
 
-    A field that is there several times is a list, and so is always one whose name ends with `[]` (the dict's
-    key is without it). A request of another type is answered with 415, a body that is not such a form with
-    422, one beyond a limit with 413 (all of them are `HttpError`, for `http_error_handler`). It comes with
-    the extra `multipart`.
+    A repeated field is a list, and a field whose name ends with `[]` always is (the dict's key is without
+    it). A request of another type raises 415, a body that is not a valid form 422, and one beyond a limit 413
+    (all are `HttpError`, for `http_error_handler`). It needs the extra `multipart`.
 
     Args:
-        charset: The charset of fields that do not name one.
-        disable_content_type_check: Leave it to the parser to find out; there has to be a boundary all the
-            same.
-        disable_content_type_error: Leave a request of another type alone instead of answering 415.
+        charset: The charset of fields that do not specify one.
+        disable_content_type_check: Let the parser decide; a boundary is still required.
+        disable_content_type_error: Ignore a request of another type instead of raising 415.
         limits: Any of `field_name_size`, `field_size` and `file_size` (bytes), `fields`, `files`, `parts`,
             `header_pairs` (for each part).
-        max_bytes: Largest body in bytes, unpacked.
+        max_bytes: Largest body in bytes, decompressed.
 
     Raises:
         ModuleNotFoundError: python-multipart is not installed.
@@ -153,7 +157,7 @@ def _within(number: int, limit: int, problem: str) -> None:
 def _parts(
     boundary: str, body: bytes, most: int, most_headers: int
 ) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Header fields and content of each part."""
+    """Return the header fields and content of each part."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser
 
@@ -191,7 +195,7 @@ def _parts(
 
 
 def _filename(disposition: Mapping[str, str], content_type: str) -> str | None:
-    """The name of a file, without directories; None if the part is text."""
+    """Return the name of a file, without directories; None if the part is text."""
     name = disposition.get("filename")
     extended = disposition.get("filename*", "").split("'", 2)
     if len(extended) == 3:  # charset'language'percent-encoded (RFC 8187)

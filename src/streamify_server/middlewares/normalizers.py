@@ -1,4 +1,4 @@
-"""HTTP events of one shape: their keys, and the names of their headers."""
+"""Normalization of HTTP events: their keys, and the names of their headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._options import check_options
 if TYPE_CHECKING:
     from streamify_server.middleware import Request
 
-# Names whose canonical form is not that of a capital after each hyphen, as their RFCs write them.
+# Names whose canonical form, as in their RFCs, is not just a capital after each hyphen.
 _NAMES = """
     ALPN C-PEP C-PEP-Info CalDAV-Timezones Content-ID Content-MD5 DASL DAV DNT ETag GetProfile HTTP2-Settings
     Last-Event-ID MIME-Version NEL Optional-WWW-Authenticate Sec-WebSocket-Accept Sec-WebSocket-Extensions
@@ -26,13 +26,13 @@ _CACHED_LENGTH = 100  # characters; longer names would let a caller fill the mem
 
 
 class http_event_normalizer:
-    """Gives HTTP events the keys that they lack.
+    """Adds missing keys to HTTP events.
 
     `queryStringParameters`, `pathParameters` and, in format 1.0, `multiValueQueryStringParameters` are then
     always dicts.
 
-    The snake-case keys of VPC Lattice get their camel-case names too. Events that did not come over HTTP stay
-    as they are.
+    The snake-case keys of VPC Lattice are added under their camel-case names too. Events that did not come
+    over HTTP are not changed.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -45,7 +45,7 @@ class http_event_normalizer:
     """
 
     def before(self, request: Request) -> None:
-        """Complete the event."""
+        """Add the missing keys."""
         if not is_http(request.event):
             return
         event = dict(request.event)
@@ -63,12 +63,12 @@ class http_event_normalizer:
 
 
 class http_header_normalizer:
-    """Writes the names of an event's headers in one case, and fills in defaults.
+    """Normalizes the case of an event's header names, and fills in defaults.
 
     Args:
-        canonical: "Content-Type" in place of "content-type".
-        default_headers: Headers for requests that lack them; a list as value has several values.
-        normalize_header_key: Makes a name in place of both: called with the name and `canonical`.
+        canonical: Use "Content-Type" instead of "content-type".
+        default_headers: Headers for requests that lack them; a list stands for several values.
+        normalize_header_key: A function that normalizes names instead: called with the name and `canonical`.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -112,7 +112,7 @@ class http_header_normalizer:
 
 
 def normalized_name(name: str, canonical: bool) -> str:
-    """The name in lower case or in canonical form."""
+    """Return the name in lower case or in canonical form."""
     lower = name.lower()
     if not canonical:
         return lower

@@ -1,4 +1,4 @@
-"""Request bodies of JSON and forms as values, and path parameters as text."""
+"""Parsers for request bodies (JSON and forms) and path parameters."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 _JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json")
 _FORM = re.compile(r"application/x-www-form-urlencoded")
-_LONGEST_PARAMETER = 16 * 1024  # characters; no event source takes a longer path
+_LONGEST_PARAMETER = 16 * 1024  # characters; no event source accepts a longer path
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class http_json_body_parser:
-    """Replaces the body of the event with the JSON value that it holds.
+    """Replaces the body of the event with its JSON value.
 
-    A request of another type is answered with 415, a body that is not JSON with 422, one that is too large
-    with 413, and broken base64 or gzip with 400 (all of them are `HttpError`, for `http_error_handler`). NaN,
-    Infinity and text that is not Unicode are not JSON. A request without body and Content-Type, or with a
-    method that has no body, is left alone.
+    A request of another type raises 415, a body that is not JSON 422, one that is too large 413, and invalid
+    base64 or gzip 400 (all are `HttpError`, for `http_error_handler`). NaN, Infinity and text that is not
+    Unicode are not JSON. A request without body and Content-Type, or with a method that has no body, is
+    ignored.
 
     Args:
         reviver: Called with the key and value of every member, innermost first (an int in arrays, "" for the
-            whole); what it returns takes the member's place.
-        disable_content_type_check: Parse whatever the Content-Type says.
-        disable_content_type_error: Leave a request of another type alone instead of answering 415.
-        max_bytes: Largest body in bytes, unpacked.
+            whole); its return value replaces the member's value.
+        disable_content_type_check: Parse the body whatever its Content-Type.
+        disable_content_type_error: Ignore a request of another type instead of raising 415.
+        max_bytes: Largest body in bytes, decompressed.
         max_depth: Deepest nesting of arrays and objects.
 
     Example:
@@ -79,19 +79,19 @@ class http_json_body_parser:
 
 
 class http_urlencode_body_parser:
-    """Replaces the body of the event with a dict of its fields.
+    """Replaces the body of the event with a dict of its form fields.
 
-    A field that is there several times is a list.
+    A repeated field is a list.
 
-    A request of another type is answered with 415, a body that is not a form with 422, one that is too large
-    with 413 (all of them are `HttpError`, for `http_error_handler`). A request without body and Content-Type,
-    or with a method that has no body, is left alone.
+    A request of another type raises 415, a body that is not a form 422, and one that is too large 413 (all
+    are `HttpError`, for `http_error_handler`). A request without body and Content-Type, or with a method that
+    has no body, is ignored.
 
     Args:
-        disable_content_type_check: Parse whatever the Content-Type says.
-        disable_content_type_error: Leave a request of another type alone instead of answering 415.
-        max_bytes: Largest body in bytes, unpacked.
-        max_fields: Most fields in a form.
+        disable_content_type_check: Parse the body whatever its Content-Type.
+        disable_content_type_error: Ignore a request of another type instead of raising 415.
+        max_bytes: Largest body in bytes, decompressed.
+        max_fields: Maximum number of fields.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -126,10 +126,10 @@ class http_urlencode_body_parser:
 
 
 class http_urlencode_path_parser:
-    """Undoes the percent-encoding of the event's `pathParameters`.
+    """Percent-decodes the event's `pathParameters`.
 
-    What is not percent-encoded UTF-8 is answered with 400 (an `HttpError`, for `http_error_handler`). HTTP
-    APIs decode path parameters themselves; use it for REST APIs and behind `http_router`.
+    Invalid percent-encoded UTF-8 raises 400 (an `HttpError`, for `http_error_handler`). HTTP APIs decode path
+    parameters themselves; use it for REST APIs and with `http_router`.
 
     Example:
         >>> from streamify_server import streaming_handler
@@ -151,7 +151,7 @@ class http_urlencode_path_parser:
 
 
 def parsed(text: str, max_depth: int) -> Any:
-    """The JSON value of this text.
+    """Return the JSON value of a text.
 
     Raises:
         HttpError: 422 if it is not JSON, or nested too deeply.
@@ -173,7 +173,7 @@ def parsed(text: str, max_depth: int) -> Any:
 
 
 def fields(form: str, max_fields: int) -> dict[str, str | list[str]]:
-    """The fields of a form, in order.
+    """Return the fields of a form, in order.
 
     Raises:
         HttpError: 413 if there are more than `max_fields`, 422 if one is not percent-encoded UTF-8.

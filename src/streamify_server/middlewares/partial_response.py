@@ -1,8 +1,8 @@
-"""Answers with only the fields that a caller asks for.
+"""Responses with only the fields that a caller requests.
 
-The language is that of Google's partial responses
+The syntax is that of Google's partial responses
 (https://developers.google.com/gmail/api/guides/performance#partial): commas between fields, `a/b` or `a(b)`
-for members of members, `*` for every member; arrays are looked through.
+for nested members, `*` for every member; masks apply to every item of an array.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 FIELDS_LIMIT = 2048  # characters
 DEPTH_LIMIT = 100
 
-# A field's name, and the mask of what is to be kept in it: None keeps all of it.
+# Maps a field's name to the mask for its value; None keeps the whole value.
 Mask = dict[str, "Mask | None"]
 
 _TOKEN = re.compile(r"[,/()]|[^,/()\s]+|\s+")
 
 
 class http_partial_response:
-    """Cuts a JSON body down to the fields that the query names, as in `?fields=name,items(id,author/name)`.
+    """Reduces a JSON body to the fields in the query, as in `?fields=name,items(id,author/name)`.
 
-    It looks at successful HTTP responses whose body is whole: JSON text or bytes, a dict, or a list of dicts.
-    Streams, other bodies and bare responses are left alone. A malformed mask is answered with 400.
+    It applies to successful HTTP responses with a whole body: JSON text or bytes, a dict, or a list of dicts.
+    Streams, other bodies and bare responses are not changed. A malformed mask raises 400.
 
     Args:
         filtering_key_name: The query parameter.
@@ -54,7 +54,7 @@ class http_partial_response:
         self._key = filtering_key_name
 
     def after(self, request: Request) -> None:
-        """Cut the body down."""
+        """Reduce the body."""
         response = request.response
         if not isinstance(response, HttpResponse) or not 200 <= response.status < 300:
             return
@@ -72,14 +72,14 @@ class http_partial_response:
                 text = _text_of(picked)
                 picked = text if isinstance(response.body, str) else text.encode()
         except RecursionError:
-            return  # lists in lists in lists
+            return  # deeply nested lists
         response.body = picked
         response.headers.pop("Content-Length", None)
         response.headers.pop("ETag", None)
 
 
 def _json_of(body: Any) -> Any:
-    """The dict or list that this body is; None if it is something else."""
+    """Return the body as a dict or list; None if it is neither."""
     if isinstance(body, str | bytes) and body[:1] in ("{", "[", b"{", b"["):
         try:
             body = json.loads(body)
@@ -94,16 +94,16 @@ def _text_of(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which was an escape before
+    except UnicodeEncodeError:  # half of a surrogate pair, which was escaped in the input
         return json.dumps(value)
     return text
 
 
 def parse(fields: str) -> Mask:
-    """The mask that this text describes.
+    """Parse a mask.
 
     Raises:
-        ValueError: It is too long, nested too deeply, or no mask.
+        ValueError: It is too long, nested too deeply, or malformed.
     """
     if len(fields) > FIELDS_LIMIT:
         raise ValueError(f"a field mask has at most {FIELDS_LIMIT} characters")
@@ -115,7 +115,7 @@ def parse(fields: str) -> Mask:
 
 
 def apply(mask: Mask, value: Any) -> Any:
-    """The part of a JSON value that the mask picks."""
+    """Return the part of a JSON value that the mask selects."""
     if isinstance(value, list):
         return [apply(mask, item) for item in value if isinstance(item, dict | list)]
     if not isinstance(value, dict):

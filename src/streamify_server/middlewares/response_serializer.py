@@ -1,4 +1,4 @@
-"""Values as bodies."""
+"""Serialization of values to bodies."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _LONGEST = 128  # characters
 
 
 class http_response_serializer:
-    """Turns the body of an HTTP response, a value, into text or bytes as the caller accepts it.
+    """Serializes the body of an HTTP response to text or bytes of a type that the caller accepts.
 
-    Left alone are streams, bytes, empty bodies and responses with a Content-Type. A dict that an HTTP handler
-    returned bare is taken for a body with status 200.
+    Streams, bytes, empty bodies and responses with a Content-Type are not changed. A bare dict returned by an
+    HTTP handler is treated as a body with status 200.
 
     Args:
         serializers: In order of preference: `{"regex": ..., "serializer": ...}` or `(regex, serializer)`. The
-            regex is searched for in the media types that the caller accepts, best first; the serializer is
+            regex is searched in the media types that the caller accepts, best first; the serializer is
             called with the `HttpResponse` and returns the body, another `HttpResponse`, or a dict with a
             `body` or a `statusCode`.
-        default_content_type: Tried after what the caller accepts.
+        default_content_type: Tried after the types that the caller accepts.
 
     Raises:
         TypeError: A serializer is not of this form.
@@ -65,17 +65,17 @@ class http_response_serializer:
         """Serialize the body.
 
         Raises:
-            HttpError: 406 if it is a value that cannot be sent as it is, and no serializer is acceptable.
+            HttpError: 406 if the body cannot be sent unchanged and no serializer is acceptable.
         """
         if not self._serialize(request) and not isinstance(request.response.body, str):
             raise HttpError(406, "No acceptable media type")
 
     def on_error(self, request: Request) -> None:
-        """Serialize the body of what answers an error."""
+        """Serialize the body of the response to an error."""
         self._serialize(request)
 
     def _serialize(self, request: Request) -> bool:
-        """Whether there was nothing to serialize, or it has been."""
+        """Serialize the body if needed; return whether that succeeded."""
         response = request.response
         if isinstance(response, Mapping) and is_http(request.event):
             response = request.response = HttpResponse(200, body=response)

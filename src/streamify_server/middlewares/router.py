@@ -1,4 +1,4 @@
-"""One function for many paths."""
+"""Routing of one function's requests by method and path."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _NAME = re.compile(r"[\w.:-]+")
 
 
 class http_router:
-    """A handler that calls the handler of each request's method and path.
+    """A handler that calls the handler for each request's method and path.
 
-    It is not a middleware but what middlewares wrap: `streaming_handler(...)(http_router(...))`. A path has
-    variables as API Gateway writes them, `/users/{id}` and, at its end, `/files/{proxy+}`; what they stand
-    for is put into the event's `pathParameters`, as it stands in the path. A slash at the end of a path makes
-    no difference. Fixed paths come before paths with variables, and then the route that was given first.
+    It is not a middleware but a handler to wrap: `streaming_handler(...)(http_router(...))`. Paths may have
+    variables in API Gateway's syntax, `/users/{id}` and, at the end, `/files/{proxy+}`; their values are put
+    into the event's `pathParameters`, as written in the path. A trailing slash is ignored. Fixed paths take
+    precedence over paths with variables, then the route that was given first.
 
     Args:
         routes: `{"method": ..., "path": ..., "handler": ...}` or `(method, path, handler)`; the method "ANY"
-            stands for all that no other route takes. A handler may be a streaming handler with middlewares of
-            its own.
-        not_found_response: Called with `{"method": ..., "path": ...}` if there is no route; what it returns
-            is the response. By default an `HttpError` is raised: 404, or 405 if the path has routes for other
+            stands for all methods without a route of their own. A handler may be a streaming handler with
+            its own middlewares.
+        not_found_response: Called with `{"method": ..., "path": ...}` if no route matches; returns the
+            response. By default an `HttpError` is raised: 404, or 405 if the path has routes for other
             methods.
 
     Raises:
-        ValueError: A route has a wrong method or path, or is there twice.
+        ValueError: A route has an invalid method or path, or is a duplicate.
         TypeError: A route lacks a part, or its handler is not a function.
 
     Example:
@@ -61,7 +61,7 @@ class http_router:
         self.__name__ = "http_router"
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """Hand the request on."""
+        """Call the handler for the request."""
         method, path = method_of(event), path_of(event)
         if not method or not path:
             raise HttpError(400, "The event is not an HTTP request: it has no method or no path")
@@ -94,7 +94,7 @@ def _parts(route: Route) -> tuple[str, str, Handler]:
 
 
 class Match(NamedTuple):
-    """Where a request goes: the handler, and what the variables of its path stand for."""
+    """The handler for a request, and the values of the path's variables."""
 
     handler: Handler
     parameters: dict[str, str]
@@ -103,7 +103,7 @@ class Match(NamedTuple):
 class RouteTable:
     """Finds the route for a method and a path.
 
-    Fixed paths come before paths with variables, a method before ANY, and then the route that was added
+    Fixed paths take precedence over paths with variables, a method over ANY, then the route that was added
     first.
     """
 
@@ -117,7 +117,7 @@ class RouteTable:
         """Add one route.
 
         Raises:
-            ValueError: The method is unknown, the path is malformed, or the route is there already.
+            ValueError: The method is unknown, the path is malformed, or the route is a duplicate.
             TypeError: The handler is not a function.
         """
         if method not in self._dynamic:
@@ -134,7 +134,7 @@ class RouteTable:
         self._fixed[method, _trimmed(path)] = handler
 
     def match(self, method: str, path: str) -> Match | None:
-        """Where this request goes, or None."""
+        """Return the match for a request; None if there is none."""
         if method not in METHODS:
             return None
         for key in (method, "ANY"):
@@ -147,7 +147,7 @@ class RouteTable:
         return None
 
     def allowed(self, path: str) -> list[str]:
-        """The methods that this path knows."""
+        """Return the methods that have a route for this path."""
         return [method for method in METHODS if self.match(method, path) is not None]
 
 

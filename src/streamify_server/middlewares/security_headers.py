@@ -25,8 +25,8 @@ _FEATURES = """
     conversion-measurement focus-without-user-activation hid idle-detection interest-cohort serial sync-script
     trust-token-redemption window-placement vertical-scroll
 """
-_BARE_DIRECTIVES = ("sandbox", "upgrade-insecure-requests")  # these stand without a value (W3C, CSP 3)
-# What an API should send: nothing of its answers is to be rendered, framed or fetched by other sites.
+_BARE_DIRECTIVES = ("sandbox", "upgrade-insecure-requests")  # these have no value (W3C, CSP 3)
+# Defaults for an API: its responses must not be rendered, framed or fetched by other sites.
 _DEFAULTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "content_security_policy": (
         "Content-Security-Policy",
@@ -60,9 +60,9 @@ _DEFAULTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "xss_protection": ("X-XSS-Protection", {}),
 }
-# Options in which other keys are names of the user's, with text as their value.
+# Options that accept other keys, which are the user's names, with text as values.
 _OPEN = ("content_security_policy", "permissions_policy", "report_to", "reporting_endpoints")
-# A browser ignores a value that it does not know, and with it the protection.
+# Browsers ignore unknown values, and then there is no protection.
 _VALUES = {
     "cross_origin_embedder_policy": "unsafe-none require-corp credentialless",
     "cross_origin_opener_policy": "unsafe-none same-origin-allow-popups same-origin noopener-allow-popups",
@@ -75,20 +75,20 @@ _VALUES = {
 
 
 class http_security_headers:
-    """Sets security headers on HTTP responses; one that the response has already stays.
+    """Sets security headers on HTTP responses; headers that the response already has are kept.
 
     Args:
-        headers: Header fields laid over the defaults, by name: a value, or None to leave the field out.
-        content_security_policy_report_only: Only report what breaks the policy.
+        headers: Header fields that override the defaults: a value, or None to omit the field.
+        content_security_policy_report_only: Only report violations of the policy.
         powered_by: Remove Server and X-Powered-By.
-        options: The defaults that middy has as well, by their names in snake case, such as
-            `content_security_policy`, `frame_options`, `permissions_policy` and `strict_transport_security`:
-            True for the default, False to leave the field out, its value, or a dict laid over the default,
-            such as `{"default-src": "'self'"}`, `{"action": "sameorigin"}` or `{"max_age": 31536000}`.
+        options: The options of middy in snake case, such as `content_security_policy`, `frame_options`,
+            `permissions_policy` and `strict_transport_security`: True for the default, False to omit the
+            field, its value, or a dict that overrides parts of the default, such as
+            `{"default-src": "'self'"}`, `{"action": "sameorigin"}` or `{"max_age": 31536000}`.
 
     Raises:
         TypeError: An option or one of its keys is unknown, or has a value of the wrong type.
-        ValueError: A value cannot stand in a header, or browsers would not know it.
+        ValueError: A value is not a valid header value, or browsers would not recognize it.
 
     Example:
         >>> from streamify_server import HttpResponse, streaming_handler
@@ -140,7 +140,7 @@ class http_security_headers:
 
 
 def _value(option: str, given: Setting) -> str:
-    """What a header says; empty if it is left out."""
+    """Return a header's value; empty if it is omitted."""
     if given is None or given is False:
         return ""
     value = given if isinstance(given, str) else _written(option, _settings(option, given))
@@ -160,7 +160,7 @@ def _settings(option: str, given: Setting) -> dict[str, Any]:
         known(option, settings, defaults)
     for key, value in settings.items():
         kind = type(defaults.get(key, ""))
-        if option != "content_security_policy" or value is not False:  # False leaves out a directive
+        if option != "content_security_policy" or value is not False:  # False omits a directive
             check(f"{key!r} of {option}", value, f"{kind.__name__} | None")
     return {**defaults, **{key: v for key, v in settings.items() if v is not None or option in _OPEN}}
 

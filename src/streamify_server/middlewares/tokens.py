@@ -1,4 +1,4 @@
-"""JSON Web Tokens (RFC 7519): who is asking."""
+"""Authentication with JSON Web Tokens (RFC 7519)."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ Names = str | Sequence[str]
 
 
 class http_jwt:
-    """Lets only requests with a valid JSON Web Token through; its claims are in `request.internal["jwt"]`.
+    """Accepts only requests with a valid JSON Web Token; its claims are in `request.internal["jwt"]`.
 
-    Signature, `exp`, `nbf`, `iat`, and where they are given `iss` and `aud` are checked. Anything else is
-    answered with 401, and with 503 while the keys of an issuer cannot be fetched (both are `HttpError`, for
-    `http_error_handler`). A streaming Function URL with AuthType NONE is its use. It comes with the extra
-    `jwt`. Register `http_cors` before it: preflight requests carry no token.
+    The signature, `exp`, `nbf`, `iat`, and if configured `iss` and `aud` are checked. Other requests get 401,
+    or 503 while the keys of an issuer cannot be fetched (both are `HttpError`, for `http_error_handler`). It
+    is meant for streaming Function URLs with AuthType NONE and needs the extra `jwt`. Register `http_cors`
+    before it: preflight requests have no token.
 
-    Exactly one of `key`, `jwks_url`, `issuers` and `internal_key` says where keys come from.
+    Exactly one of `key`, `jwks_url`, `issuers` and `internal_key` is the source of keys.
 
     Args:
-        algorithm: The algorithms that are accepted, such as "RS256"; never taken from a token alone. All of
-            them are symmetric (HS...) or none is.
+        algorithm: The accepted algorithms, such as "RS256"; never taken from a token alone. Either all or
+            none of them are symmetric (HS...).
         key: The secret, or the public key: PEM text, or a key of `cryptography`.
-        jwks_url: Where the issuer publishes its keys.
-        issuers: For each issuer that is accepted, `{"jwks_url": ...}`, and `audience` and `algorithm` if they
-            differ.
-        internal_key: Where an earlier middleware has put the key into `request.internal`; dots lead deeper.
-        issuer: Values of `iss` that are accepted; None accepts any.
-        audience: Values of `aud` that are accepted; None accepts any.
+        jwks_url: The URL at which the issuer publishes its keys.
+        issuers: For each accepted issuer, `{"jwks_url": ...}`, and `audience` and `algorithm` if they differ.
+        internal_key: Where an earlier middleware has put the key in `request.internal`; dots access nested
+            values.
+        issuer: Accepted values of `iss`; None accepts any.
+        audience: Accepted values of `aud`; None accepts any.
         leeway: Seconds by which clocks may differ.
-        require_exp: Refuse a token that never expires.
+        require_exp: Refuse tokens that never expire.
         max_token_age: Seconds since `iat` after which a token is refused.
         token_cookie_name: Take the token from this cookie.
         token_header_name: Take it from this header; "Authorization" by default, as `Bearer`.
         token_query_string_name: Take it from this query parameter, which ends up in logs.
-        payload_key: Where the claims go in `request.internal`.
-        set_to_context: Set them as an attribute of the context too, for the handler.
+        payload_key: The key of the claims in `request.internal`.
+        set_to_context: Also set the claims as an attribute of the context, for the handler.
         cache_expiry: Seconds for which fetched keys are kept.
-        cooldown_duration: Least seconds between two fetches of the same keys.
+        cooldown_duration: Minimum seconds between two fetches of the same keys.
 
     Raises:
         ModuleNotFoundError: PyJWT is not installed.
@@ -138,7 +138,7 @@ class http_jwt:
             raise
         except UnavailableError as error:
             raise HttpError(503, "The keys of the issuer cannot be fetched", expose=True) from error
-        except Exception as error:  # whatever a token makes the parsers raise is the token's fault
+        except Exception as error:  # any exception of the parsers means that the token is invalid
             raise HttpError(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
         request.internal[self._payload_key] = claims
         if self._set_to_context:
@@ -216,7 +216,7 @@ class http_jwt:
 
 
 class _Rules:
-    """What tokens of one issuer must keep to."""
+    """The rules for tokens of one issuer."""
 
     __slots__ = ("algorithms", "audience", "keys")
 
@@ -238,7 +238,7 @@ def _names(option: str, given: Names | None) -> list[str] | None:
 
 
 def _cookie_of(event: Any, name: str) -> str | None:
-    """A cookie of the request; payload format 2.0 has cookies apart from the headers."""
+    """Return a cookie of the request; payload format 2.0 has cookies separate from the headers."""
     listed = event.get("cookies") if isinstance(event, Mapping) else None
     cookies = [*(listed if isinstance(listed, list) else ()), *(header_of(event, "cookie") or "").split(";")]
     for cookie in cookies:

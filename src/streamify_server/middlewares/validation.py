@@ -1,4 +1,4 @@
-"""JSON Schema for events, contexts and responses."""
+"""Validation of events, contexts and responses with JSON Schema."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ Localize = Callable[[Violation], str]
 
 
 class validator:
-    """Checks event, context and response against JSON Schemas, or with functions.
+    """Validates event, context and response with JSON Schemas or functions.
 
-    An event that fails is answered with 400 and problem details (RFC 9457) that name each place and reason; a
-    context or response that fails is an error of ours, 500, which the caller is not told about (both are
-    `HttpError`, for `http_error_handler`). A context is seen as a dict of its public attributes, with
-    `get_remaining_time_in_millis` as the number that it returns. A response is seen as a dict of
-    `statusCode`, `headers`, and the `body` if it is whole; a stream is not looked into, so a schema that
-    requires a body refuses it. A bare stream is left alone.
+    An invalid event raises 400 with problem details (RFC 9457) that list each place and reason; an invalid
+    context or response is the function's own error, a 500 without details (both are `HttpError`, for
+    `http_error_handler`). A context is validated as a dict of its public attributes, with the number returned
+    by `get_remaining_time_in_millis`. A response is validated as a dict of `statusCode`, `headers`, and the
+    `body` if it is whole; a stream is not read, so a schema that requires a body refuses it. A bare stream is
+    not validated.
 
     Args:
         event_schema: A JSON Schema as a dict, or a function of the event, sync or async, that raises or
-            returns False for what is invalid.
+            returns False if the event is invalid.
         context_schema: The same for the context.
         response_schema: The same for the response.
-        coerce: Make text in the event what the schema asks for: numbers, booleans, or the only item of an
+        coerce: Convert text in the event to the type in the schema: numbers, booleans, or the only item of an
             array.
         defaults: Fill in the `default` of properties that the event lacks.
-        formats: Functions of the text for formats that JSON Schema does not know, by name.
-        default_language: Which of `languages` is used if the caller prefers none of them.
-        languages: For a language, a function of a violation (`pointer`, `keyword`, `message`) that returns
+        formats: Functions of the text for custom formats, by name.
+        default_language: Which of `languages` to use if the caller prefers none of them.
+        languages: For each language, a function of a violation (`pointer`, `keyword`, `message`) that returns
             the message for the caller.
 
-    Schemas as dicts need the extra `validate`. They are compiled here, once. The draft is that of `$schema`,
-    by default 2020-12; keywords and formats that it does not know are refused, but for `x-` keywords.
+        Schemas as dicts need the extra `validate`. They are compiled here, once. The draft is that of
+        `$schema`, by default 2020-12; unknown keywords and formats are refused, except `x-` keywords.
 
     Raises:
         ModuleNotFoundError: A schema is a dict, and jsonschema-rs is not installed.
@@ -91,7 +91,7 @@ class validator:
         self._languages = dict(languages or {})
 
     async def before(self, request: Request) -> None:
-        """Check the event and the context."""
+        """Validate the event and the context."""
         if self._check_event is not None:
             try:
                 if self._prepare is not None:
@@ -103,7 +103,7 @@ class validator:
             await _require(self._check_context, _public(request.context), "The context is invalid")
 
     async def after(self, request: Request) -> None:
-        """Check the response."""
+        """Validate the response."""
         response = request.response
         if self._check_response is None:
             return
@@ -169,7 +169,7 @@ def _check(
 
 
 def _public(context: Any) -> dict[str, Any]:
-    """The public attributes of a context as JSON has them."""
+    """Return the public attributes of a context as JSON values."""
     seen: dict[str, Any] = {}
     for name in dir(context):
         if name == "get_remaining_time_in_millis":

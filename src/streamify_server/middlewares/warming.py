@@ -1,4 +1,4 @@
-"""Calls that only keep a function warm."""
+"""Handling of calls that only keep a function warm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class warmup:
-    """Answers the calls of a warm-up plugin with the text "warmup", before the handler runs.
+    """Responds to the calls of a warm-up plugin with the text "warmup", before the handler runs.
 
     Args:
         is_warming_up: Whether this event is such a call; by default one whose `source` is
@@ -33,7 +33,7 @@ class warmup:
         self._is_warming_up = is_warming_up or _by_plugin
 
     def before(self, request: Request) -> str | None:
-        """Answer if this is a warm-up call."""
+        """Respond if this is a warm-up call."""
         return "warmup" if self._is_warming_up(request.event) else None
 
 

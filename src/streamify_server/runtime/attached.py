@@ -38,7 +38,8 @@ def attach() -> None:
 
     Raises:
         ValueError: STREAMIFY_RUNTIME has an invalid value.
-        NotStreamingError: STREAMIFY_RUNTIME is "require", and handlers cannot stream here.
+        NotStreamingError: STREAMIFY_RUNTIME is "require", and handlers cannot stream here. If that is not
+            known yet, the handler raises it later.
     """
     global _misfit
     mode = os.environ.get("STREAMIFY_RUNTIME") or "auto"
