@@ -118,7 +118,7 @@ class Exchange:
         try:
             await self.settle()
         except asyncio.CancelledError:
-            _log.error("The ASGI application was stopped in what it does after its response: time is up")
+            _log.error("The ASGI application was stopped while working after its response: time is up")
             await self._cancelled()
 
     async def settle(self) -> None:

@@ -137,6 +137,6 @@ class _Cycle:
             reason = message.get("message") or "it gave no reason"
             self.started.set_exception(LifespanError(f"The ASGI application did not start: {reason}"))
         elif kind == "lifespan.shutdown.failed":
-            _log.error("The ASGI application did not stop well: %s", message.get("message"))
+            _log.error("The ASGI application failed to shut down: %s", message.get("message"))
         elif kind != "lifespan.shutdown.complete":
             raise RuntimeError(f"The ASGI message {kind!r} does not belong here in a lifespan.")

@@ -123,7 +123,7 @@ def warn(context: Any) -> None:
     import logging
 
     logging.getLogger("streamify_server").warning(
-        "A streaming handler answers in one piece, because %s", _why(context)
+        "A streaming handler's response is buffered, because %s", _why(context)
     )
 
 
@@ -133,11 +133,11 @@ def _why(context: Any) -> str:
         return (
             f"it was called with a context (aws_request_id {request_id!r}) that is "
             "not the invocation's. A decorator around it replaces the context: make @streaming_handler the "
-            "outermost decorator, or hand Lambda's context on."
+            "outermost decorator, or pass Lambda's context on."
         )
     if _misfit is not None:
         return f"{_misfit}. {_WHAT_TO_DO}"
     return (
-        "no invocation waits for a stream: it was decorated after its first invocation had begun, or called "
-        "outside of one. Decorate it while its module is imported."
+        "no invocation is waiting for a stream: it was decorated after its first invocation had begun, or "
+        "called outside of one. Decorate it while its module is imported."
     )
