@@ -64,7 +64,8 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when it is used: a cold start pays for every module, and the runtime needs none of these.
+    # Imported on first use: every module costs time in a cold start, and the runtime needs none of these. A
+    # function without a streaming handler pays for the runtime alone.
     if name == "__version__":
         from .engine.version import version
 

@@ -17,7 +17,7 @@ the stream without checkpoints.
 from __future__ import annotations
 
 import json
-from _contextvars import ContextVar  # contextvars could be a file of the function's
+from _contextvars import ContextVar  # the function may have its own contextvars.py
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STATE_LIMIT = 1024  # bytes of a state as JSON
 
-current: ContextVar[Any] = ContextVar("streamify_part", default=None)  # the part of a unit test
+current: ContextVar[Any] = ContextVar("streamify_part", default=None)  # a part set by a unit test
 
 
 class Checkpoint:
@@ -44,8 +44,8 @@ class Checkpoint:
         return f"checkpoint({self.state})"
 
 
-class StreamHandedOver(BaseException):  # no error: the way out of a writer
-    """Raised by `stream.checkpoint(state)` in a writer when the stream goes on in another invocation."""
+class StreamHandedOver(BaseException):  # not an error: the way to leave a writer
+    """Raised by `stream.checkpoint(state)` in a writer when the stream continues in another invocation."""
 
     def __init__(self, at: Checkpoint) -> None:
         super().__init__("The stream goes on in another invocation.")
@@ -89,7 +89,7 @@ def last_checkpoint(context: Any) -> Any:
     A handler that yields checkpoints must call this before its body begins; otherwise it would start again.
 
     Args:
-        context: The Lambda context that the handler was given.
+        context: The handler's Lambda context.
     """
     part = getattr(context, "_streamify_part", None) or current.get()
     return None if part is None else part.ask()

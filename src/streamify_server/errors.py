@@ -5,11 +5,11 @@
     ├── DeadlineExceededError  also a TimeoutError: the function's time is up
     ├── StreamClosedError      also a BrokenPipeError: nothing more can be written
     │   └── CallerGoneError    the same, for ASGI applications
-    ├── ResponseRefusedError   also a ConnectionError: the platform did not take the response to its end
-    ├── ResponseTooLargeError  also a ValueError: more than fits into an answer in one piece
+    ├── ResponseRefusedError   also a ConnectionError: the platform did not accept the whole response
+        ├── ResponseTooLargeError  also a ValueError: too large for a buffered response
     ├── NotStreamingError      also a RuntimeError: STREAMIFY_RUNTIME=require, and nothing streams
     ├── LifespanError          also a RuntimeError: an ASGI application could not start
-    └── TokenError             also a ValueError: a stream cannot go on from the token that came with the call
+    └── TokenError             also a ValueError: a stream cannot continue from the token in the request
 
 All of them can be caught as `StreamifyError`.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class StreamifyError(Exception):
-    """Any error of this package."""
+    """Base class of all errors of this package."""
 
 
 class DeadlineExceededError(StreamifyError, TimeoutError):
@@ -36,7 +36,7 @@ class StreamClosedError(StreamifyError, BrokenPipeError):
 
 
 class CallerGoneError(StreamClosedError):
-    """What `send()` of an ASGI application raises when the caller no longer receives the response."""
+    """Raised by an ASGI application's `send()` when the caller no longer receives the response."""
 
 
 class ResponseRefusedError(StreamifyError, ConnectionError):

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 FUNCTION_URL = "function_url"
 REST_API = "rest_api"
 HTTP_API = "http_api"
-HTTP_API_1 = "http_api_1"  # an HTTP API that sends payload format 1.0
+HTTP_API_1 = "http_api_1"  # an HTTP API with payload format 1.0
 WEBSOCKET_API = "websocket_api"
 ALB = "alb"
 LATTICE = "lattice"
-OTHER = "other"  # something with a requestContext
+OTHER = "other"  # another event with a requestContext
 
-# Buffered by the platform whatever a function sends: streaming exists for Function URLs and REST APIs only
+# Always buffered by the platform: only Function URLs and REST APIs can stream
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html).
 ALWAYS_BUFFERED = frozenset({HTTP_API, HTTP_API_1, WEBSOCKET_API, ALB, LATTICE, OTHER})
 
@@ -55,7 +55,7 @@ def method_of(event: Any) -> str:
     """Return the HTTP method in capitals; empty if this is not an HTTP event."""
     if not isinstance(event, Mapping):
         return ""
-    # VPC Lattice says just "method", and so may an event that has nothing to do with HTTP.
+    # VPC Lattice uses the key "method", which events unrelated to HTTP may have too.
     is_lattice = isinstance(event.get("headers"), Mapping) or not _LATTICE_KEYS.isdisjoint(event)
     lattice = event.get("method") if is_lattice else None
     return _first_text(_http(event).get("method"), event.get("httpMethod"), lattice).upper()

@@ -24,7 +24,7 @@ def sse(
     keepalive: float | None = 15.0,
     default: Default | None = None,
 ) -> TypedBody:
-    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    """Encode server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
     Args:
         events: Strings, each the data of an event; dicts with any of `data`, `event`, `id`, `retry`
@@ -60,7 +60,7 @@ def sse(
 
 
 def ndjson(rows: Iterable[Any] | AsyncIterable[Any], *, default: Default | None = None) -> TypedBody:
-    """JSON Lines: one JSON text and a line feed for each row.
+    """Encode JSON Lines: one JSON text and a line feed for each row.
 
     Rows that are produced quickly are sent together; a row is delayed for only a moment.
 

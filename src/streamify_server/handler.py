@@ -88,7 +88,7 @@ class StreamingHandler(Protocol[Event_contra, Context_contra]):
         """Run a function once per request, after the last byte or the failure."""
 
     def handler(self, function: Function) -> Self:
-        """Replace the function in the middle."""
+        """Replace the inner handler function."""
 
 
 @overload
@@ -108,12 +108,12 @@ def streaming_handler(  # noqa: F811
     middlewares: Middlewares = (),
     hooks: Any = None,
     internal: Mapping[str, Any] | None = None,
-    deadline_margin: float | None = 0.5,
+    deadline_margin: float | None = 0.5,  # an end hook, the trailers and the platform's answer have to fit in
     hand_over_margin: float | None = None,
     empty_body: bytes | str = b"\n",
     writer: bool | None = None,
 ) -> Any:
-    """Make a function a streaming Lambda handler.
+    """Turn a function into a streaming Lambda handler.
 
     The function may return or yield str, bytes, memoryview or None, return an iterable or a file object of
     these, or return an HTTP response: an `HttpResponse` or a dict with a `statusCode`.

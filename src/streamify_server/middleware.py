@@ -5,17 +5,17 @@ each called with the `Request`. They wrap the handler like the layers of an onio
 
     before 1, before 2, handler, after 2, after 1, body..., on_stream_end 2, on_stream_end 1
 
-- A `before` that returns something, or assigns `request.early_response`, ends the chain: neither the handler
-  nor any `after` runs. An `after` or `on_error` that returns something ends its own chain with that as the
-  response.
-- `on_error` runs, of every middleware, when a `before`, the handler, an `after` or the first chunk of a bare
+- If a `before` returns a value or sets `request.early_response`, the chain ends: neither the handler nor any
+  `after` runs. If an `after` or `on_error` returns a value, its chain ends with that as the response.
+- `on_error` of every middleware runs when a `before`, the handler, an `after` or the first chunk of a bare
   stream fails; setting or returning a response handles the error.
 - `on_stream_end` runs exactly once for every request, after the last byte or the failure, with
   `request.stream_end` set.
 
 **To change a response**, look at `request.response` in `after`. It is an `HttpResponse` if the handler
-answered HTTP (a dict with `statusCode` has been turned into one), and otherwise the bare body as the handler
-returned it. Headers, status, cookies and a bare response may be changed in place or replaced.
+answered HTTP (a dict with `statusCode` has been converted, so that there is only one type), and otherwise the
+bare body as returned by the handler. Headers, status, cookies and a bare response may be changed in place or
+replaced.
 
 **To change a body**, do not iterate it: call `request.transform_body(transform)` with an object that has
 `feed(chunk) -> bytes` and `finish() -> bytes`. The engine puts every chunk through it, whatever the body is
@@ -87,7 +87,7 @@ class StreamEnd:
 
     @property
     def outcome(self) -> str:
-        """In one word: "whole", "continues" or "failed"."""
+        """The outcome: "whole", "continues" or "failed"."""
         return "failed" if self.error is not None else "continues" if self.continues else "whole"
 
     def __repr__(self) -> str:
@@ -183,7 +183,7 @@ class After(Protocol):
 
 
 class OnError(Protocol):
-    """Runs when something fails before the first byte."""
+    """Runs on an error before the first byte."""
 
     def on_error(self, request: Request, /) -> Any:
         """Inspect `request.error`; setting or returning a response handles it."""
@@ -207,7 +207,7 @@ Hook = Callable[[Request], object]
 
 
 class Transform(Protocol):
-    """Changes a body chunk by chunk: a codec, a filter. One object serves one response."""
+    """Changes a body chunk by chunk, such as a codec or a filter. One object serves one response."""
 
     def feed(self, chunk: bytes, /) -> bytes:
         """Return the transformed chunk; empty if there is nothing to send yet."""

@@ -87,13 +87,13 @@ class Poster(Protocol):
 
         Args:
             content_type: The Content-Type of the response.
-            prelude: HTTP metadata to send by itself before the body; empty if there is none.
+            prelude: HTTP metadata to send on its own before the body; may be empty.
         """
 
     def fail(self, error: BaseException, /) -> None:
         """Respond with this error, from any thread, because the handler is stuck before its response.
 
-        A poster that cannot do this may do nothing.
+        A poster that does not support this may do nothing.
         """
 
 

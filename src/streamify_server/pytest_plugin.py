@@ -1,6 +1,6 @@
-"""pytest fixtures: a local Lambda, canned streams, and a check that tests leave nothing of them behind.
+"""pytest fixtures: a local Lambda, canned streams, and a check that tests leave nothing open.
 
-A test that fails is reported with what the functions of its LocalLambdas logged, and what faults did.
+The report of a failed test includes the logs of its LocalLambdas' functions and the injected faults.
 
     def test_the_report_streams(local_lambda):
         local_lambda.add_function("report", handler="app.handler", code="src")
@@ -12,8 +12,8 @@ A test that fails is reported with what the functions of its LocalLambdas logged
         with lambda_stream.client() as client, pytest.raises(StreamError):
             client.stream("report").read()
 
-pytest finds this module by itself once streamify is installed, so whatever it needs beyond pytest is
-imported only by the tests that use it.
+pytest finds this module automatically once streamify is installed, so everything beyond pytest is imported
+only when a fixture needs it. That includes both halves of the package, which saves a second plugin.
 """
 
 import os
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 _SCOPES = ("function", "class", "module", "package", "session")
 _THREAD = "LocalLambda"
 _LOCAL = "streamify_server.local"
-# Lines of functions in the report of a failed test; the last ones tell most.
+# How many log lines of functions a failed test's report shows; the last ones are the most useful.
 _MAX_LINES = 300
-# How long a response that has just been read may take to be over on the other side as well.
+# How long after a response has been read the other side may take to end it.
 _GRACE_SECONDS = 1.0
-# Sybil makes an item of each block of a page; what one block starts, a later one uses and stops.
+# Sybil makes an item of each block of a page, and a later block may use and stop what an earlier one started.
 _PAGES = "sybil."
 _RUNNING = "The test left a LocalLambda running: use it in a with block, or call its stop()."
 
 _shared = pytest.StashKey[list["LocalLambda"]]()
 _passed = pytest.StashKey[bool]()
 _since = pytest.StashKey[float]()
-# Threads of LocalLambdas that may outlive the test that runs now, and those that its own fixtures started.
+# Threads of LocalLambdas that may outlive the current test, and those that its own fixtures started.
 _outliving = pytest.StashKey[frozenset[threading.Thread]]()
 _own = pytest.StashKey[frozenset[threading.Thread]]()
 
@@ -81,9 +81,9 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
 
 @pytest.fixture(scope=_scope)
 def local_lambda(request: pytest.FixtureRequest) -> Iterator["LocalLambda"]:
-    """A started LocalLambda without functions; it lives as long as --local-lambda-scope says.
+    """A started LocalLambda without functions; --local-lambda-scope sets its lifetime.
 
-    `@pytest.mark.local_lambda(stream_errors="documented")` hands it arguments, where each test has its own.
+    `@pytest.mark.local_lambda(stream_errors="documented")` sets its arguments, if each test has its own.
     """
     from .local import LocalLambda
 
@@ -109,7 +109,7 @@ def lambda_stream() -> "FakeLambda":
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Whatever is set up for more than one test, by fixtures or by a collector, may outlive this one."""
+    """Note what fixtures or a collector have set up for several tests; it may outlive this test."""
     stash, scope = item.config.stash, _configured_scope(item.config)
     try:
         yield
@@ -158,7 +158,7 @@ def pytest_runtest_makereport(
 
 
 def _told(since: float) -> str:
-    """What the functions of all LocalLambdas logged and what faults did, as `streamify dev` shows it."""
+    """Return the functions' logs and the faults of all LocalLambdas, as `streamify dev` shows them."""
     from streamify_server.dev.report import Report
     from streamify_server.local.local_lambda import all_made
 
@@ -190,7 +190,7 @@ def _threads() -> frozenset[threading.Thread]:
 
 
 def _left_open(config: pytest.Config, aws: "LocalLambda") -> list[str]:
-    """What a test that passed has not read to its end; one that failed had no chance to."""
+    """Return the responses that a test has not fully read; only for tests that passed."""
     if not config.stash[_passed] or not aws.running:
         return []
     advice = "read it to its end, or close it"

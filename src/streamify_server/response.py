@@ -16,7 +16,7 @@ PRELUDE_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 PRELUDE_END = b"\0" * 8
 PRELUDE_LIMIT = 16 * 1024
 
-# RFC 9110, 7.6.1 and 6.6.1, and the framing that the platform does itself. RFC 9113, 8.2.2 bans them from
+# RFC 9110, 7.6.1 and 6.6.1, and the framing that the platform does itself. RFC 9113, 8.2.2 forbids them in
 # HTTP/2.
 _CONNECTION_HEADERS = frozenset(
     {
@@ -31,7 +31,7 @@ _CONNECTION_HEADERS = frozenset(
         "upgrade",
     }
 )
-# RFC 9110, 5.6.2; not as a pattern, which every cold start would compile.
+# RFC 9110, 5.6.2; not a regex, which every cold start would have to compile.
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _KNOWN_KEYS = frozenset(
     {"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded", "statusDescription"}
@@ -41,10 +41,10 @@ _KNOWN_KEYS = frozenset(
 class Headers(MutableMapping[str, str]):
     """HTTP header fields: names are case-insensitive and may be repeated.
 
-    `headers["vary"]` joins several values with a comma; `get_all` keeps them apart.
+    `headers["vary"]` joins several values with a comma; `get_all` returns them separately.
 
     Raises:
-        ValueError: A name is not a token, or a value holds CR, LF or NUL (RFC 9110, 5.5).
+        ValueError: A name is not a token, or a value contains CR, LF or NUL (RFC 9110, 5.5).
         TypeError: A name or value is not text.
     """
 
@@ -58,7 +58,7 @@ class Headers(MutableMapping[str, str]):
                 self.add(name, one)
 
     def add(self, name: str, value: str) -> None:
-        """Add one more value under this name."""
+        """Add a value for this name."""
         checked = _checked_value(_checked_name(name), value)
         self._fields.setdefault(name.lower(), (name, []))[1].append(checked)
 
@@ -106,7 +106,7 @@ class HttpResponse:
 
     Raises:
         TypeError: The status is not an int, or a header or cookie is not text.
-        ValueError: The status is out of range, or a header or cookie holds CR, LF or NUL.
+        ValueError: The status is out of range, or a header or cookie contains CR, LF or NUL.
 
     Example:
         >>> HttpResponse(201, {"content-type": "text/csv"}, body=iter(["a,b\\n"]), cookies=["seen=1"]).status
@@ -146,7 +146,7 @@ class HttpResponse:
 
     @property
     def status_code(self) -> int:
-        """The status code; `status` is another name for it."""
+        """The status code, an alias of `status`."""
         return self._status
 
     @status_code.setter
@@ -162,10 +162,10 @@ class HttpResponse:
 
 
 def from_dict(answer: Mapping[str, Any]) -> HttpResponse:
-    """Turn a proxy response, `{"statusCode": ..., "headers": ..., "body": ...}`, into an HttpResponse.
+    """Convert a proxy response, `{"statusCode": ..., "headers": ..., "body": ...}`, to an HttpResponse.
 
     Raises:
-        ValueError: A key is unknown, or a value is not legal HTTP.
+        ValueError: A key is unknown, or a value is not valid HTTP.
         TypeError: A value has the wrong type.
     """
     unknown = sorted(str(key) for key in answer if key not in _KNOWN_KEYS)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LIBRARY = os.path.dirname(os.__file__)
-# Code of this package asks for these again when it is called.
+# Code of this package imports these again when it is called.
 _ASKED_FOR_AGAIN = {"asyncio", "concurrent"}
 
 _names: frozenset[str] | None = None
@@ -73,7 +73,7 @@ def _files_in(folder: str) -> Iterator[str]:
         return
     for name in sys.stdlib_module_names.intersection(entry.partition(".")[0] for entry in entries):
         found = PathFinder.find_spec(name, [folder])
-        if found is not None and found.loader is not None:  # a folder of data is not a module
+        if found is not None and found.loader is not None:  # a folder with data is not a module
             yield name
 
 

@@ -55,7 +55,7 @@ class Result:
 
     @property
     def body(self) -> bytes:
-        """All chunks together."""
+        """All chunks joined."""
         return b"".join(self.chunks)
 
     @property
@@ -91,7 +91,7 @@ class Context:
 
 
 class _Recorder:
-    """A poster and a sink that keeps what it is given."""
+    """A poster and sink that records what it is given."""
 
     full = False
 
@@ -127,7 +127,7 @@ class _Recorder:
 
 @contextmanager
 def _going_on(event: Any, context: Any, state: Any) -> Iterator[None]:
-    """Let the handler find a state to go on from."""
+    """Provide a state for the handler to continue from."""
     if state is None:
         yield
         return

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamClosedError", "StreamWriter"]
 
-# Bytes of async writes that are not awaited: beyond, a write waits where it is made, or fails if the handler
-# has awaited nothing since its first write, so that nothing could be sent yet.
+# Bytes of async writes that are not awaited. Beyond this, a write blocks, or fails if the handler has awaited
+# nothing since its first write, so that nothing could be sent yet.
 _UNAWAITED_LIMIT = 1024 * 1024
 _UNSENT_LIMIT = 16 * 1024 * 1024
 _RETRY_SECONDS = 0.001
@@ -50,7 +50,7 @@ _NOTHING: Any = iter(())
 
 
 class _Done:
-    """An awaitable that is done."""
+    """A completed awaitable."""
 
     def __await__(self) -> Generator[Any, None, None]:
         found: Generator[Any, None, None] = _NOTHING
@@ -80,17 +80,17 @@ class StreamWriter:
     """The stream of a writer-style handler; any thread, and the event loop, may write to it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # held by the one that writes to the output
+        self._lock = threading.Lock()  # held while writing to the output
         self._changed = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None  # of an async handler
         self._running_loop: Callable[[], Any] | None = None  # asyncio's, for an async handler
         self._task: asyncio.Task[None] | None = None
         self._wakes: list[asyncio.Future[None]] = []
-        self._backlog: deque[bytes] = deque()  # async writes that found no room
+        self._backlog: deque[bytes] = deque()  # async writes for which there was no room
         self._backlog_bytes = 0
         self._unawaited = 0
         self._out: Output | None = None
-        self._early: Checkpoint | None = None  # one in front of the first write
+        self._early: Checkpoint | None = None  # one before the first write
         self._begun = False
         self._text = False
         self._over = False
@@ -110,7 +110,7 @@ class StreamWriter:
 
         Raises:
             RuntimeError: The response has begun.
-            ValueError: This is not a content type.
+            ValueError: The value is not a content type.
         """
         self._check_not_begun("set_content_type")
         self._content_type = checked_content_type(content_type)
@@ -149,7 +149,7 @@ class StreamWriter:
             with self._lock:
                 self._send(piece)
             return _DONE
-        # As _send_at_once, without its calls: most chunks come this way.
+        # Like _send_at_once, but inlined: most chunks come this way.
         if self._backlog or out.sink.full or not self._lock.acquire(False):
             return self._write_on_loop((piece,))
         try:
@@ -159,7 +159,7 @@ class StreamWriter:
         return _Room(self, 0) if out.sink.full else _DONE
 
     def _write_slowly(self, data: Any) -> Awaitable[None]:
-        """Write what is empty, big or the first, or of another kind."""
+        """Write a chunk that is empty, large, the first or of another type."""
         if not self._begun:
             self._text = isinstance(data, str)
         chunks = pieces(data)
@@ -235,7 +235,7 @@ class StreamWriter:
         try:
             out.write(piece)
         except (Stopped, OSError) as error:
-            self._lost = error  # what counts, whatever the handler makes of it
+            self._lost = error  # decides the outcome, even if the handler catches it
             self._closed = True
             raise _closed_error() from error
         if not out.transformed:
@@ -258,7 +258,7 @@ class StreamWriter:
         return _DONE
 
     def _send_at_once(self, piece: bytes) -> bool:
-        """Whether there was room: the loop's thread must not wait."""
+        """Send without waiting, since the loop's thread must not wait; return whether there was room."""
         if self._out is None or self._out.sink.full or not self._lock.acquire(blocking=False):
             return False
         try:
@@ -268,7 +268,7 @@ class StreamWriter:
         return True
 
     def _bound(self) -> None:
-        """Keep writes that are not awaited from filling the memory."""
+        """Limit the memory used by writes that are not awaited."""
         if self._unawaited <= _UNAWAITED_LIMIT:
             return
         if self._out is None:
@@ -283,7 +283,7 @@ class StreamWriter:
                 self._send(self._backlog.popleft())
 
     async def _until_taken(self) -> None:
-        """Send what has found no room as there is room, until there is room for more."""
+        """Send the backlog as room becomes available, until there is room for more."""
         import asyncio
 
         while not self.closed:
@@ -331,7 +331,7 @@ class StreamWriter:
             raise RuntimeError(f"{what}() comes too late: the response has begun.")
 
     def _response(self) -> Any:
-        """The response of a handler that has begun it or has ended."""
+        """Return the response of a handler that has begun it or has ended."""
         if not self._begun and self._error is not None:
             raise self._error
         body = _Written(self)
@@ -342,7 +342,7 @@ class StreamWriter:
         return TypedBody(body, kind) if self._begun else body
 
     def _connect(self, out: Output) -> None:
-        """Let the handler write to this output."""
+        """Connect the handler to this output."""
         if self._begun:
             out.begin()
         if self._early is not None:
@@ -359,10 +359,14 @@ class StreamWriter:
         if self._error is not None:
             raise self._error
 
-    # A sync handler, on a thread of its own.
+    # A sync handler, on its own thread.
 
     def _start(self, function: Callable[..., Any], event: Any, context: Any) -> Any:
-        """Start the handler, and wait for the beginning of its response."""
+        """Start the handler and wait until its response begins.
+
+        It needs its own thread because middlewares run between its first write and the body. SIGALRM cannot
+        interrupt that thread: its next write raises, and the deadline's thread tells the caller.
+        """
         target = contextvars.copy_context().run
         thread = threading.Thread(
             target=target, args=(self._run, function, event, context), name="streamify-writer", daemon=True
@@ -394,21 +398,21 @@ class StreamWriter:
         self._notify()
 
     def _push(self, out: Output) -> None:
-        """Let the handler write, until it ends."""
+        """Let the handler write until it ends."""
         self._connect(out)
         with self._changed:
             self._changed.wait_for(lambda: self._over)
         self._result()
 
     def _close(self) -> None:
-        """Nothing is taken any more: let the handler know, and wait for its end, as long as there is time."""
+        """Refuse further writes, and wait for the handler to end while there is time."""
         self._closed = True
         self._notify()
         patience = _interruption().patience
         with self._changed:
             self._changed.wait_for(lambda: self._over, patience or None)
 
-    # An async handler, in a task of its own.
+    # An async handler, in its own task.
 
     async def _start_async(self, function: Callable[..., Any], event: Any, context: Any) -> Any:
         import asyncio
@@ -451,7 +455,7 @@ class StreamWriter:
 
 
 class _Written:
-    """The body that a writer writes."""
+    """The body of a writer-style handler."""
 
     def __init__(self, stream: StreamWriter) -> None:
         self._stream = stream
@@ -467,7 +471,7 @@ class _Written:
 
 
 def written(function: Callable[..., Any], event: Any, context: Any) -> Any:
-    """Start a writer-style function; the response that it writes, or an awaitable of it."""
+    """Start a writer-style function; return its response, or an awaitable of it."""
     stream = StreamWriter()
     if is_coroutine_function(function):
         return stream._start_async(function, event, context)

@@ -253,7 +253,7 @@ def test_what_does_not_fit_answers_in_one_piece_and_warns_once(
     posts = [api.invoke({"do": "words"}).result() for _ in range(3)]
     assert [post.body for post in posts] == [b"one two"] * 3
     assert aws.log.count("[WARNING]") == 1
-    assert f"answers in one piece, because {sentence}" in aws.log
+    assert f"response is buffered, because {sentence}" in aws.log
     assert "AWS_LAMBDA_EXEC_WRAPPER=/opt/streamify-wrapper" in aws.log
 
 

@@ -27,7 +27,7 @@ def streaming_asgi(
     root_path: str = "",
     **options: Unpack[HandlerOptions],
 ) -> StreamingHandler:
-    """Make an ASGI application a streaming Lambda handler, without a web server or adapter in between.
+    """Turn an ASGI application into a streaming Lambda handler, without a web server or adapter in between.
 
     Each body message is sent as a chunk as soon as the application sends it. The application runs on the
     process's event loop, which runs only during invocations; it starts before the first request and lives as
@@ -57,7 +57,7 @@ def streaming_asgi(
         raise ValueError(f"lifespan takes auto, on, off, not {lifespan!r}.")
     if root_path and (not root_path.startswith("/") or root_path.endswith("/")):
         raise ValueError(f"root_path begins with a slash and ends without, like '/v1', not {root_path!r}.")
-    load_parsers()  # here, so that it is part of the init phase
+    load_parsers()  # now, as part of the init phase
     started = Lifespan(app, lifespan)
 
     async def asgi(event: Any, context: Any) -> HttpResponse:
@@ -65,7 +65,8 @@ def streaming_asgi(
         scope["state"] = await started.state()
         exchange = Exchange(app, scope, body)
         if (call := _driver.current.get()) is not None:
-            call.afterwards.append(exchange.finish)  # background tasks, once the caller has the response
+            # Not as an end hook: background tasks would delay the end of the response.
+            call.afterwards.append(exchange.finish)
         return await exchange.response()
 
     return streaming_handler(**options)(asgi)

@@ -1,4 +1,7 @@
-"""Lambda's HTTP events as ASGI connection scopes; Mangum parses the events."""
+"""Lambda's HTTP events as ASGI connection scopes.
+
+Mangum parses the events. Its code for responses is not used, because it buffers them.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ _SENT = _IN_PATHS + '%"<>[\\]^`{|}'
 
 
 def http_request(event: Any, context: Any, root_path: str = "") -> tuple[dict[str, Any], bytes]:
-    """The connection scope and the body of one request.
+    """Return the connection scope and the body of one request.
 
     Args:
-        event: An event of a Function URL, of API Gateway (payload format 1.0 or 2.0) or of an ALB.
+        event: An event of a Function URL, API Gateway (payload format 1.0 or 2.0) or ALB.
         context: The invocation's context.
         root_path: Where the application is mounted, "" or "/something"; prepended to the path unless the
             event's path already starts with it.
 
     Raises:
-        ValueError: The event is not an HTTP request, or a malformed one.
+        ValueError: The event is not an HTTP request, or it is malformed.
         ImportError: Mangum is not installed.
     """
     scope, body = _parse(event, context)
@@ -50,7 +53,7 @@ def load_parsers() -> Any:
     """Import Mangum's parsers.
 
     Raises:
-        ModuleNotFoundError: It is not installed.
+        ModuleNotFoundError: Mangum is not installed.
     """
     try:
         from mangum import handlers
@@ -91,7 +94,7 @@ def _as_sent(value: bytes) -> bytes:
 
 
 def _with_one_cookie_header(event: dict[str, Any]) -> dict[str, Any]:
-    """Join several cookie fields by "; " (RFC 9113, 8.2.3); Mangum would join them by ", "."""
+    """Join several cookie fields with "; " (RFC 9113, 8.2.3); Mangum would join them with ", "."""
     several: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
     if not any(name.lower() == "cookie" and len(values) > 1 for name, values in several.items()):
         return event

@@ -1,4 +1,4 @@
-"""One HTTP request to an ASGI application, whose response is written as the application sends it."""
+"""One HTTP request to an ASGI application; its response is written as the application sends it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Exchange:
         self._lost: BaseException | None = None  # why not
         self._over = False  # the application has returned or failed
         self._swept = False  # no generator of an incomplete response is left open
-        self._listening = 0  # calls of the application that would be told that the caller has gone
+        self._listening = 0  # pending calls of the application that would report a disconnect
         self._failure: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -88,7 +88,7 @@ class Exchange:
                     await asyncio.sleep(0)
         if self._lost is not None:
             raise self._lost
-        # Frameworks answer an error with a 500 and raise it again, for the server's log.
+        # Frameworks send a 500 for an error and raise it again, for the server's log.
         if self._failure is not None and not (self._complete and self._status >= 500):
             failure, self._failure = self._failure, None
             raise _reported(failure)
@@ -116,11 +116,11 @@ class Exchange:
         try:
             await self.settle()
         except asyncio.CancelledError:
-            _log.error("The ASGI application was stopped in what it does after its response: time is up")
+            _log.error("The ASGI application was stopped while working after its response: time is up")
             await self._cancelled()
 
     async def settle(self) -> None:
-        """Wait for what the application does after its response, such as background tasks."""
+        """Wait for the application's work after its response, such as background tasks."""
         await asyncio.wait([self._task])
         if self._failure is not None:
             self._log_failure(self._failure)

@@ -1,4 +1,4 @@
-"""The lifespan of an ASGI application: its startup once per process, before the first request."""
+"""The lifespan of an ASGI application: startup once per process, before the first request."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Lifespan:
 
 
 class _Cycle:
-    """One lifespan: a task that stays inside the application between startup and shutdown."""
+    """One lifespan: a task that stays in the application from startup to shutdown."""
 
     def __init__(self, app: App, required: bool) -> None:
         self.state: dict[str, Any] = {}
@@ -78,7 +78,7 @@ class _Cycle:
         """Run the application's shutdown, if its loop can still run."""
         if self._loop.is_closed() or self._task.done():
             return
-        if self._loop.is_running():  # on a thread of its own
+        if self._loop.is_running():  # on its own thread
             asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_STOP_WITHIN * 2)
         else:
             self._loop.run_until_complete(self._stop())
@@ -102,7 +102,7 @@ class _Cycle:
         except asyncio.CancelledError:
             self._ended(None)
             raise
-        except BaseException as error:  # sys.exit() too, which would stop the event loop
+        except BaseException as error:  # includes sys.exit(), which would stop the event loop
             self._ended(error)
         else:
             self._ended(None)
@@ -125,7 +125,7 @@ class _Cycle:
             return {"type": "lifespan.startup"}
         await self._stopping.wait()
         if self._told_to_stop:
-            await self._loop.create_future()  # there is nothing more to receive
+            await self._loop.create_future()  # there is nothing else to receive
         self._told_to_stop = True
         return {"type": "lifespan.shutdown"}
 
@@ -137,6 +137,6 @@ class _Cycle:
             reason = message.get("message") or "it gave no reason"
             self.started.set_exception(LifespanError(f"The ASGI application did not start: {reason}"))
         elif kind == "lifespan.shutdown.failed":
-            _log.error("The ASGI application did not stop well: %s", message.get("message"))
+            _log.error("The ASGI application failed to shut down: %s", message.get("message"))
         elif kind != "lifespan.shutdown.complete":
             raise RuntimeError(f"The ASGI message {kind!r} does not belong here in a lifespan.")

@@ -21,7 +21,7 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def streaming_wsgi(
     app: WsgiApp, *, root_path: str = "", **options: Unpack[HandlerOptions]
 ) -> StreamingHandler:
-    """Make a WSGI application a streaming Lambda handler.
+    """Turn a WSGI application into a streaming Lambda handler.
 
     The application runs on the calling thread, so that the deadline can interrupt it. Each item of its
     iterable is sent as a chunk at once, and its `close` is always called at the end. The environ, built by
@@ -77,7 +77,7 @@ def _environ_builder() -> Callable[..., dict[str, Any]]:
 
 
 class _Call:
-    """One call of an application: its status and headers, and its body as an iterator that can be closed."""
+    """One call of an application: its status and headers, and its body as a closable iterator."""
 
     def __init__(self, app: WsgiApp, environ: dict[str, Any]) -> None:
         self._written: list[bytes] = []
@@ -111,7 +111,7 @@ class _Call:
         return next(self._chunks)
 
     def close(self) -> None:
-        """Release what the application holds (PEP 3333: also when the response was not read to its end)."""
+        """Release the application's resources (PEP 3333: even if the response was not fully read)."""
         close = getattr(self._iterable, "close", None)
         if close is not None:
             close()

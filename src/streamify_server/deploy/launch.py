@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 HERE = os.path.dirname(os.path.abspath(__file__))
 IN_LAYER = os.path.basename(HERE) == "streamify"
 OPT = os.path.dirname(HERE) if IN_LAYER else "/opt"
-# In the layer what the runtime runs on lies beside this file, where no function finds it.
+# In the layer, the runtime's dependencies are next to this file, where functions do not find them.
 FOLDERS = [HERE, f"{OPT}/python"] if IN_LAYER else [os.path.dirname(os.path.dirname(HERE))]
 PACKAGES = {"streamify_server", "awslambdaric", "simplejson"}
 
@@ -38,7 +38,7 @@ def start() -> None:
     sys.meta_path.remove(Ours)
     if IN_LAYER:
         for name in [name for name in sys.modules if name.partition(".")[0] == "simplejson"]:
-            del sys.modules[name]  # a function that has its own finds that
+            del sys.modules[name]  # a function with its own copy finds that one
         if not os.path.exists(startup.__spec__.cached or ""):
             version = f"{sys.version_info[0]}.{sys.version_info[1]}"
             print(
@@ -46,7 +46,7 @@ def start() -> None:
                 "slow; build one that has",
                 flush=True,
             )
-    globals()["awslambdaricmain"] = runtime.main  # where tracers look for it
+    globals()["awslambdaricmain"] = runtime.main  # tracers look for it here
     startup.add_function_folders(OPT)
     runtime.run(os.environ["_HANDLER"])
 

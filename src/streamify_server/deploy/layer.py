@@ -34,7 +34,7 @@ SCRIPTS = ("streamify-wrapper", "bootstrap")
 PRIVATE = "streamify"  # the folder of the runtime's dependencies
 # What a function might import, beside this package itself; the rest is private to the runtime.
 SHARED = "snapshot_restore_py"
-# What serves development machines and never a function.
+# Parts that are only used on development machines.
 NOT_IN_A_FUNCTION = {
     "__pycache__",
     "deploy",
@@ -150,12 +150,12 @@ def _zip(root: Path, output: Path) -> None:
             if path.is_file():
                 entry = zipfile.ZipInfo(str(path.relative_to(root)), EPOCH)
                 entry.external_attr = (0o100755 if path.name in SCRIPTS else 0o100644) << 16
-                entry.create_system = 3  # Unix: else the permissions above mean nothing
+                entry.create_system = 3  # Unix; otherwise the permissions above are ignored
                 archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def fetch_wheels(folder: Path, pythons: Iterable[str], architectures: Iterable[str]) -> dict[str, list[Path]]:
-    """Download the pinned packages' wheels for every Python version and architecture with pip.
+    """Download the pinned packages' wheels for all these Python versions and architectures with pip.
 
     Returns:
         The wheels for each Python version.
@@ -187,7 +187,7 @@ def find_interpreters(pythons: Iterable[str]) -> dict[str, str]:
         on_path = shutil.which(f"python{python}")
         others = sorted(pyenv.glob(f"{python}.*/bin/python{python}"))
         for interpreter in [*([on_path] if on_path else []), *map(str, others)]:
-            # pyenv's shims are on PATH for versions too that they do not run.
+            # pyenv's shims are also on PATH for versions that are not active.
             if subprocess.run([interpreter, "-V"], capture_output=True, check=False).returncode == 0:
                 found[python] = interpreter
                 break

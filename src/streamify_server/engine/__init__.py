@@ -1,1 +1,1 @@
-"""One call of a streaming handler: from the event to the end of its response."""
+"""Handling of one invocation, from the event to the end of its response."""

@@ -1,4 +1,4 @@
-"""How one request is answered: streamed or whole, verified or not, and with which head."""
+"""How a request is answered: streamed or buffered, verified or not, and with which head."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 RESPOND = ("auto", "stream", "buffered")
 
-# What a Function URL answers for a function that failed.
+# The status of a Function URL for a failed function.
 _FAILED_STATUS = 502
 
 
 class Head:
-    """The head of a response: what it says, and how that is posted (an empty prelude for a bare body)."""
+    """The head of a response and its form on the wire; the prelude is empty for a bare body."""
 
     __slots__ = ("content_encoding", "content_type", "prelude", "response", "verified", "wire_type")
 
@@ -39,7 +39,7 @@ class Head:
 
 
 class Answer:
-    """The way in which a response to one event travels."""
+    """How the response to one event is sent."""
 
     def __init__(
         self, event: Any, *, respond: str, empty_body: bytes, can_stream: bool, offered: bool
@@ -49,16 +49,16 @@ class Answer:
         self.streams: bool = can_stream and wants_stream
         self.misses_stream: bool = wants_stream and not can_stream
         self._offered = offered and self.streams
-        self.part: Part | None = None  # of a stream that may go on
+        self.part: Part | None = None  # set if the stream can continue in another invocation
         self._method = method_of(event)
         self._empty_body = empty_body if self.kind in (FUNCTION_URL, REST_API) else b""
 
     def head(self, response: HttpResponse | None, content_type: str | None) -> Head:
-        """Make the head; raises if it cannot be sent."""
+        """Build the head; raise if it cannot be sent."""
         if response is not None and content_type and "content-type" not in response.headers:
             response.headers["content-type"] = content_type
         if response is None and self.kind == REST_API and self.streams:
-            # A REST API reads no stream without a prelude
+            # A REST API rejects a stream without a prelude
             # (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html).
             response = HttpResponse(200, {"content-type": content_type or BINARY})
         head = Head(response, content_type)
@@ -70,19 +70,22 @@ class Answer:
         return head
 
     def open(self, poster: Poster, head: Head) -> tuple[Sink, bytes]:
-        """Begin the response: the sink for its body, and what is sent in place of an empty body."""
+        """Begin the response; return the sink for its body, and the bytes to send if the body is empty."""
         sink = poster.open(head.wire_type, head.prelude)
         if not head.verified:
             return sink, self._empty_body
         try:
             framed = _verified.VerifiedSink(sink, head.content_type, head.content_encoding, self.part)
         except BaseException as error:
-            sink.fail(error)  # or the caller of a response that has begun would wait for its end
+            sink.fail(error)  # the response has begun, and its caller would wait for the end
             raise
         return framed, b""
 
     def failure(self) -> Head | None:
-        """The head of a response that fails before its first byte; None if the caller offered nothing."""
+        """Return the head for a failure before the first byte; None without an offer of verified streams.
+
+        For HTTP the status is that of a Function URL whose function has failed, and error frames follow it.
+        """
         if not self._offered or not _verified.may_carry(self._method, None):
             return None
         return self.head(HttpResponse(_FAILED_STATUS) if self.kind else None, None)

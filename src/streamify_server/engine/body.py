@@ -1,4 +1,4 @@
-"""Every kind of body as something that is written chunk by chunk."""
+"""Adapters that write any kind of body chunk by chunk."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from .output import Output
 
 
-END: Any = object()  # there is no next chunk
+END: Any = object()  # marks the end of the chunks
 
 
 class TypedBody:
-    """A body that knows its content type, as the `sse`, `ndjson` and `csv_rows` helpers make them.
+    """A body with a content type, as returned by `sse`, `ndjson` and `csv_rows`.
 
     Args:
         body: The body.
         content_type: Its content type.
-        keepalive: Seconds of silence after which `filler` is sent; None sends none.
-        filler: What is sent then.
+        keepalive: Seconds of silence after which `filler` is sent; None to send nothing.
+        filler: The bytes to send.
     """
 
     __slots__ = ("body", "content_type", "filler", "keepalive")
@@ -47,9 +47,9 @@ class TypedBody:
 
 
 class Body:
-    """One body, opened: `push` writes it to an output, and is awaited if it returns something to await.
+    """An opened body: `push` writes it to an output; an awaitable result is awaited.
 
-    One of `chunks`, `async_chunks` and `next` is there for a body that can be read chunk by chunk.
+    A body that can be read chunk by chunk has one of `chunks`, `async_chunks` and `next`.
     """
 
     __slots__ = (
@@ -76,21 +76,21 @@ class Body:
         self.push: Callable[[Output], Any] = push
         self.chunks: Iterator[Any] | None = chunks
         self.async_chunks: AsyncIterator[Any] | None = async_chunks
-        self.next: Callable[[], Awaitable[Any]] | None = None  # gives the next chunk, or END
+        self.next: Callable[[], Awaitable[Any]] | None = None  # returns the next chunk, or END
         self.content_type: str | None = content_type
-        self.writes: bool = False  # by itself, and not because it is asked for chunks
+        self.writes: bool = False  # writes on its own instead of being asked for chunks
         self.keepalive: float | None = None
         self.filler: bytes = b""
         self._closers = list(closers)
 
     def closers(self) -> list[Callable[[], Any]]:
-        """What is to be called, and awaited if it says so, to release the producer; given out once."""
+        """Return the functions that release the producer, only once; awaitable results must be awaited."""
         found, self._closers = self._closers, []
         return found
 
 
 def open_body(body: Any) -> Body:
-    """Open a body of any kind that a handler may return.
+    """Open any kind of body that a handler may return.
 
     Raises:
         TypeError: The object is not a body; the message says what to do instead.
@@ -133,7 +133,7 @@ def _of_async_chunks(chunks: AsyncIterator[Any], body: Any) -> Body:
 
 
 def closers_unopened(body: Any) -> tuple[Callable[[], Any], ...]:
-    """How to close a body that has not been opened; nothing for what is not a producer."""
+    """Return the functions that close an unopened body; none if it is not a producer."""
     if isinstance(body, TypedBody):
         return closers_unopened(body.body)
     produces = hasattr(body, "read") or any(

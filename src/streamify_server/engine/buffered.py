@@ -1,4 +1,4 @@
-"""A whole response as one value, for callers and event sources that do not stream."""
+"""Buffered responses, for callers and event sources that do not stream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEXTUAL = (
 
 
 class Collecting:
-    """A sink that keeps the body, to be returned in one piece."""
+    """A sink that collects the body, to be returned as a whole."""
 
     full = False
 
@@ -40,27 +40,27 @@ class Collecting:
         """Keep a chunk.
 
         Raises:
-            ResponseTooLargeError: The platform would not take the response.
+            ResponseTooLargeError: The response exceeds the platform's limit.
         """
         self._body += data
         check_size(len(self._body), self._kind)
 
     async def drained(self) -> None:
-        """There is always room."""
+        """Return at once: there is always room."""
 
     def end(self) -> None:
-        """Nothing is to be done."""
+        """Do nothing."""
 
     def fail(self, error: BaseException, last: bytes = b"") -> None:
-        """The error is raised by the call itself."""
+        """Do nothing: the call itself raises the error."""
 
     def value(self) -> Any:
-        """Bytes for a bare response; the proxy response, a dict, for HTTP."""
+        """Return bytes for a bare response, the proxy response (a dict) for HTTP."""
         return whole(self._response, self._content_type, bytes(self._body), self._event, self._kind)
 
 
 def check_size(length: int, kind: str | None) -> None:
-    """Raise if a body of this many bytes cannot be buffered for this kind of event."""
+    """Raise ResponseTooLargeError if the body is too large to be buffered for this kind of event."""
     limit = ALB_LIMIT if kind == ALB else PAYLOAD_LIMIT
     if length > limit:
         where = "a load balancer" if kind == ALB else "a buffered Lambda response"
@@ -74,10 +74,10 @@ def check_size(length: int, kind: str | None) -> None:
 def whole(
     response: HttpResponse | None, content_type: str | None, body: bytes, event: Any, kind: str | None
 ) -> Any:
-    """Bytes for a bare response; the proxy response, a dict, for HTTP."""
+    """Return bytes for a bare response, the proxy response (a dict) for HTTP."""
     if response is None and kind is None:
         return body
-    if response is None:
+    if response is None:  # for HTTP, bare bytes would be an error
         response = HttpResponse(200, {"content-type": content_type or "application/octet-stream"})
     if kind in (ALB, LATTICE):
         answer = _one_form(response, multi_value="multiValueHeaders" in event)
@@ -97,7 +97,7 @@ def _base64(body: bytes) -> str:
 
 
 def _one_form(response: HttpResponse, *, multi_value: bool) -> dict[str, Any]:
-    """What load balancers read: headers in the form that their events have, and cookies among them."""
+    """Build a load balancer's response: headers in the same form as in its events, including cookies."""
     headers, cookies = end_to_end(response)
     if multi_value:
         several = {name: headers.get_all(name) for name in headers}
@@ -109,7 +109,7 @@ def _one_form(response: HttpResponse, *, multi_value: bool) -> dict[str, Any]:
 
 
 def _spelling(name: str, number: int) -> str:
-    """The name in a mix of capitals that is different for each number: JSON has one value for a key."""
+    """Return the name in different letter case for each number: JSON allows only one value per key."""
     letters = iter(bin(number)[:1:-1] + "0" * len(name))
     mixed = "".join(c.upper() if c.isalpha() and next(letters) == "1" else c for c in name)
     if number >= 2 ** sum(map(str.isalpha, name)):
@@ -120,7 +120,7 @@ def _spelling(name: str, number: int) -> str:
 
 
 def _as_text(response: HttpResponse, body: bytes) -> str | None:
-    """The body as text, if that is what it is."""
+    """Return the body as text; None if it is binary."""
     content_type = response.headers.get("content-type", "").lower()
     media_type = content_type.partition(";")[0].strip()
     textual = not body or media_type.startswith(_TEXTUAL) or media_type.endswith(("+json", "+xml"))

@@ -1,10 +1,10 @@
-"""One call of a streaming handler, from the event to the end of its response."""
+"""One invocation of a streaming handler, from the event to the end of its response."""
 
 from __future__ import annotations
 
 import os
 import sys
-from _contextvars import copy_context  # contextvars could be a file of the function's
+from _contextvars import copy_context  # the function may have its own contextvars.py
 from contextlib import nullcontext, suppress
 
 from streamify_server import checkpoints, posting
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Options:
-    """The checked options of one handler."""
+    """The validated options of one handler."""
 
     __slots__ = ("content_type", "deadline_margin", "empty_body", "hand_over_margin", "respond")
 
@@ -54,26 +54,31 @@ class Options:
 
 
 class _State:
-    """What is known of this process: whether its first invocation is still to come."""
+    """State of this process: whether its first invocation is still to come."""
 
     is_first = True
 
 
 def answer(onion: Onion, options: Options, event: Any, context: Any) -> Any:
-    """Handle an event; return what the handler's caller gets: None if the answer was posted.
+    """Handle an event; return the result for the handler's caller, None if the response was streamed.
 
-    Inside another streaming handler the value is the response itself, not yet begun.
+    Inside another streaming handler, return the response itself, not yet begun.
     """
     if (outer := _driver.current.get()) is not None:
         from .inner import Inner
 
         return Inner(onion, options.content_type, event, context, outer)
-    # What a request puts into context variables ends with it.
+    # A copy: context variables set for one request must not be visible in the next.
     return copy_context().run(Call(onion, options, event, context).run)
 
 
 class Call:
-    """Runs the lifecycle of one request, and ends its response."""
+    """Runs the lifecycle of one request and ends its response.
+
+    The response is posted inside the handler's call, so that decorators around `@streaming_handler` see all
+    of it: metrics counted while streaming are flushed, tracers cover the body, and an error in the middle of
+    the stream reaches them and awslambdaric's own log.
+    """
 
     def __init__(self, onion: Onion, options: Options, event: Any, context: Any) -> None:
         self._poster = posting.take(context)
@@ -113,7 +118,7 @@ class Call:
         self._given_up: BaseException | None = None
 
     def run(self) -> Any:
-        """Answer."""
+        """Handle the request."""
         with self._span or nullcontext(), self._deadline():
             try:
                 value = self._run()
@@ -139,7 +144,7 @@ class Call:
         return self._end()
 
     def _part_of(self, offer: Offer, event: Any, context: Any, options: Options) -> Part | None:
-        """Which part of a stream this call is; None where the stream cannot go on."""
+        """Return which part of a stream this call is; None if the stream cannot continue."""
         part: Part | None = checkpoints.current.get()
         if part is None and offer.continues and self._answer.streams:
             with unshadowed():
@@ -155,13 +160,13 @@ class Call:
                 rest_api=self._answer.kind == REST_API,
             )
             self._answer.part = part
-        if part is not None or hasattr(context, "_streamify_part"):  # a unit test's, used again
-            with suppress(AttributeError):  # a context with slots: last_checkpoint looks elsewhere then
+        if part is not None or hasattr(context, "_streamify_part"):  # a unit test's context that is reused
+            with suppress(AttributeError):  # a context with slots: a context variable is used then
                 context._streamify_part = part
         return part
 
     def _work_afterwards(self) -> None:
-        """Do what was left for the time after the response, however it ended."""
+        """Run the tasks deferred until after the response, however it ended."""
         while self.driver.afterwards:
             work = self.driver.afterwards.pop(0)
             self.driver.run(self.driver.settle(work()))
@@ -175,16 +180,16 @@ class Call:
         return None if self._collected is None else self._collected.value()
 
     def _fail(self, error: Exception) -> None:
-        """End the response with this error, or answer with it if there is none and the caller can read it."""
+        """End the response with this error; if none has begun, send one with an error frame if offered."""
         out = self._lifecycle.out
         if out is not None and out.begun:
             out.fail(error)
         elif self._given_up is None:
-            with suppress(OSError):  # the platform does not listen
+            with suppress(OSError):  # the platform no longer reads the response
                 self._refuse(error)
 
     def _refuse(self, error: BaseException) -> bool:
-        """Answer with an error frame a caller who offered verified streams; whether there is one."""
+        """Send an error frame if the caller accepts verified streams; return whether it does."""
         failure = self._answer.failure()
         if failure is None or self._poster is None:
             return False
@@ -204,7 +209,7 @@ class Call:
     # The deadline.
 
     def _deadline(self) -> AbstractContextManager[Any]:
-        # Contexts made up for a unit test say anything; only a runtime's tell the time.
+        # A unit test's context may return anything; only a runtime's context has the real time left.
         known = self._poster is not None or type(self._context).__module__.startswith("awslambdaric")
         if self._margin is None or not known:
             return nullcontext()
@@ -214,7 +219,7 @@ class Call:
         return nullcontext() if remaining is None else Deadline(self, remaining, self._margin)
 
     def interrupt(self, error: BaseException, patience: float) -> None:
-        """Stop the producer, from another thread; what is sent after this may stall that many seconds."""
+        """Stop the producer, from another thread; later sends may stall for `patience` seconds."""
         self.interruption.patience = patience
         self.interruption.raised = False
         self.interruption.error = error
@@ -222,7 +227,7 @@ class Call:
             out.interrupt(error)
 
     def give_up(self, error: BaseException) -> None:
-        """Tell the caller from another thread, because the producer is stuck."""
+        """Report the error to the caller from another thread, because the producer is stuck."""
         if self._poster is None or self._given_up is not None:
             return
         self._given_up = error
@@ -234,4 +239,4 @@ class Call:
             if not self._refuse(error):
                 self._poster.fail(error)
         except OSError:
-            pass  # the platform does not listen; the error itself comes out of the call
+            pass  # the platform no longer reads the response; the call raises the error anyway

@@ -1,17 +1,17 @@
-"""Chains of exceptions: whole, and without circles."""
+"""Exception chains, complete and free of cycles."""
 
 from __future__ import annotations
 
 
 def chained(error: BaseException, first: BaseException) -> None:
-    """Make `first` the cause of `error`, unless it names another."""
+    """Make `first` the cause of `error`, unless it already has another."""
     if error is not first and error.__cause__ is None:
         _cut(first, {id(error)})
         error.__cause__ = first
 
 
 def joined(error: BaseException, later: BaseException) -> None:
-    """Let a traceback of `error` show what went wrong later as well, at the end of its chain."""
+    """Append a later error to the chain of `error`, so that its traceback shows both."""
     known = {id(one) for one in reached(error)}
     if id(later) in known:
         return
@@ -24,14 +24,14 @@ def joined(error: BaseException, later: BaseException) -> None:
 
 
 def untraced(error: BaseException) -> BaseException:
-    """The error without tracebacks, which keep the frames of all callers, and what is in them, alive."""
+    """Return the error without tracebacks, which would keep the callers' frames and their objects alive."""
     for one in reached(error):
         one.__traceback__ = None
     return error
 
 
 def reached(error: BaseException) -> list[BaseException]:
-    """The error, and all that its causes and contexts lead to."""
+    """Return the error and everything reachable through its causes and contexts."""
     found = [error]
     seen = {id(error)}
     for one in found:
@@ -43,10 +43,10 @@ def reached(error: BaseException) -> list[BaseException]:
 
 
 def _cut(error: BaseException, unwanted: set[int]) -> None:
-    """Remove every link that leads from this error to an unwanted one: it would close a circle."""
+    """Remove all links from this error to an unwanted one, which would form a cycle."""
     for one in reached(error):
         if id(one) in unwanted:
-            continue  # its own links are wanted
+            continue  # its own links are kept
         if id(one.__cause__) in unwanted:
             one.__cause__ = None
         if id(one.__context__) in unwanted:

@@ -1,4 +1,4 @@
-"""When a caller is told of a checkpoint: at once, once it is quiet, or never because another one follows."""
+"""When a checkpoint is sent: at once, after a pause, or never because another one follows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamify_server.middleware import Transform
 
     class Written(Protocol):
-        """What a body is written to."""
+        """The output that a body is written to."""
 
         sink: Any
         empty: bool
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
         @property
         def lock(self) -> Any:
-            """What whoever writes holds."""
+            """The lock that every writer holds."""
 
         def flush(self) -> None:
-            """Send what transforms hold back."""
+            """Flush the transforms."""
 
 
-EVERY = 1.0  # seconds between two checkpoints, and of silence behind one that waits
+EVERY = 1.0  # seconds between two checkpoints, and of silence after a pending one
 EVERY_BYTES = 1024 * 1024
 
 _log = logging.getLogger("streamify_server")
@@ -40,10 +40,13 @@ _warned: set[str] = set()
 
 
 class Checkpoints:
-    """The checkpoints of one response. Called with the output's lock held.
+    """The checkpoints of one response. Its methods are called with the output's lock held.
+
+    The ticker's thread sends a pending checkpoint, so every write must hold that lock; responses without
+    checkpoints do not pay for it.
 
     Args:
-        out: Where they go, between the chunks.
+        out: The output to send them to, between the chunks.
     """
 
     def __init__(self, out: Written) -> None:
@@ -56,14 +59,14 @@ class Checkpoints:
 
     @property
     def are_told(self) -> bool:
-        """Whether one that is reached now is sent, or hands over, and does not wait."""
+        """Whether a checkpoint reached now is sent, or hands over, without waiting."""
         return self._sink.hands_over or self._is_due(monotonic())
 
     def reached(self, at: Checkpoint) -> None:
-        """The producer has come to this place.
+        """Handle a checkpoint that the producer has reached.
 
         Raises:
-            StreamHandedOver: The stream is to go on from here in another invocation.
+            StreamHandedOver: The stream must continue from here in another invocation.
         """
         self._waiting = None
         if self._sink.hands_over and not self._out.empty:
@@ -77,21 +80,21 @@ class Checkpoints:
             self.wait(at)
 
     def wait(self, at: Checkpoint) -> None:
-        """Send this one if nothing follows it for a while."""
+        """Send this checkpoint if nothing follows it for a while."""
         self._waiting = at, self._out.idle_since
         if not self._watched:
             self._watched = True
             _ticker.watch(self)
 
     def tick(self, now: float) -> float | None:
-        """Send the one that waits if nothing has followed it; on the ticker's thread."""
+        """Send the pending checkpoint if nothing has followed it; on the ticker's thread."""
         guard = self._out.lock
         if not guard.acquire(blocking=False):
-            return now + EVERY / 10  # a write is under way
+            return now + EVERY / 10  # a write is in progress
         try:
             return self._tick(now)
         except BaseException:
-            return None  # the response cannot be written to; its producer learns it with its next chunk
+            return None  # writing failed; the producer's next chunk will raise
         finally:
             guard.release()
 
@@ -100,7 +103,7 @@ class Checkpoints:
             self._watched = False
             return None
         at, idle_since = self._waiting
-        if self._out.idle_since != idle_since:  # data have followed it
+        if self._out.idle_since != idle_since:  # data has followed it
             self._watched = False
             self._waiting = None
             return None
@@ -125,7 +128,7 @@ class Checkpoints:
 
 
 def can_flush(transforms: Sequence[Transform]) -> bool:
-    """Whether all transforms can take part; says once in this process for each kind which cannot."""
+    """Whether all transforms support flush(); logs once per process for each type that does not."""
     for transform in transforms:
         if not callable(getattr(transform, "flush", None)):
             name = type(transform).__name__
@@ -133,7 +136,7 @@ def can_flush(transforms: Sequence[Transform]) -> bool:
                 _warned.add(name)
                 _log.warning(
                     "Checkpoints are off, because the body passes %s, which has no flush(): the stream "
-                    "cannot go on in another invocation",
+                    "cannot continue in another invocation",
                     name,
                 )
             return False

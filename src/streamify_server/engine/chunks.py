@@ -1,4 +1,4 @@
-"""Chunks: what a producer may yield, as bytes."""
+"""Conversion of what a producer yields into chunks of bytes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
-STRING_SLICE = 16 * 1024  # characters of a whole string that make one chunk
-BYTES_SLICE = 64 * 1024  # bytes of a whole body, or of a file, that make one chunk
-CHUNK_LIMIT = 1024 * 1024  # a chunk that a producer yields travels whole up to here
+STRING_SLICE = 16 * 1024  # characters per chunk of a whole string
+BYTES_SLICE = 64 * 1024  # bytes per chunk of a whole body or a file
+CHUNK_LIMIT = 1024 * 1024  # larger chunks of a producer are split
 
 
 def pieces(chunk: Any) -> Iterator[bytes]:
-    """One chunk of a producer as bytes: none if it is empty, several if it is very big.
+    """Yield one chunk of a producer as bytes: nothing if it is empty, several pieces if it is very large.
 
     Raises:
-        TypeError: The chunk is neither text nor bytes nor None.
+        TypeError: The chunk is not text, bytes or None.
     """
     if isinstance(chunk, str):
         if len(chunk) * 4 <= CHUNK_LIMIT:
@@ -37,7 +37,7 @@ def pieces(chunk: Any) -> Iterator[bytes]:
 
 
 def flat(data: bytes | bytearray | memoryview) -> bytes | memoryview:
-    """The bytes of a view of any shape."""
+    """Return the bytes of a memoryview of any shape."""
     if isinstance(data, bytes):
         return data
     view = memoryview(data)
@@ -45,18 +45,18 @@ def flat(data: bytes | bytearray | memoryview) -> bytes | memoryview:
 
 
 def slices(whole: Any, size: int) -> Iterator[Any]:
-    """Slices of this size, the last one shorter."""
+    """Yield slices of this size; the last one may be shorter."""
     return (whole[start : start + size] for start in range(0, len(whole), size))
 
 
 def a(thing: Any) -> str:
-    """What kind of object this is, for a sentence."""
+    """Describe an object's type for an error message."""
     name = type(thing).__name__
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def instead(thing: Any) -> str:
-    """What to send in place of an object that cannot be sent."""
+    """Say what to send in place of an object that cannot be sent."""
     if isinstance(thing, Mapping | list | tuple | set | frozenset | int | float | bool):
         return (
             "encode it first, for example with json.dumps(value), or give it a statusCode if it is meant as "

@@ -1,4 +1,4 @@
-"""The deadline covers the stream: a producer is stopped, and the caller told, before Lambda kills it."""
+"""A deadline for the whole stream: stop the producer and tell the caller before Lambda's timeout."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from .interruption import Interruption
 
     class Stoppable(Protocol):
-        """What a deadline stops."""
+        """A call that a deadline can stop."""
 
         interruption: Interruption
 
         def interrupt(self, error: BaseException, patience: float) -> None:
-            """Accept nothing more; what is sent after this may stall that many seconds."""
+            """Accept no more chunks; later sends may stall for `patience` seconds."""
 
         def give_up(self, error: BaseException) -> None:
-            """Tell the caller, although the call goes on."""
+            """Report the error to the caller although the call is still running."""
 
 
-# How long the event loop may take to come to a cancellation before what blocks it is interrupted, in seconds.
+# Seconds that the event loop may take to process a cancellation before the code blocking it is interrupted.
 _LOOP_TURNS_WITHIN = 0.05
-_ALARM_EVERY = 0.02  # seconds between attempts to find the application's code running
-_AGAIN_EVERY = 0.25  # seconds between attempts once the caller has been told
+_ALARM_EVERY = 0.02  # seconds between attempts to catch the application's code running
+_AGAIN_EVERY = 0.25  # seconds between attempts after the caller has been told
 
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-# Where this package runs the application's code, or waits for it.
+# Functions of this package that run the application's code or wait for it.
 _INTERRUPTIBLE = (
     os.path.join("engine", "producing.py"),
     "formats.py",
@@ -46,17 +46,17 @@ _INTERRUPTIBLE = (
 
 
 class Deadline:
-    """Stops a call in time; a context manager around its use.
+    """A context manager that stops a call before Lambda kills the function.
 
-    A thread waits for the deadline. Then no chunk is accepted any more and a blocked send is woken; what is
-    awaited is cancelled; sync code on the main thread, and what keeps the event loop from turning, is
-    interrupted by SIGALRM, unless the application uses that signal; and if nothing has come of it after half
-    of the margin, the caller is told from that thread, while the producer is still stuck.
+    A thread waits for the deadline. Then no more chunks are accepted and a blocked send is woken; what is
+    awaited is cancelled; sync code on the main thread, and code that blocks the event loop, is interrupted by
+    SIGALRM, unless the application uses that signal. If the call has not stopped after half of the margin,
+    that thread tells the caller while the producer is still stuck.
 
     Args:
-        call: What is to be stopped.
+        call: The call to stop.
         remaining: Seconds until Lambda kills the function.
-        margin: Seconds before that at which the call is stopped.
+        margin: How many seconds before that to stop the call.
     """
 
     def __init__(self, call: Stoppable, remaining: float, margin: float) -> None:
@@ -92,15 +92,15 @@ class Deadline:
         if self._over.wait(max(0.0, gives_up - time.monotonic())):
             return
         self._call.give_up(self._error)
-        # What has swallowed the interruption is interrupted again, so that the process can serve the next
-        # invocation; what cleans up is not.
+        # Code that swallowed the interruption is interrupted again, so that the process can serve the next
+        # invocation. Cleanup code is not.
         while not self._over.wait(_AGAIN_EVERY):
             if self._call.interruption.error is not None:
                 self._call.interruption.raised = False
                 self._stop(time.monotonic() + _LOOP_TURNS_WITHIN * 2)
 
     def _stop(self, until: float) -> None:
-        """Cancel what is awaited; interrupt what runs, until it has been found running."""
+        """Cancel what is awaited; keep trying to interrupt running code until it was caught."""
         if self._cancelled():
             return
         while time.monotonic() < until and not self._call.interruption.raised:
@@ -109,7 +109,7 @@ class Deadline:
                 return
 
     def _cancelled(self) -> bool:
-        """Whether the event loop was running and has come to a cancellation."""
+        """Whether the event loop was running and has processed a cancellation."""
         turned = threading.Event()
         return self._call.interruption.cancel(turned.set) and turned.wait(_LOOP_TURNS_WITHIN)
 
@@ -117,10 +117,10 @@ class Deadline:
         if self._signal is not None and self._is_ours():
             self._signal.pthread_kill(self._asking_thread, self._signal.SIGALRM)
 
-    # On the thread that asks.
+    # On the calling thread.
 
     def _arm_signal(self) -> None:
-        # signal adds enumerations to it, which cost every first invocation half a millisecond.
+        # The signal module adds enums, which cost every first invocation half a millisecond.
         import _signal as signal  # type: ignore[import-not-found]
 
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
@@ -143,9 +143,9 @@ class Deadline:
 
 
 def in_user_code(frame: FrameType | None) -> bool:
-    """Whether this frame is the application's, or serves it: code that may be torn out of what it does.
+    """Whether this frame may be interrupted: it belongs to the application or waits for it.
 
-    What is left of the standard library is passed by: its frames belong to the caller.
+    Frames of the standard library are skipped; they belong to their caller. A send must not be interrupted.
     """
     while frame is not None:
         name = frame.f_code.co_filename
@@ -158,7 +158,7 @@ def in_user_code(frame: FrameType | None) -> bool:
 
 
 def remaining_seconds(context: Any) -> float | None:
-    """Seconds that this invocation has left; None if the context does not know."""
+    """Return the seconds left for this invocation; None if the context does not say."""
     ask = getattr(context, "get_remaining_time_in_millis", None)
     milliseconds = ask() if callable(ask) else None
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):

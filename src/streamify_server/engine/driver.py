@@ -1,14 +1,14 @@
-"""Runs the coroutine of one call, on the thread that asks for it.
+"""Runs the coroutine of one call on the calling thread.
 
-The coroutine starts there, driven by hand, and as long as nothing has to be awaited there is no event loop.
-The first awaitable moves it, as it stands, into a task on the process's event loop. Functions of the
-application that are sync are called on the same thread while no loop runs there, in the task's context.
+The coroutine is first driven by hand, without an event loop. The first awaitable moves it into a task on the
+process's event loop. Sync functions of the application are called on the same thread, in the task's context,
+while no loop is running there.
 """
 
 from __future__ import annotations
 
 import sys
-from _contextvars import ContextVar  # contextvars could be a file of the function's
+from _contextvars import ContextVar  # the function may have its own contextvars.py
 
 from streamify_server.shadowing import unshadowed
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .loop import LoopTask
 
-# The driver of the call that this code belongs to.
+# The driver of the current call.
 current: ContextVar[Driver | None] = ContextVar("streamify_driver", default=None)
 
 
@@ -39,8 +39,8 @@ class Driver:
     """Runs coroutines that `call` the application's functions.
 
     Args:
-        interruption: Stops what is run.
-        afterwards: Work that is left for the time after the response.
+        interruption: Stops what is running.
+        afterwards: Tasks to run after the response.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class Driver:
     ) -> None:
         self.interruption: Interruption = interruption
         self.afterwards: list[Callable[[], Awaitable[None]]] = [] if afterwards is None else afterwards
-        self.unfinished: list[Callable[[], Any]] = []  # how to close the inner responses
+        self.unfinished: list[Callable[[], Any]] = []  # functions that close the inner responses
         self.task: LoopTask | None = None
-        self._around: Any = None  # the loop that runs on this thread already
+        self._around: Any = None  # the loop that was already running on this thread
 
     def inner(self) -> Driver:
-        """A driver for a part of the same call."""
+        """Return a driver for a part of the same call."""
         return Driver(self.interruption, self.afterwards)
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine to its end."""
+        """Run a coroutine until it ends."""
         self._around = _running_loop()
         token = current.set(self)
         try:
@@ -79,7 +79,7 @@ class Driver:
             current.reset(token)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function of the application outside the loop, and await what it returns if that is to be."""
+        """Call a function of the application outside the loop; await its result if it is awaitable."""
         self.interruption.check()
         task = self.task
         if task is not None and _running_loop() is task.loop:
@@ -89,7 +89,7 @@ class Driver:
         return await self.settle(result)
 
     async def settle(self, value: Any) -> Any:
-        """The value, awaited if it is to be awaited."""
+        """Return the value, awaited if it is awaitable."""
         if hasattr(type(value), "__await__") and not _is_inner(value):
             await self.enter_loop()
             value = await value
@@ -97,17 +97,17 @@ class Driver:
 
     @property
     def on_loop(self) -> bool:
-        """Whether this code runs on an event loop that was not there before."""
+        """Whether this code runs on an event loop that was not running before."""
         return _running_loop() is not self._around
 
     async def enter_loop(self) -> None:
-        """From here on, run in a task on an event loop."""
+        """Continue in a task on an event loop."""
         if self.task is None and not self.on_loop:
             await _EnterLoop()
 
 
 def _is_inner(value: Any) -> bool:
-    """Whether this is the response of a handler that was called in another: awaited off a loop as well."""
+    """Whether this is the response of a nested handler, which can be awaited without a loop."""
     return getattr(type(value), "needs_no_loop", False) is True
 
 

@@ -1,4 +1,4 @@
-"""A streaming handler that is called inside another: its response, to be returned or read there."""
+"""Responses of a streaming handler that is called inside another, to be returned or read there."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
     from .onion import Onion
     from .output import Output
 
-_AHEAD = 16  # chunks that a writer may be ahead of the reader
+_AHEAD = 16  # chunks by which a writer may be ahead of the reader
 
 
 class Inner:
-    """The response of a streaming handler, begun when it is used.
+    """The response of a nested streaming handler; it begins when it is used.
 
-    Return it, and it streams through the handler around. Iterate over it, with `for` or with `async for`:
-    the chunks of its body. Await it: an HttpResponse, whose status and headers can be read and changed, or
-    the bare body. `read()` gives what the handler returns where nothing streams: bytes, or a proxy response.
+    If it is returned, it streams through the outer handler, which owns the one stream of an invocation.
+    Iterating over it with `for` or `async for` yields the chunks of its body. Awaiting it returns an
+    HttpResponse, whose status and headers can be read and changed, or the bare body. `read()` returns what
+    the handler returns without a streaming runtime: bytes, or a proxy response.
     """
 
     needs_no_loop = True
@@ -60,7 +61,7 @@ class Inner:
         self._pushing: Any = None
         self._value: Any = END
 
-    # What the handler around does with it.
+    # For the outer handler.
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._responded().__await__()
@@ -84,7 +85,7 @@ class Inner:
         return chunk  # type: ignore[no-any-return]
 
     def read(self) -> Any:
-        """The whole response: bytes, or a proxy response for HTTP."""
+        """Return the whole response: bytes, or a proxy response for HTTP."""
         if self._value is END:
             body = b"".join(self)
             self._value = whole(self._http, self._content_type, body, self._event, kind_of(self._event))
@@ -103,14 +104,14 @@ class Inner:
         return self.read()[key]
 
     def aclose(self) -> Any:
-        """End the response early; to be awaited."""
+        """End the response early; must be awaited."""
         return _Step(self._closed)
 
     def close(self) -> None:
         """End the response early."""
         self._driver.run(self._closed())
 
-    # How it is done.
+    # Internals.
 
     def _begin(self, response: HttpResponse | None, content_type: str | None) -> tuple[Sink, bytes]:
         if response is not None and content_type:
@@ -133,7 +134,7 @@ class Inner:
         return self._response
 
     async def _opened(self) -> None:
-        """Open the response, as far as its first chunk if it is bare; on_error may answer until then."""
+        """Open the response, up to the first chunk if it is bare; until then on_error may handle errors."""
         lifecycle = self._lifecycle
         try:
             await lifecycle.open()
@@ -170,7 +171,7 @@ class Inner:
         return END
 
     async def _advance(self, out: Output) -> None:
-        """Let the producer make its next chunk."""
+        """Produce the next chunk."""
         body = self._lifecycle.body
         if body.chunks is not None:
             chunk = await self._lifecycle.driver.call(next_of, body.chunks, END)
@@ -189,7 +190,7 @@ class Inner:
             out.put(chunk)
 
     async def _await_pushed(self, out: Output) -> None:
-        """Wait for a chunk of a body that writes by itself."""
+        """Wait for a chunk of a body that writes on its own."""
         import asyncio
 
         await self._lifecycle.driver.enter_loop()
@@ -208,7 +209,7 @@ class Inner:
             self._pushing.result()
 
     async def _pushed(self, out: Output) -> None:
-        """Write the body to the output of the handler around."""
+        """Write the body to the outer handler's output."""
         self._enter()
         lifecycle = self._lifecycle
         try:
@@ -223,13 +224,13 @@ class Inner:
         await self._closed()
 
     async def _ended(self, caught: BaseException) -> BaseException:
-        """End with an error; what is to be raised."""
+        """End with an error; return the error to raise."""
         self._finish()
         interruption = self._lifecycle.driver.interruption
         interrupted = interruption.error is not None
         error = await self._lifecycle.close(self._lifecycle.reported(caught))
         if type(caught).__name__ == "CancelledError" and not interrupted:
-            return caught  # a timeout or a task group of the handler around
+            return caught  # a timeout or a task group of the outer handler
         return caught if error is None else error
 
     async def _closed(self) -> None:
@@ -255,7 +256,7 @@ class Inner:
             self._pushing.cancel()
 
     def _enter(self) -> None:
-        """Calls are made by the driver that runs this code."""
+        """Use the driver that runs this code."""
         self._lifecycle.driver = _driver.current.get() or self._driver
 
 
@@ -282,7 +283,7 @@ class _Unread:
 
 
 class _Step:
-    """Awaited on an event loop or off it."""
+    """An awaitable that works with and without an event loop."""
 
     needs_no_loop = True
 
@@ -294,7 +295,7 @@ class _Step:
 
 
 class _Pipe:
-    """A sink whose chunks are taken one by one, or go on to the output of the handler around."""
+    """A sink whose chunks are read one by one, or forwarded to the outer handler's output."""
 
     def __init__(self) -> None:
         self.chunks: deque[bytes] = deque()
@@ -321,7 +322,7 @@ class _Pipe:
             loop, event = self._wake
             loop.call_soon_threadsafe(event.set)
 
-    # Checkpoints and keepalives go on to the handler around; chunks that are taken one by one have none.
+    # Checkpoints and keepalives are forwarded to the outer handler; a reader of single chunks gets none.
 
     @property
     def goes_on(self) -> bool:
@@ -333,7 +334,7 @@ class _Pipe:
 
     def forward(self, at: Checkpoint, *, waits: bool) -> None:
         if self.target is None:
-            self._early = at  # nothing has been written
+            self._early = at  # nothing has been written yet
         else:
             self.target.checkpoint(at, waits=waits)
 
@@ -352,10 +353,10 @@ class _Pipe:
             await self._room.wait()
 
     def end(self) -> None:
-        """The handler around ends the response."""
+        """Do nothing: the outer handler ends the response."""
 
     def fail(self, error: BaseException, last: bytes = b"") -> None:
-        """The handler around ends the response."""
+        """Do nothing: the outer handler ends the response."""
 
     def take(self) -> bytes:
         with self._changed:
@@ -378,7 +379,7 @@ class _Pipe:
         self.target = out
 
     async def filled(self, pushing: Any) -> None:
-        """Wait until there is a chunk, or the body has been written."""
+        """Wait until there is a chunk, or the whole body has been written."""
         import asyncio
 
         event = asyncio.Event()

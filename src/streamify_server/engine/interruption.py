@@ -1,4 +1,4 @@
-"""Why a call has to stop before its end."""
+"""Why a call must stop early."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
         @property
         def awaiting(self) -> bool:
-            """Whether its loop runs, and nothing of the call does outside it."""
+            """Whether its loop is running and no function of the call is running outside it."""
 
         def cancel(self, wanted: Callable[[], bool], /) -> None:
-            """Cancel what is awaited, if it is still wanted when the loop has come to it."""
+            """Cancel what is awaited, if `wanted` still returns true when the loop gets to it."""
 
 
 class Stopped(BaseException):
@@ -27,13 +27,13 @@ class Stopped(BaseException):
 
 
 class Interruption:
-    """The error that stops a call, once there is one; shared by all that take part in it.
+    """The error that stops a call; shared by everything that takes part in the call.
 
     Attributes:
-        error: The error; None as long as the call may go on.
+        error: The error; None while the call may continue.
         raised: Whether it has been raised in the application's code.
-        patience: Seconds that the rest of a response may take without any progress.
-        tasks: What runs on event loops, the innermost last.
+        patience: Seconds that sending the rest of a response may take without progress.
+        tasks: The tasks on event loops, innermost last.
     """
 
     __slots__ = ("error", "patience", "raised", "tasks")
@@ -45,21 +45,21 @@ class Interruption:
         self.tasks: list[Awaiting] = []
 
     def check(self) -> None:
-        """Raise if the call has been interrupted, which its code may have overlooked."""
+        """Raise if the call has been interrupted; its code may have swallowed the interruption."""
         if self.error is not None:
             raise self.stopped()
 
     def stopped(self) -> Stopped:
-        """What is raised in the application's code."""
+        """Return the exception to raise in the application's code."""
         assert self.error is not None
         self.raised = True
         return Stopped(self.error)
 
     def cancel(self, turned: Callable[[], object]) -> bool:
-        """Cancel what is awaited; whether anything is. From any thread.
+        """Cancel what is awaited, from any thread; return whether anything is awaited.
 
         Args:
-            turned: Called when the event loop has come to it.
+            turned: Called when the event loop gets to the cancellation.
         """
 
         def wanted() -> bool:
@@ -75,5 +75,5 @@ class Interruption:
         return True
 
     def forget(self) -> None:
-        """Let the code that cleans up run undisturbed."""
+        """Let cleanup code run uninterrupted."""
         self.error = None

@@ -1,4 +1,4 @@
-"""Says something while a body is silent."""
+"""Keepalives while a body is silent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def keep_alive(out: Output, seconds: float, filler: bytes) -> None:
-    """Write `filler` whenever nothing has been written for `seconds`, from another thread, until the end."""
+    """Write `filler` from another thread whenever nothing was written for `seconds`, until the end."""
     lock = threading.Lock()
     out.guard(lock)
     out.idle_since = time.monotonic()
@@ -29,7 +29,7 @@ class _Pulse:
 
     def tick(self, now: float) -> float | None:
         if not self._lock.acquire(blocking=False):
-            return now + self._seconds  # a write is under way
+            return now + self._seconds  # a write is in progress
         try:
             if self._out.over:
                 return None
@@ -38,7 +38,7 @@ class _Pulse:
                 return idle_until
             self._out.beat(self._filler)
         except BaseException:
-            return None  # the response cannot be written to; its producer learns it with its next chunk
+            return None  # writing failed; the producer's next chunk will raise
         finally:
             self._lock.release()
         return now + self._seconds

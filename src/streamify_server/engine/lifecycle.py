@@ -1,4 +1,4 @@
-"""The life of one request, from the first hook to the last."""
+"""The lifecycle of one request, from the first hook to the last."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from .part import Part
 
     class Begin(Protocol):
-        """Opens the response with this head: its sink, and what stands for an empty body."""
+        """Opens the response with this head; returns the sink, and the bytes to send for an empty body."""
 
         def __call__(
             self, response: HttpResponse | None, content_type: str | None, /
         ) -> tuple[Sink, bytes]: ...
 
 
-# What ends the process: it passes through, once the end hooks have run.
+# Exceptions that end the process: they propagate after the end hooks have run.
 _ENDS_PROCESS = (SystemExit, KeyboardInterrupt)
 
 
 class Lifecycle:
-    """Runs the onion around one request, and writes its body.
+    """Runs the middlewares, hooks and handler for one request, and writes the body.
 
     Args:
         onion: Middlewares, hooks and handler.
         request: The request.
-        driver: Calls what the application wrote.
+        driver: Calls the application's functions.
         begin: Opens the response.
-        content_type: Content type of a response that does not say its own.
+        content_type: Content type of a response that has none of its own.
         part: Which part of a stream the response is.
     """
 
@@ -67,14 +67,14 @@ class Lifecycle:
         self._unfinished = driver.unfinished
         self._part = part
         self._handed_over = False
-        self._replaced: list[Any] = []  # bodies that middlewares have put others in the place of
+        self._replaced: list[Any] = []  # bodies that middlewares have replaced
         self._own: Any = None  # the response as `_adopt` left it
         self._opened: Body | None = None
         self._started = 0.0
         self.out: Output | None = None
 
     async def run(self) -> None:
-        """The whole life of the request but the end of its response; raises what its caller is to hear of."""
+        """Run the request up to, but not including, the end of its response; raise the error to report."""
         error: BaseException | None = None
         try:
             await self.open()
@@ -91,14 +91,14 @@ class Lifecycle:
 
     @property
     def body(self) -> Body:
-        """The body of a response that has been opened."""
+        """The body of the opened response."""
         assert self._opened is not None
         return self._opened
 
     # The steps.
 
     async def open(self) -> None:
-        """Run everything up to the response, and begin it if it is HTTP."""
+        """Run everything up to the response; begin the response if it is HTTP."""
         self._started = time.monotonic()
         request = self._request
         if self._part is not None:
@@ -124,7 +124,7 @@ class Lifecycle:
             self.out.finish()
 
     def recoverable(self, error: BaseException) -> bool:
-        """Whether nothing has been sent, so that on_error may still answer."""
+        """Whether nothing has been sent yet, so that on_error may still provide a response."""
         return not isinstance(error, _ENDS_PROCESS) and (self.out is None or not self.out.begun)
 
     async def _recovered(self, error: BaseException) -> BaseException | None:
@@ -136,7 +136,7 @@ class Lifecycle:
         return None
 
     async def recover(self, error: BaseException) -> None:
-        """Let on_error answer instead, or raise."""
+        """Let on_error provide a response, or raise."""
         request = self._request
         await self._discard(error)
         request.response = None
@@ -155,7 +155,7 @@ class Lifecycle:
         await self._open()
 
     async def close(self, error: BaseException | None) -> BaseException | None:
-        """Close the producer and run the end hooks; the error to report, if there is one."""
+        """Close the producer and run the end hooks; return the error to report, if any."""
         error = await self._close_body(error)
         sent, first_byte_at = (0, None) if self.out is None else (self.out.sent, self.out.first_byte_at)
         self._request.stream_end = StreamEnd(
@@ -174,7 +174,7 @@ class Lifecycle:
         return error
 
     def reported(self, caught: BaseException) -> BaseException:
-        """The reason behind an interruption, or the error itself."""
+        """Return the reason for an interruption, or the error itself."""
         if isinstance(caught, Stopped):
             return caught.reason
         reason = self.driver.interruption.error
@@ -217,7 +217,7 @@ class Lifecycle:
                 return
 
     def _adopt(self) -> None:
-        """Make the response one that middlewares may change: not one that the application keeps."""
+        """Copy the response: middlewares change headers in place, and handlers may reuse a response."""
         response = self._request.response
         if response is self._own:
             return
@@ -254,7 +254,7 @@ class Lifecycle:
     # The end.
 
     async def _close_body(self, error: BaseException | None) -> BaseException | None:
-        """Close the producers; their error counts if there was none before."""
+        """Close the producers; report their error if there was none before."""
         body, self._opened = self._opened, None
         closers = [] if body is None else body.closers()
         closers += self._unfinished
@@ -264,7 +264,7 @@ class Lifecycle:
         for close in closers:
             error = await self._quietly(error, close)
         if self.driver.on_loop:
-            # Generators inside the producer: asyncio closes them with its next turn, perhaps of another call.
+            # asyncio closes async generators inside the producer on its next turn, maybe an invocation later.
             from .loop import generators_closed
 
             try:
@@ -274,7 +274,7 @@ class Lifecycle:
         return error
 
     async def _discard(self, error: BaseException) -> None:
-        """Close the producer of a response that is not going to be sent, opened or not."""
+        """Close the producer of a response that will not be sent, opened or not."""
         if self._opened is None:
             self._replaced.append(body_of(self._request.response))
         await self._close_body(error)
@@ -290,7 +290,7 @@ class Lifecycle:
         return error
 
     def _and(self, error: BaseException | None, another: BaseException) -> BaseException:
-        """The error that counts of two, the first unless the second ends the process."""
+        """Return the error to report of two: the first, unless the second ends the process."""
         found = self.reported(another)
         if error is None or (isinstance(found, _ENDS_PROCESS) and not isinstance(error, _ENDS_PROCESS)):
             return found
@@ -299,5 +299,5 @@ class Lifecycle:
 
 
 def body_of(response: Any) -> Any:
-    """The body of a response, or the bare body that it is."""
+    """Return the body of an HttpResponse, or the bare body itself."""
     return response.body if isinstance(response, HttpResponse) else response

@@ -1,8 +1,8 @@
-"""The process's event loop: one, on the thread that calls the handler, kept between invocations.
+"""The process's event loop, which runs on the thread that calls the handler and is kept between invocations.
 
-It runs while something is awaited, and then no longer: sync code never sees a running loop, and background
-tasks pause between invocations. Where a loop is running on the calling thread already, or another thread
-uses this one, tasks run on a second loop in a thread of its own.
+It runs only while something is awaited: sync code never sees a running loop and may use `asyncio.run`, and
+background tasks pause between invocations. If a loop is already running on the calling thread, or another
+thread is using this one, tasks run on a second loop in its own thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 from .producing import call
 
 _WIND_DOWN_SECONDS = 1.0
-_HEARD_WITHIN = 0.05  # seconds that who awaits a task has to hear of its SystemExit
+# Seconds that the awaiter of a task has to handle its SystemExit before the call is cancelled: asyncio raises
+# it out of the loop at once, but an ASGI application inside a middleware should answer 500.
+_HEARD_WITHIN = 0.05
 
 Outcome = tuple[Any, BaseException | None]
 
@@ -28,16 +30,16 @@ _lock = threading.Lock()
 
 
 class _Loop:
-    """A loop of this process, and the thread that uses it."""
+    """A loop of this process and the thread that uses it."""
 
     def __init__(self) -> None:
-        self.process = os.getpid()  # threads, and loops with them, do not survive a fork
+        self.process = os.getpid()  # threads do not survive a fork, nor do their loops
         self.loop = asyncio.new_event_loop()
         self.owner: int | None = None
         self.uses = 0
 
     def run_in_thread(self) -> None:
-        """Run until somebody stops the loop: one task's SystemExit must not end it for the others."""
+        """Run until the loop is stopped: one task's SystemExit must not end it for the others."""
         while True:
             try:
                 return self.loop.run_forever()
@@ -50,7 +52,7 @@ _beside: _Loop | None = None
 
 
 def _claimed() -> _Loop | None:
-    """The process's loop for this thread; None if a loop is running here, or another thread uses it."""
+    """Return the process's loop for this thread; None if a loop is running here or another thread uses it."""
     global _here
     if asyncio._get_running_loop() is not None:
         return None
@@ -74,7 +76,7 @@ def _release(claimed: _Loop) -> None:
 
 
 def _loop_beside() -> asyncio.AbstractEventLoop:
-    """The loop in a thread of its own, started on first use."""
+    """Return the loop in its own thread; it is started on first use."""
     global _beside
     with _lock:
         if _beside is None or _beside.process != os.getpid():
@@ -108,7 +110,7 @@ def _stop(used: _Loop, thread: threading.Thread) -> None:
 
 
 async def _wind_down() -> None:
-    """Let what is still pending run its `finally`."""
+    """Let pending tasks run their `finally` blocks."""
     pending = asyncio.all_tasks() - {asyncio.current_task()}
     for task in pending:
         task.cancel()
@@ -118,8 +120,8 @@ async def _wind_down() -> None:
 
 
 async def generators_closed() -> None:
-    """Wait for async generators that were dropped: asyncio closes each in a task of its own."""
-    await asyncio.sleep(0)  # those tasks are made in the loop's next turn
+    """Wait for dropped async generators to be closed; asyncio closes each in its own task."""
+    await asyncio.sleep(0)  # those tasks are created on the loop's next turn
     closing = [
         task for task in asyncio.all_tasks() if type(task.get_coro()).__name__ == "async_generator_athrow"
     ]
@@ -128,7 +130,7 @@ async def generators_closed() -> None:
 
 
 class _Request:
-    """A call to be made outside the loop."""
+    """A function call to make outside the loop."""
 
     __slots__ = ("args", "context", "function", "future")
 
@@ -156,7 +158,7 @@ class _Request:
 
 
 class LoopTask:
-    """A coroutine that has begun, and goes on as a task on a loop until it ends."""
+    """A started coroutine that continues as a task on a loop until it ends."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._claimed = _claimed()
@@ -164,17 +166,17 @@ class LoopTask:
         self._context = contextvars.copy_context()
         self._coroutine = coroutine
         self._requests: deque[_Request] = deque()
-        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # for a loop in another thread
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # if the loop runs in another thread
         self._task: asyncio.Task[None] | None = None
         self._over = False
         self._cancelled = False
         self._value: Any = None
         self._error: BaseException | None = None
 
-    # On the thread that asks.
+    # On the calling thread.
 
     def run(self) -> Any:
-        """Run to the end; what the coroutine returns, or its error."""
+        """Run to the end; return the coroutine's result or raise its error."""
         if self._claimed is None:
             self.loop.call_soon_threadsafe(self._start)
             self._serve_beside()
@@ -194,7 +196,7 @@ class LoopTask:
         while not self._over:
             try:
                 loop.run_forever()
-            except SystemExit as error:  # of a task; who awaits it hears of it too, and may answer
+            except SystemExit as error:  # of a task; its awaiter gets it too and may handle it
                 interrupted = error
                 loop.call_later(_HEARD_WITHIN, self._cancel)
             except BaseException as error:  # KeyboardInterrupt
@@ -211,7 +213,7 @@ class LoopTask:
             self._asked.get()
             if self._over:
                 return
-            request = self._requests[0]  # stays there while it is made
+            request = self._requests[0]  # stays in the queue during the call
             outcome = request.made()
             self._requests.popleft()
             self.loop.call_soon_threadsafe(request.answer, outcome)
@@ -219,7 +221,7 @@ class LoopTask:
     # From any thread.
 
     def cancel(self, wanted: Callable[[], bool]) -> None:
-        """Cancel what is awaited, if it is still wanted when the loop has come to it."""
+        """Cancel what is awaited, if `wanted` still returns true when the loop gets to it."""
 
         def cancel() -> None:
             if wanted():
@@ -229,17 +231,17 @@ class LoopTask:
 
     @property
     def awaiting(self) -> bool:
-        """Whether the loop runs, and no function of the application is called outside it."""
+        """Whether the loop is running and no function of the application is being called outside it."""
         return not self._requests and self.loop.is_running()
 
     # On the loop's thread.
 
     async def outside(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call a function on the thread that asks, in this task's context, while no loop runs there."""
+        """Call a function on the calling thread, in this task's context, while no loop is running there."""
         future: asyncio.Future[Outcome] = self.loop.create_future()
         own = asyncio.current_task() is self._task
         request = _Request(function, args, self._context if own else contextvars.copy_context(), future)
-        # Once this task has paused: until then its context is entered, and a call outside could not enter it.
+        # Only once this task has paused: until then its context is entered and cannot be entered again.
         self.loop.call_soon(self._ask, request)
         result, error = await future
         if error is not None:
@@ -268,7 +270,7 @@ class LoopTask:
             self._task.cancel()
 
     async def _contained(self) -> None:
-        """Keep what comes out of the coroutine, SystemExit too, from the loop."""
+        """Keep the coroutine's exceptions, including SystemExit, away from the loop."""
         try:
             self._value = await _Begun(self._coroutine)
         except BaseException as error:
@@ -278,7 +280,7 @@ class LoopTask:
 
 
 class _Begun:
-    """Awaits a coroutine that has begun, which asyncio refuses; going through its iterator is not refused."""
+    """Awaits a started coroutine through its iterator; asyncio refuses the coroutine itself."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine

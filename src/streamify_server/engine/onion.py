@@ -1,4 +1,4 @@
-"""What is registered with a handler: middlewares and hooks, and the function in the middle."""
+"""The middlewares, hooks and inner function of a handler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Onion:
-    """The registered middlewares, hooks and the handler in the middle."""
+    """The registered middlewares and hooks, and the handler that they wrap."""
 
     def __init__(
         self,
@@ -28,15 +28,15 @@ class Onion:
         self._phases: dict[str, list[tuple[str, Hook]]] = {phase: [] for phase in PHASES}
 
     def request(self, event: Any, context: Any) -> Request:
-        """A request on its way through this onion."""
+        """Return a request for these middlewares and hooks."""
         return Request(event, context, self._internal)
 
     def use(self, middlewares: Middlewares) -> None:
-        """Register a middleware, or all of a list, or none if one of them is wrong.
+        """Register a middleware or a list of them; if one is invalid, none is registered.
 
         Raises:
             TypeError: An object has none of before, after, on_error and on_stream_end, one of them is not
-                callable, or a name is written differently, such as `onError`.
+                callable, or a name is misspelled, such as `onError`.
         """
         several = [middlewares] if isinstance(middlewares, Mapping) else middlewares
         found = [_phases_of(one) for one in (several if isinstance(several, Iterable) else [several])]
@@ -55,21 +55,21 @@ class Onion:
         self._phases[phase].append((getattr(function, "__name__", type(function).__name__), function))
 
     def chain(self, phase: str) -> list[tuple[str, Hook]]:
-        """Name and function of each hook of this phase, in the order in which they run."""
+        """Return the name and function of each hook of this phase, in execution order."""
         registered = self._phases[phase]
         return list(registered) if phase == "before" else registered[::-1]
 
     def hook(self, name: str) -> Callable[..., Any] | None:
-        """This hook, if it was given."""
+        """Return this hook; None if it was not given."""
         found: Callable[..., Any] | None = getattr(self.hooks, name, None)
         return found
 
 
 def checked_hooks(hooks: Any) -> Any:
-    """The hooks.
+    """Return the hooks, validated.
 
     Raises:
-        TypeError: The object has none of them, one is not callable, or a name is written differently.
+        TypeError: The object has none of them, one is not callable, or a name is misspelled.
     """
     if hooks is not None and not _methods(hooks, HOOKS, "hooks"):
         raise TypeError(f"hooks takes an object with some of {', '.join(HOOKS)}; {hooks!r} has none.")
@@ -87,10 +87,10 @@ def _phases_of(middleware: Any) -> list[tuple[str, str, Hook]]:
 
 
 def _methods(thing: Any, names: Iterable[str], what: str) -> list[tuple[str, Callable[..., Any]]]:
-    """Which of these methods an object has; None as value counts as absent.
+    """Return those of these methods that an object has; a value of None counts as absent.
 
     Raises:
-        TypeError: One of them is not callable, or has a name that differs in case or underscores only.
+        TypeError: One of them is not callable, or an attribute's name differs only in case or underscores.
     """
     expected = {_letters(name): name for name in names}
     for name in dir(thing):

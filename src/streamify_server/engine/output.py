@@ -1,4 +1,4 @@
-"""What a body is written to: opens the response with the first chunk, and knows what went through."""
+"""The output that a body is written to: opens the response with the first chunk and counts the bytes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """The way of one body from its producer to a sink.
+    """Connects the producer of a body to a sink.
 
-    `write` is what the next chunk needs: the sink's own method where nothing is left to be done by this
-    object.
+    `write` takes the next chunk; it is the sink's own method if nothing else needs to be done.
 
     Args:
-        open: Opens the response with a content type, for a body that has none of its own; gives the sink,
-            and what is sent in place of an empty body.
-        transforms: Change the body on its way.
-        interruption: Why the producer is to stop, once it is.
+        open: Opens the response with a content type, for a body that has none of its own; returns the sink,
+            and the bytes to send for an empty body.
+        transforms: Applied to the body.
+        interruption: Set when the producer must stop.
         part: Which part of a stream the response is.
     """
 
@@ -76,14 +75,14 @@ class Output:
         self._guard: Any = None
         self._part = part
         self._checkpoints: Checkpoints | None = None
-        self._early: Checkpoint | None = None  # one in front of the first byte
-        self._can_flush: bool | None = None  # whether all transforms can, once that is asked
+        self._early: Checkpoint | None = None  # one before the first byte
+        self._can_flush: bool | None = None  # whether all transforms can; None until first asked
         self._unguarded: Callable[[bytes], None] = self._first
         self.interruption: Interruption = interruption
-        self.empty: bool = True  # no chunk has been written
+        self.empty: bool = True  # whether no chunk has been written
         self.over: bool = False
-        self.first_byte_at: float | None = None  # by the monotonic clock
-        self.sent: int = 0  # bytes of the body, as they were sent
+        self.first_byte_at: float | None = None  # monotonic clock
+        self.sent: int = 0  # bytes of the body as sent
         self.idle_since: float = 0.0
         self.write: Callable[[bytes], None] = self._first
 
@@ -95,7 +94,7 @@ class Output:
         return self._open is None
 
     def begin(self, content_type: str = TEXT) -> None:
-        """Open the response, unless it is open: with this content type if nothing else gives one."""
+        """Open the response if it is not open; use this content type if nothing else sets one."""
         if self._guard is None:
             self._begin(content_type)
         else:
@@ -112,7 +111,7 @@ class Output:
     # Writing.
 
     def put(self, chunk: Any) -> bool:
-        """Write a chunk of any kind and size, or nothing if it is empty; whether the response has begun."""
+        """Write a chunk of any kind and size; skip an empty one. Return whether the response has begun."""
         if type(chunk) is Checkpoint:
             self.checkpoint(chunk)
             return not self.empty
@@ -123,7 +122,7 @@ class Output:
         return not self.empty
 
     async def put_async(self, chunk: Any) -> bool:
-        """As `put`, waiting where the sink is full."""
+        """Like `put`, but wait while the sink is full."""
         if type(chunk) is Checkpoint:
             self.checkpoint(chunk)
             return not self.empty
@@ -149,18 +148,18 @@ class Output:
         self.write(data)
 
     def _not_empty(self) -> None:
-        """The first byte of the body is there."""
+        """Note that the first byte of the body has been written."""
         self.empty = False
         self.first_byte_at = monotonic()
         self._bind()
 
     def _bind(self) -> None:
-        """Put the shortest way to the sink into `write`."""
+        """Set `write` to the most direct method for the next chunk."""
         write = self._transformed if self._transforms else self.sink.write
         if self._guard is not None:
             self._unguarded, write = write, self._guarded
         self.write = write
-        if (reason := self.interruption.error) is not None:  # from another thread, just now
+        if (reason := self.interruption.error) is not None:  # set by another thread just now
             self._reason = reason
             self.write = self._refuse
 
@@ -177,7 +176,7 @@ class Output:
             self.sent += len(data)
 
     def count(self, size: int) -> None:
-        """Add the bytes that have been written; with transforms they have been counted already."""
+        """Count written bytes, unless transforms have already counted them."""
         if not self.transformed:
             self.sent += size
 
@@ -187,7 +186,7 @@ class Output:
         return self._open is None and self.sink.full
 
     async def drained(self) -> None:
-        """Wait until the sink has room, and at least until other tasks have had their turn."""
+        """Wait until the sink has room; always give other tasks a turn."""
         if self.full:
             await self.sink.drained()
         else:
@@ -195,11 +194,11 @@ class Output:
 
             await sleep(0)
 
-    # Streams that go on.
+    # Continued streams.
 
     @property
     def goes_on(self) -> bool:
-        """Whether the caller is told of checkpoints."""
+        """Whether checkpoints are sent to the caller."""
         if self._open is not None or not getattr(self.sink, "goes_on", False):
             return False
         if self._can_flush is None:
@@ -210,7 +209,7 @@ class Output:
 
     @property
     def tells(self) -> bool:
-        """Whether a checkpoint that is reached now does not wait."""
+        """Whether a checkpoint reached now is sent without waiting."""
         if not self.goes_on:
             return False
         if hasattr(self.sink, "forward"):
@@ -218,17 +217,17 @@ class Output:
         return self._checkpoints is None or self._checkpoints.are_told
 
     def checkpoint(self, at: Checkpoint, *, waits: bool = False) -> None:
-        """The producer says where it stands; the caller is told now or later, if it asked for that.
+        """Record the producer's position; it is sent now or later if the caller accepts checkpoints.
 
         Args:
-            at: Where.
-            waits: Tell of it only if nothing follows for a while; on any thread.
+            at: The checkpoint.
+            waits: Send it only if nothing follows for a while; from any thread.
 
         Raises:
-            StreamHandedOver: The stream is to go on from here in another invocation.
+            StreamHandedOver: The stream must continue from here in another invocation.
         """
         if self._open is not None:
-            self._early = at  # to be told when the response begins
+            self._early = at  # to be sent when the response begins
         if not self.goes_on:
             return
         if (forward := getattr(self.sink, "forward", None)) is not None:
@@ -256,16 +255,18 @@ class Output:
             self._bind()
 
     def flush(self) -> None:
-        """Send what transforms hold back, so that all that was written so far can be read."""
+        """Flush the transforms, so that everything written so far can be read."""
         for position, transform in enumerate(self._transforms):
             if (flush := getattr(transform, "flush", None)) is not None:
                 self._through(position + 1, flush())
 
     def hand_over(self, at: Checkpoint) -> None:
-        """End this part of the stream: the next one goes on from here.
+        """End this part of the stream; the next part continues from here.
+
+        Content codings end before the checkpoint, so that no state of a compressor has to be carried over.
 
         Raises:
-            StreamHandedOver: The response of the handler around is to be handed over.
+            StreamHandedOver: The outer handler's response must be handed over.
         """
         self.finish()
         hand_over = getattr(self.sink, "hand_over", None)
@@ -273,17 +274,17 @@ class Output:
             raise StreamHandedOver(at)
         with self._guard:
             hand_over(at.state)
-            self.over = True  # nothing may come between the checkpoint and the end
+            self.over = True  # nothing may be written between the checkpoint and the end
 
     # Keeping alive.
 
     @property
     def lock(self) -> Any:
-        """What whoever writes holds, where more than one thread does."""
+        """The lock that every writer holds if more than one thread writes."""
         return self._guard
 
     def guard(self, lock: Any) -> None:
-        """Let another thread write too: whoever writes holds this lock."""
+        """Let another thread write too; every writer holds this lock."""
         self._guard = lock
 
     def _guarded(self, data: bytes) -> None:
@@ -292,7 +293,7 @@ class Output:
             self.idle_since = monotonic()
 
     def beat(self, data: bytes) -> None:
-        """Write from another thread, which holds the lock."""
+        """Write from another thread, which must hold the lock."""
         self._begin(TEXT)
         if self.sink.full:
             return
@@ -307,7 +308,7 @@ class Output:
     # Ending.
 
     def finish(self) -> None:
-        """The producer has come to its end: send what transforms still hold."""
+        """Send what the transforms still hold, after the producer's last chunk."""
         self.interruption.check()
         if self._part is not None:
             self._part.check_asked()
@@ -329,11 +330,11 @@ class Output:
 
     @property
     def _nothing_sent(self) -> bool:
-        # What no transform sees is counted now and then only, and what they see may come to nothing.
+        # Without transforms bytes are counted only now and then; a transform may output nothing.
         return not self.sent and (self.empty or self.transformed)
 
     def stop_beating(self) -> None:
-        """Let no other thread write any more."""
+        """Stop writes from other threads."""
         if self._guard is None:
             self.over = True
         else:
@@ -341,7 +342,7 @@ class Output:
                 self.over = True
 
     def interrupt(self, reason: BaseException) -> None:
-        """Refuse what the producer makes from now on, and wake it if it waits for room; from any thread."""
+        """Refuse further chunks and wake a producer that waits for room; from any thread."""
         self._reason = reason
         self.over = True
         self.write = self._refuse

@@ -1,4 +1,4 @@
-"""Which part of a stream an invocation is, and the tokens that it makes."""
+"""Which part of a stream an invocation is, and its tokens."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from streamify_server.wire.token import Binding
 
 KEY_VARIABLE = "STREAMIFY_STATE_KEY"
-_REST_API_LIMIT = 15 * 60  # seconds: API Gateway ends a stream then
+_REST_API_LIMIT = 15 * 60  # seconds after which API Gateway ends a stream
 _LONGEST_MARGIN = 10.0  # seconds
 
 
 class Part:
-    """One invocation of a stream that may go on.
+    """One invocation of a stream that can continue in further invocations.
 
     Args:
         event: The event, without the offer.
         context: The Lambda context.
-        token: What the invocation is to go on from; None for a first part.
-        margin: Seconds before the end of its time at which it hands over; None: as the time it begins with
-            suggests.
-        deadline_margin: Seconds that the deadline keeps for itself.
-        payload: The event as it came, before a handler could change it, if that is known.
-        rest_api: Whether API Gateway ends the stream too.
+        token: The token to continue from; None for a first part.
+        margin: How many seconds before its time is up it hands over; None derives that from the time left at
+            the start.
+        deadline_margin: Seconds that the deadline reserves.
+        payload: The event as received, before a handler could change it, if known.
+        rest_api: Whether API Gateway's time limit applies too.
 
     Attributes:
-        number: Which part it is, from 1.
-        base: How many bytes of the body came in earlier parts.
+        number: The number of this part, from 1.
+        base: How many bytes of the body earlier parts have sent.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Part:
         """Read the token.
 
         Raises:
-            TokenError: It is refused.
+            TokenError: The token is refused.
         """
         if self.token is None:
             return
@@ -86,19 +86,19 @@ class Part:
         )
 
     def resume_at(self, state: str) -> None:
-        """Begin as a second part with this state, without a token: for unit tests."""
+        """Start as a second part with this state, without a token; for unit tests."""
         self.number, self._state = 2, state
 
     def ask(self) -> Any:
-        """The state to go on from; None in a first part."""
+        """Return the state to continue from; None in a first part."""
         self._asked = True
         return None if self._state is None else json.loads(self._state)
 
     def check_asked(self) -> None:
-        """Raise if the body begins, and its handler has not asked where to.
+        """Check, when the body begins, that its handler has asked where to continue.
 
         Raises:
-            RuntimeError: It is a later part, and `last_checkpoint` was not called.
+            RuntimeError: This is a later part, and `last_checkpoint` was not called.
         """
         if self._state is not None and not self._asked:
             raise RuntimeError(
@@ -107,7 +107,7 @@ class Part:
             )
 
     def seal(self, state: str, position: int) -> str:
-        """Make the token of an invocation that goes on behind this checkpoint."""
+        """Create the token for an invocation that continues from this checkpoint."""
         with unshadowed():
             from streamify_server.wire.token import Token, seal
 
@@ -116,7 +116,7 @@ class Part:
 
     @property
     def time_is_short(self) -> bool:
-        """Whether the next checkpoint is the place to hand over."""
+        """Whether to hand over at the next checkpoint."""
         left = self._left()
         return left is not None and left < self._margin
 
@@ -147,7 +147,11 @@ class Part:
 
 
 def digest_of(event: Any) -> bytes:
-    """What tells one payload from another; of an HTTP request: method, path, query and body."""
+    """Return a digest of the payload; of an HTTP request: method, path, query and body.
+
+    Headers are left out, because they differ between two requests. A token is bound to the payload as
+    received, which is parsed again for this: handlers and middlewares may change the event in place.
+    """
     with unshadowed():
         import hashlib
 
@@ -170,6 +174,6 @@ def _request(event: Mapping[str, Any]) -> list[Any]:
 
 
 def _keys() -> list[bytes]:
-    """The keys that tokens are signed with: the first signs, all verify."""
+    """Return the keys for tokens: the first one signs, all of them verify."""
     found = os.environ.get(KEY_VARIABLE, "").split(",")
     return [key.strip().encode() for key in found if key.strip()]

@@ -1,7 +1,7 @@
-"""What `streamify doctor` asks of a deployed function: a stream in place of the handler's.
+"""Probes: test streams that `streamify doctor` requests from a deployed function.
 
-A caller asks for it in ``custom["streamify-probe"]`` of the client context, or in the HTTP header
-``streamify-probe``: "stream" is three lines of JSON, `GAP` seconds apart; "error-before" fails before the
+A caller requests one in ``custom["streamify-probe"]`` of the client context, or in the HTTP header
+``streamify-probe``: "stream" sends three lines of JSON, `GAP` seconds apart; "error-before" fails before the
 first byte, "error-after" after one line. The function's own handler and middlewares do not run.
 STREAMIFY_PROBE=off turns it off.
 """
@@ -26,11 +26,11 @@ LINES = 3
 
 
 class ProbeError(Exception):
-    """The error that a probe asks for."""
+    """The error that a probe requests."""
 
 
 def probe(mode: str, *, first: bool) -> Onion:
-    """The handler that answers a probe.
+    """Return a handler that answers a probe.
 
     Args:
         mode: "stream", "error-before" or "error-after".

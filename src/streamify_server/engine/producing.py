@@ -1,7 +1,7 @@
-"""The frames in which the application's code runs, or is waited for.
+"""The functions that run the application's code or wait for it.
 
-When time is up the deadline raises in the application's own frames and in those of this module, and nowhere
-else in this package: a chunk that is being sent is never torn.
+When time is up, the deadline raises in the application's frames and in those of this module, but nowhere else
+in this package, so that a chunk is never cut while it is being sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .output import Output
 
-# How long an async producer that never waits keeps the event loop from other tasks, in seconds.
+# Seconds after which an async producer that never waits yields to other tasks.
 _TURN = 0.005
 
 
@@ -27,15 +27,15 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def next_of(chunks: Iterator[Any], default: Any) -> Any:
-    """The producer's next chunk, made here."""
+    """Return the producer's next chunk."""
     return next(chunks, default)
 
 
 def pump(chunks: Iterator[Any], out: Output) -> None:
-    """Write all that a producer makes."""
+    """Write all chunks of a producer."""
     for chunk in chunks:
         if out.put(chunk):
-            break  # the response has begun: from here on nothing needs to be asked
+            break  # the response has begun: no more checks are needed
     sent = 0
     try:
         for chunk in chunks:
@@ -50,7 +50,7 @@ def pump(chunks: Iterator[Any], out: Output) -> None:
 
 
 async def pump_async(chunks: AsyncIterator[Any], out: Output) -> None:
-    """Write all that an async producer makes, waiting where the response is full."""
+    """Write all chunks of an async producer, waiting while the sink is full."""
     async for chunk in chunks:
         if await out.put_async(chunk):
             break
@@ -75,8 +75,8 @@ async def pump_async(chunks: AsyncIterator[Any], out: Output) -> None:
 
 
 def reads(file: Any) -> Iterator[Any]:
-    """What a file gives, as it gives it."""
-    # read1 gives what is there; read would wait for a full buffer on a pipe or a socket.
+    """Yield the data of a file as it arrives."""
+    # read1 returns what is available; read would wait for a full buffer on a pipe or a socket.
     read = getattr(file, "read1", None) or file.read
     while chunk := read(BYTES_SLICE):
         yield chunk

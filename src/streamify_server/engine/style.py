@@ -1,4 +1,4 @@
-"""In which style a handler is written: `(event, context)`, or `(event, context, stream)` to write to."""
+"""Detection of a handler's style: `(event, context)`, or writer-style `(event, context, stream)`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# As inspect.CO_*, which is slow to import.
+# The values of inspect.CO_*; inspect is slow to import.
 _VARARGS, _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x04, 0x20, 0x80, 0x200
 
 
 def takes_stream(function: Callable[..., Any], writer: bool | None) -> bool:
-    """Whether a handler takes a stream to write to.
+    """Whether a handler is writer-style.
 
     Args:
-        function: The function as it was written, with the decorators around it.
-        writer: What the user says; None: it takes one if the innermost function has exactly three required
-            positional parameters and every decorator around it can pass three on.
+        function: The function with its decorators.
+        writer: The user's setting. With None it is writer-style if the innermost function has exactly three
+            required positional parameters and every decorator can pass three on.
 
     Raises:
-        TypeError: It is a writer that also yields, or a decorator around it keeps the stream from it.
+        TypeError: It is a writer that also yields, or a decorator does not pass the stream on.
     """
     if writer is None:
         layers = list(_layers(function))
@@ -32,18 +32,18 @@ def takes_stream(function: Callable[..., Any], writer: bool | None) -> bool:
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether this is an `async def`, looked at without what wraps it."""
+    """Whether the innermost function is an `async def`."""
     return bool(_flags(function) & _COROUTINE)
 
 
 def yields_too(function: Any) -> str:
-    """What is wrong with a writer that also yields."""
+    """Return the error message for a writer that also yields."""
     name = getattr(function, "__name__", "The handler")
     return f"{name} takes a stream to write to and also yields; do one of the two."
 
 
 def _reaches(layers: list[Any]) -> bool:
-    """Whether a third argument gets through the decorators; one that takes two injects the third itself."""
+    """Whether the decorators pass a third argument on; one that takes two injects the third itself."""
     if all(_takes_three(layer) for layer in layers[:-1]):
         return True
     code = getattr(layers[-1], "__code__", None)
@@ -60,19 +60,19 @@ def _takes_three(function: Any) -> bool:
     code = _code(function)
     if code is not None:
         return bool(code.co_flags & _VARARGS) or code.co_argcount >= 3
-    import inspect  # methods, partials and callable objects only: it is slow to import
+    import inspect  # only for methods, partials and callable objects, because it is slow to import
 
     try:
         inspect.signature(function, follow_wrapped=False).bind(None, None, None)
     except TypeError:
         return False
-    except ValueError:  # a builtin that does not tell
+    except ValueError:  # a builtin without a signature
         pass
     return True
 
 
 def _required_arguments(function: Any) -> int:
-    """How many positional arguments a function requires."""
+    """Return how many positional arguments a function requires."""
     code = _code(function)
     if code is not None:
         return int(code.co_argcount) - len(function.__defaults__ or ())
@@ -87,7 +87,7 @@ def _required_arguments(function: Any) -> int:
 
 
 def _code(function: Any) -> Any:
-    """The code of a plain function; None for methods, partials and callable objects."""
+    """Return the code object of a plain function; None for methods, partials and callable objects."""
     return function.__code__ if type(function).__name__ == "function" else None
 
 
@@ -97,11 +97,11 @@ def _flags(function: Callable[..., Any]) -> int:
 
 
 def _layers(function: Any) -> Iterator[Any]:
-    """A function and what it wraps, outermost first."""
+    """Yield a function and the functions that it wraps, outermost first."""
     seen: set[int] = set()
     while id(function) not in seen:
         seen.add(id(function))
         yield function
         if hasattr(function, "on_stream_end"):
-            return  # a streaming handler takes two arguments, whatever it wraps
+            return  # a streaming handler takes two arguments whatever it wraps
         function = getattr(function, "__wrapped__", function)

@@ -1,8 +1,8 @@
-"""OpenTelemetry: a SERVER span for each call, which covers the body, and histograms of how long calls take.
+"""OpenTelemetry: a SERVER span for each invocation, which covers the body, and duration histograms.
 
-Imported only where the process has imported `opentelemetry.trace` itself. The names are those of the semantic
-conventions for functions (https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/) and for HTTP; what
-these do not know begins with ``streamify.``.
+Imported only if the process has already imported `opentelemetry.trace`. The names follow the semantic
+conventions for functions (https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/) and for HTTP; names
+that these do not define begin with ``streamify.``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from streamify_server.middleware import Request
 
 _SCOPE = "streamify_server"
-# Seconds. Up to 10 they are those that the conventions have for `faas.invoke_duration`.
+# Seconds. Up to 10 they are the conventions' boundaries for `faas.invoke_duration`.
 _BOUNDARIES = [
     *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
     *(30, 60, 120, 300, 600, 900, 1800),
@@ -52,7 +52,7 @@ _TRIGGERS = {
 
 
 def traced(request: Request, *, first: bool) -> CallSpan | None:
-    """The span of a call; None where instrumentation is suppressed."""
+    """Return the span of a call; None if instrumentation is suppressed."""
     utils = sys.modules.get("opentelemetry.instrumentation.utils")
     if utils is not None and not utils.is_instrumentation_enabled():
         return None
@@ -60,14 +60,14 @@ def traced(request: Request, *, first: bool) -> CallSpan | None:
 
 
 class CallSpan:
-    """The span of one call, as a context manager around it.
+    """A context manager for the span of one call.
 
-    If the span of OpenTelemetry's own Lambda instrumentation is there already, that one is told the figures,
-    and no other is made.
+    If OpenTelemetry's own Lambda instrumentation has already created a span, the attributes are set on that
+    one and no other is created.
 
     Args:
-        request: The request, with the event as it came.
-        first: Whether it is the first of this process.
+        request: The request, with the event as received.
+        first: Whether it is the first request of this process.
     """
 
     def __init__(self, request: Request, *, first: bool) -> None:
@@ -112,7 +112,7 @@ class CallSpan:
                 _flush(self._request.context)
 
     def end(self, error: BaseException | None) -> None:
-        """The response has ended, with this error if it failed."""
+        """Record the end of the response, and its error if it failed."""
         request, span, now = self._request, self._span, time.time_ns()
         status = request.response.status if isinstance(request.response, HttpResponse) else None
         figures: dict[str, Any] = {"http.response.status_code": status}
@@ -166,7 +166,7 @@ class CallSpan:
 
 
 def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is not known: attributes are text or numbers, and come from whoever made the event."""
+    """Drop unknown values; attributes must be text or numbers, and events may contain anything."""
     return {name: v for name, v in attributes.items() if isinstance(v, str | int | float)}
 
 
@@ -189,7 +189,7 @@ def _name(request: Request) -> str:
 
 
 def _route(event: Any) -> str | None:
-    """The route as an API Gateway was configured with it; None where there is none."""
+    """Return the route as configured in API Gateway; None if there is none."""
     if not isinstance(event, Mapping) or not isinstance(event.get("requestContext"), Mapping):
         return None
     resource, key = event.get("resource"), event.get("routeKey")
@@ -199,7 +199,7 @@ def _route(event: Any) -> str | None:
 
 
 def _of_http(event: Mapping[str, Any]) -> dict[str, Any]:
-    """What the conventions for HTTP want to know, but for the query, which may hold secrets."""
+    """Return the attributes of the HTTP conventions, without the query, which may contain secrets."""
     context = event.get("requestContext")
     context = context if isinstance(context, Mapping) else {}
     http, identity = (context.get(key) for key in ("http", "identity"))
@@ -216,7 +216,7 @@ def _of_http(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _EventHeaders(Getter[Any]):
-    """Header fields of an event, whatever the case of their names."""
+    """Case-insensitive access to the header fields of an event."""
 
     def get(self, carrier: Any, key: str) -> list[str] | None:
         value = header_of(carrier, key.lower())
@@ -228,7 +228,7 @@ class _EventHeaders(Getter[Any]):
 
 
 def _caller(request: Request) -> Any:
-    """The context of the caller's span: in the client context, or in HTTP headers."""
+    """Return the caller's span context, from the client context or HTTP headers."""
     found = TraceContextTextMapPropagator().extract(_client_context(request.context), _context.Context())
     if trace.get_current_span(found).get_span_context().is_valid:
         return found
@@ -236,7 +236,7 @@ def _caller(request: Request) -> Any:
 
 
 def _client_context(context: Any) -> dict[str, str]:
-    """What `LambdaContext.w3c()` says, or, before awslambdaric 4.2, ``custom`` of the client context."""
+    """Return `LambdaContext.w3c()` or, before awslambdaric 4.2, ``custom`` of the client context."""
     w3c = getattr(context, "w3c", None)
     found = w3c() if callable(w3c) else None
     if not found:
@@ -247,20 +247,20 @@ def _client_context(context: Any) -> dict[str, str]:
 
 
 def _is_of_this_call(span: Any, context: Any) -> bool:
-    """Whether this is the span that OpenTelemetry's Lambda instrumentation has made for this call."""
+    """Whether OpenTelemetry's Lambda instrumentation created this span for this call."""
     attributes = getattr(span, "attributes", None) or {}
     request_id = getattr(context, "aws_request_id", None)
     return request_id is not None and attributes.get("faas.invocation_id") == request_id
 
 
 def _link(span: Any, caller: Any) -> None:
-    """Link a span that does not know its caller, since the client context was not looked into."""
+    """Link a span to its caller, if it was created without looking into the client context."""
     if caller.is_valid and caller.trace_id != span.get_span_context().trace_id:
         span.add_link(caller)
 
 
 def _flush(context: Any) -> None:
-    """Export what there is, before the process is frozen."""
+    """Export all pending telemetry before the process is frozen."""
     left = remaining_seconds(context)
     wanted = float(os.environ.get(_FLUSH_TIMEOUT) or 30_000)
     until = time.monotonic() + min(wanted / 1000, *([left / 2] if left is not None else []))
@@ -270,13 +270,13 @@ def _flush(context: Any) -> None:
 
 
 _lock = threading.Lock()
-_instruments: tuple[Any, Any, Any] = (None, None, None)  # a meter provider, and what was made of it
+_instruments: tuple[Any, Any, Any] = (None, None, None)  # a meter provider, and its instruments
 
 
 def _record(duration: float, first_byte: float | None, attributes: Mapping[str, Any]) -> None:
     global _instruments
     provider = metrics.get_meter_provider()
-    with _lock:  # an instrument may be made once
+    with _lock:  # an instrument must be created only once
         if _instruments[0] is not provider:
             meter = provider.get_meter(_SCOPE, version())
 

@@ -1,10 +1,10 @@
-"""The version of this package, for those who are told it; `streamify_server.__version__` is this."""
+"""The version of this package, also available as `streamify_server.__version__`."""
 
 from __future__ import annotations
 
 
 def version() -> str:
-    """The distribution's version; "unknown" if the package was copied without its metadata."""
+    """Return the distribution's version; "unknown" if the package was copied without its metadata."""
     from importlib import metadata
 
     try:

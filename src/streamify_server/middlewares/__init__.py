@@ -1,4 +1,7 @@
-"""Middlewares for `@streaming_handler(middlewares=[...])`; each is imported when its name is first used."""
+"""Middlewares for `@streaming_handler(middlewares=[...])`; each is imported on first use.
+
+They are classes with the names of functions, `http_cors(origin="*")`, because users only call them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from .validation import validator
     from .warming import warmup
 
-# No module may have the name of what it holds: importing it would put the module in that name's place here.
+# No module may have the name of its middleware: importing the module would replace the class in this
+# namespace.
 _NAMES = {
     "content_encoding": "http_content_encoding",
     "content_negotiation": "http_content_negotiation",

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from ._options import known, missing_extra
 
-# RFC 9659 holds the window of zstd in HTTP to 8 MB, which is what browsers grant.
+# RFC 9659 limits the window of zstd in HTTP to 8 MB, which is what browsers support.
 ZSTD_WINDOW_LOG = 23
 
-# Good ratios at a speed that suits responses made for one caller; the libraries' own defaults suit files.
+# Good ratios at a speed suitable for responses to one caller; the libraries' own defaults suit files.
 _DEFAULTS: dict[str, dict[str, int]] = {
     "zstd": {"level": 3},
     "br": {"quality": 4, "lgwin": 22, "lgblock": 0},
@@ -50,7 +50,7 @@ def compressor(coding: str, options: Mapping[str, Any], *, flush: bool = True) -
 
 
 def check(coding: str, options: Mapping[str, Any]) -> None:
-    """Refuse settings that a coding does not have, or a coding whose library is not installed.
+    """Check that a coding has these settings and that its library is installed.
 
     Raises:
         TypeError: A setting is unknown.

@@ -1,4 +1,4 @@
-"""Header fields that are lists."""
+"""Helpers for header fields that are lists."""
 
 from __future__ import annotations
 

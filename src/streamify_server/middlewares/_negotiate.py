@@ -21,7 +21,7 @@ class Preference:
         self.place = place
 
 
-# How exactly a range says what is offered: None if it does not say it at all.
+# How specifically a range matches an offer: None if it does not match.
 Matcher = Callable[[str, str], int | None]
 
 
@@ -142,7 +142,7 @@ def _weight(value: str) -> float | None:
 
 
 def _plain_match(range: str, offer: str) -> int | None:
-    range = range.partition(";")[0]  # parameters mean nothing here
+    range = range.partition(";")[0]  # parameters have no meaning here
     if range == offer.lower():
         return 1
     return 0 if range == "*" else None

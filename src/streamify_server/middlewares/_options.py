@@ -68,7 +68,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def known(option: str, given: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Refuse a key that an option does not have.
+    """Check that an option has only known keys.
 
     Raises:
         TypeError: A key is unknown.

@@ -10,7 +10,7 @@ from streamify_server.errors import HttpError
 from streamify_server.events import header_of, method_of
 from streamify_server.shadowing import unshadowed
 
-BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
+BODY_LIMIT = 6 * 1024 * 1024  # bytes; Lambda accepts no larger event
 
 
 _PARAMETER = re.compile(r""";[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)""")

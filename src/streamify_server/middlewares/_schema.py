@@ -1,4 +1,9 @@
-"""JSON Schema: schemas compiled strictly, and values prepared for them: types coerced, defaults filled in."""
+"""JSON Schema: strict compilation of schemas, and preparation of values: coerced types, default values.
+
+jsonschema-rs knows all drafts and formats without further packages, limits the time of a pattern, refuses
+unknown dialects, and is a single wheel. Coercion and defaults are a separate step before it, because a
+validator must not change what it checks.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,8 @@ from urllib.parse import unquote
 from ._options import missing_extra
 
 ERRORS_LIMIT = 100
-VALUES_LIMIT = 10_000  # of a larger value only the first error is looked for
-TEXT_LIMIT = 200  # characters of one message or place; names in them are the caller's
+VALUES_LIMIT = 10_000  # a larger value is only checked for its first error
+TEXT_LIMIT = 200  # characters of one message or pointer; they contain names from the caller
 
 _BY_DRAFT = {
     "draft-04": "$schema $ref id definitions title description default type enum multipleOf maximum minimum "
@@ -100,8 +105,8 @@ def compiled(
     _check_keywords(option, schema)
     explainer = checker
     if _has_alternatives_within_themselves(schema):
-        # What is wrong with each alternative is looked for, and that in each alternative within: a small
-        # value would take minutes.
+        # Errors would be collected for each alternative, and for each alternative nested in it: a small value
+        # could take minutes.
         explainer = jsonschema_rs.validator_for(_without_alternatives(schema), **options)
 
     def check(value: Any) -> None:
@@ -237,7 +242,7 @@ class Preparation:
         """Return the prepared value.
 
         Raises:
-            InvalidError: It is nested too deeply.
+            InvalidError: The value is nested too deeply.
         """
         try:
             return self._prepared(value, self._root)

@@ -1,4 +1,4 @@
-"""Compressed responses that still stream."""
+"""Compression of responses that still stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WHOLE = (str, bytes, bytearray, memoryview)
 
 
 class http_content_encoding:
-    """Compresses the body of an HTTP response in the coding that the caller prefers.
+    """Compresses the body of an HTTP response with the caller's preferred coding.
 
     A stream stays a stream: every chunk is flushed, so that server-sent events are not delayed. Complete text
     and bytes are compressed as a whole, and left unchanged if that does not make them smaller. Not compressed
@@ -50,7 +50,7 @@ class http_content_encoding:
     Raises:
         TypeError: A setting is unknown.
         ValueError: A setting is out of range, or a coding is unknown.
-        ModuleNotFoundError: A coding was asked for whose library is not installed.
+        ModuleNotFoundError: The library of a requested coding is not installed.
 
     Example:
         >>> import gzip
@@ -98,8 +98,7 @@ class http_content_encoding:
         coding = self._chosen(request)
         if coding is None:
             return
-        # What other middlewares do to the chunks comes first, so then a whole body is compressed chunk by
-        # chunk as well.
+        # Transforms of other middlewares come first; with them a whole body is compressed chunk by chunk too.
         if isinstance(response.body, _WHOLE) and not request.transforms:
             self._compress_whole(response, coding)
         else:
@@ -166,7 +165,6 @@ def _declare(response: HttpResponse, coding: str) -> None:
     headers = response.headers
     headers["Content-Encoding"] = coding
     headers.pop("Content-Length", None)
-    # RFC 9110, 8.8.1: a strong validator changes with the coding; a weak one says that the content is the
-    # same.
+    # RFC 9110, 8.8.1: a strong validator changes with the coding; a weak one only identifies the content.
     if (tag := headers.get("ETag")) is not None and not tag.startswith("W/"):
         headers["ETag"] = f"W/{tag}"

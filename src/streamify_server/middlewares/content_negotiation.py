@@ -72,7 +72,7 @@ class http_content_negotiation:
             raise ValueError(f"available_encodings takes {', '.join(_CODINGS)}, not {unknown.pop()!r}.")
 
     def before(self, request: Request) -> None:
-        """Negotiate, or refuse with 406."""
+        """Negotiate, or respond with 406."""
         event = request.event
         if not isinstance(event, Mapping) or not (event.get("headers") or event.get("multiValueHeaders")):
             return
@@ -104,4 +104,4 @@ def _tell(request: Request, name: str, value: object) -> None:
     try:
         setattr(request.context, name, value)
     except AttributeError:
-        pass  # no context, or one that is frozen
+        pass  # no context, or one that allows no attributes

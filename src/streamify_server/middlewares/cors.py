@@ -27,7 +27,7 @@ class http_cors:
 
     Args:
         credentials: Allow cookies and authorization headers.
-        disable_before_preflight_response: Leave OPTIONS requests to the handler; False answers them with 204.
+        disable_before_preflight_response: Leave OPTIONS requests to the handler; False responds with 204.
         headers: Value of Access-Control-Allow-Headers.
         methods: Value of Access-Control-Allow-Methods, such as "GET,POST".
         get_origin: Used instead of `origin` and `origins`: a function that takes the request's Origin and
@@ -93,7 +93,7 @@ class http_cors:
         Headers({"Cache-Control": cache_control or "", "Vary": vary or "", "Origin": origin or ""})
 
     def before(self, request: Request) -> HttpResponse | None:
-        """Answer a preflight."""
+        """Respond to a preflight."""
         if not self._preflights or method_of(request.event) != "OPTIONS":
             return None
         answer = HttpResponse(204)
@@ -118,7 +118,7 @@ class http_cors:
         if self._get_origin is not None:
             return self._get_origin(incoming)
         if self._origins.any or (not self._origins and self._origin == "*"):
-            # Browsers refuse "*" for a request with credentials, so the origin itself is named, but never the
+            # Browsers refuse "*" for requests with credentials, so the origin itself is sent, but never the
             # opaque one.
             return "*" if not credentials else incoming if incoming != "null" else None
         if self._origins:
@@ -161,21 +161,20 @@ class http_cors:
         return not self._request_headers or names <= self._request_headers
 
 
-# What an Origin header can be: scheme, host, port, or the opaque origin (RFC 6454, 7.1). Nothing else is
-# reflected.
+# A valid Origin header: scheme, host, port, or the opaque origin (RFC 6454, 7.1). Nothing else is reflected.
 _ORIGIN = re.compile(r"null|[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\-\[\]:]+")
 _LONGEST = 300  # characters; a host name has at most 253
 
 
 class _Origins:
-    """Origins that are allowed, some of them with wildcards."""
+    """Allowed origins, which may have wildcards."""
 
     def __init__(self, origins: Sequence[str]) -> None:
         self.any = "*" in origins
         self._exact = {_in_ascii(origin) for origin in origins if "*" not in origin}
         wildcards = [_in_ascii(origin) for origin in origins if "*" in origin and origin != "*"]
-        # A star stays within one label, so that https://*.example.com lets no https://evil.net/.example.com
-        # in.
+        # A star matches within one label only, so that https://*.example.com does not allow
+        # https://evil.net/.example.com.
         self._patterns = [re.compile(re.escape(origin).replace(r"\*", "[a-z0-9_-]*")) for origin in wildcards]
 
     def __bool__(self) -> bool:
@@ -186,7 +185,7 @@ class _Origins:
 
 
 def _in_ascii(origin: str) -> str:
-    """The origin as browsers write it: lower case, host names outside ASCII in Punycode."""
+    """Return the origin as browsers write it: in lower case, with non-ASCII host names in Punycode."""
     if origin.isascii():
         return origin.lower()
     scheme, separator, host = origin.lower().partition("://")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NUMBER = 200  # characters; DynamoDB's have at most 38 digits
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,4})?", re.ASCII)
-_DEPTH = 8  # events within messages of events
+_DEPTH = 8  # levels of events nested in messages of events
 _RECORDS = ("Records", "records", "messages", "tasks", "events")
 _OF_KEYS = {"configRuleId": "aws:config", "awslogs": "aws:cloudwatch", "CodePipeline.job": "aws:codepipeline"}
 _CONFIGURATION = ("CodePipeline.job", "data", "actionConfiguration", "configuration", "UserParameters")

@@ -86,7 +86,7 @@ class input_output_logger:
         )
         self._tree = path_tree(omit_paths)
         self._mask = mask
-        self._key = f"streamify.input_output_logger.{id(self)}"  # there may be several
+        self._key = f"streamify.input_output_logger.{id(self)}"  # there may be several instances
         self._max_bytes = max_bytes
 
     def before(self, request: Request) -> None:

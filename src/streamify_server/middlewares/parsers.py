@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json")
 _FORM = re.compile(r"application/x-www-form-urlencoded")
-_LONGEST_PARAMETER = 16 * 1024  # characters; no event source takes a longer path
+_LONGEST_PARAMETER = 16 * 1024  # characters; no event source accepts a longer path
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -79,7 +79,7 @@ class http_json_body_parser:
 
 
 class http_urlencode_body_parser:
-    """Replaces the body of the event with a dict of its fields.
+    """Replaces the body of the event with a dict of its form fields.
 
     A repeated field becomes a list.
 

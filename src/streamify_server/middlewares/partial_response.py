@@ -72,7 +72,7 @@ class http_partial_response:
                 text = _text_of(picked)
                 picked = text if isinstance(response.body, str) else text.encode()
         except RecursionError:
-            return  # lists in lists in lists
+            return  # deeply nested lists
         response.body = picked
         response.headers.pop("Content-Length", None)
         response.headers.pop("ETag", None)
@@ -94,7 +94,7 @@ def _text_of(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which was an escape before
+    except UnicodeEncodeError:  # half of a surrogate pair, which was escaped in the input
         return json.dumps(value)
     return text
 

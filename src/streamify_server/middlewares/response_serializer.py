@@ -31,7 +31,7 @@ class http_response_serializer:
 
     Args:
         serializers: In order of preference: `{"regex": ..., "serializer": ...}` or `(regex, serializer)`. The
-            regex is searched for in the media types that the caller accepts, best first; the serializer is
+            regex is searched in the media types that the caller accepts, best first; the serializer is
             called with the `HttpResponse` and returns the body, another `HttpResponse`, or a dict with a
             `body` or a `statusCode`.
         default_content_type: Tried after the media types that the caller accepts.

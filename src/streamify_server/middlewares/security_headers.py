@@ -60,9 +60,9 @@ _DEFAULTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "xss_protection": ("X-XSS-Protection", {}),
 }
-# Options in which other keys are names of the user's, with text as their value.
+# Options that accept other keys, which are the user's names, with text as values.
 _OPEN = ("content_security_policy", "permissions_policy", "report_to", "reporting_endpoints")
-# A browser ignores a value that it does not know, and with it the protection.
+# Browsers ignore unknown values, and then there is no protection.
 _VALUES = {
     "cross_origin_embedder_policy": "unsafe-none require-corp credentialless",
     "cross_origin_opener_policy": "unsafe-none same-origin-allow-popups same-origin noopener-allow-popups",
@@ -160,7 +160,7 @@ def _settings(option: str, given: Setting) -> dict[str, Any]:
         known(option, settings, defaults)
     for key, value in settings.items():
         kind = type(defaults.get(key, ""))
-        if option != "content_security_policy" or value is not False:  # False leaves out a directive
+        if option != "content_security_policy" or value is not False:  # False omits a directive
             check(f"{key!r} of {option}", value, f"{kind.__name__} | None")
     return {**defaults, **{key: v for key, v in settings.items() if v is not None or option in _OPEN}}
 

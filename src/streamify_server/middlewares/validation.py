@@ -33,7 +33,7 @@ class validator:
 
     Args:
         event_schema: A JSON Schema as a dict, or a function of the event, sync or async, that raises or
-            returns False for what is invalid.
+            returns False if the event is invalid.
         context_schema: The same for the context.
         response_schema: The same for the response.
         coerce: Convert text in the event to what the schema requires: numbers, booleans, or the only item of
@@ -91,7 +91,7 @@ class validator:
         self._languages = dict(languages or {})
 
     async def before(self, request: Request) -> None:
-        """Check the event and the context."""
+        """Validate the event and the context."""
         if self._check_event is not None:
             try:
                 if self._prepare is not None:
@@ -103,7 +103,7 @@ class validator:
             await _require(self._check_context, _public(request.context), "The context is invalid")
 
     async def after(self, request: Request) -> None:
-        """Check the response."""
+        """Validate the response."""
         response = request.response
         if self._check_response is None:
             return

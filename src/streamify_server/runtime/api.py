@@ -1,12 +1,12 @@
-"""Lambda's Runtime API over a plain socket: whole requests, and a streamed response with trailers.
+"""A client for Lambda's Runtime API on a plain socket: whole requests, and streamed responses with trailers.
 
-http.client knows no trailers and imports ssl, so requests are written by hand. Whole requests may share a
-connection; a streamed response has one of its own, which ends with it.
+http.client supports no trailers and imports ssl, so requests are written by hand. Whole requests may share a
+connection; a streamed response has its own, which is closed at its end.
 """
 
 from __future__ import annotations
 
-import _socket  # socket adds enumerations, files and selectors to it, which cost every cold start 2 ms
+import _socket  # the socket module adds enums, files and selectors, 2 ms of every cold start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Receiving(Protocol):
-        """What an answer is read from; a socket."""
+        """What an answer is read from, such as a socket."""
 
         def recv(self, size: int, /) -> bytes: ...
 
@@ -39,7 +39,7 @@ class RuntimeApiError(Exception):
 
 
 class MalformedAnswerError(ConnectionError):
-    """What the Runtime API answered is not HTTP, or nothing that this client can take."""
+    """The answer of the Runtime API is not HTTP, or not supported by this client."""
 
 
 class UnansweredError(ConnectionError):
@@ -47,10 +47,10 @@ class UnansweredError(ConnectionError):
 
 
 class Answer:
-    """Status, header fields (names in lower case) and body of an answer.
+    """The status, header fields (names in lower case) and body of an answer.
 
     Attributes:
-        reusable: Whether its connection can carry another request.
+        reusable: Whether the connection can be used for another request.
     """
 
     __slots__ = ("body", "headers", "reusable", "status")
@@ -67,8 +67,8 @@ class RuntimeApi:
 
     Args:
         address: Its host and port.
-        user_agent: What the runtime calls itself.
-        keep_alive: Whether whole requests share a connection; only one thread may make them then.
+        user_agent: The runtime's User-Agent.
+        keep_alive: Whether whole requests share a connection; then only one thread may make them.
     """
 
     def __init__(self, address: str, user_agent: str, *, keep_alive: bool = False) -> None:
@@ -86,11 +86,11 @@ class RuntimeApi:
         return answer
 
     def send(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Post a whole body below the invocations; anything but 2xx is an error."""
+        """Post a whole body to a path below the invocations; any status but 2xx is an error."""
         self._send(f"{_VERSION}/invocation/{path}", headers, body)
 
     def send_init_error(self, error_type: str, body: bytes) -> None:
-        """Say that the function cannot start, and why."""
+        """Report why the function cannot start."""
         headers = {"content-type": "application/json", "lambda-runtime-function-error-type": error_type}
         self._send(f"{_VERSION}/init/error", headers, body)
 
@@ -100,7 +100,7 @@ class RuntimeApi:
             raise RuntimeApiError(path, answer.status, answer.body)
 
     def begin(self, path: str, headers: Mapping[str, str]) -> Socket:
-        """Send the head of a post below the invocations; the connection, for its body."""
+        """Send the head of a POST below the invocations; return the connection, for the body."""
         connection = self._connect()
         try:
             headers = {**headers, "Connection": "close"}
@@ -119,7 +119,7 @@ class RuntimeApi:
             try:
                 return self._ask(kept, request)
             except UnansweredError:
-                pass  # closed while it was idle: the request has not been read
+                pass  # closed while idle: the request has not been read
         return self._ask(self._connect(), request)
 
     def _ask(self, connection: Socket, request: bytes) -> Answer:
@@ -141,7 +141,7 @@ class RuntimeApi:
 
     def _connect(self) -> Socket:
         host, _, port = self._address.rpartition(":")
-        # As bytes: a str would be encoded as IDNA, whose tables take milliseconds of a cold start to import.
+        # As bytes: a str would be encoded as IDNA, whose tables cost milliseconds of a cold start to import.
         found = _socket.getaddrinfo(host.strip("[]").encode(), int(port), 0, _socket.SOCK_STREAM)
         while True:
             family, kind, protocol, _, address = found.pop(0)
@@ -163,26 +163,26 @@ class RuntimeApi:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a body in chunked transfer coding (RFC 9112, 7.1); an empty one would end the body."""
+    """Encode one chunk in chunked transfer coding (RFC 9112, 7.1); an empty one would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def last_chunk(trailers: Mapping[str, str], last: bytes = b"") -> bytes:
-    """The end of such a body, behind one more chunk if that is not empty."""
+    """Encode the end of such a body, preceded by one more chunk if that is not empty."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
     return (chunk(last) if last else b"") + f"0\r\n{lines}\r\n".encode()
 
 
 def read_answer(connection: Receiving, begun: bytes = b"") -> Answer:
-    """Read one answer to its end.
+    """Read one answer completely.
 
     Args:
-        connection: What it is read from.
-        begun: What has been read of it.
+        connection: The connection to read from.
+        begun: The bytes that have already been read.
 
     Raises:
         MalformedAnswerError: It is not HTTP, an interim answer, or has a head beyond 1 MiB.
-        OSError: The connection is lost.
+        OSError: The connection was lost.
     """
     received = bytearray(begun)
     end = _receive_until(connection, received, b"\r\n\r\n", _HEAD_LIMIT)
@@ -208,7 +208,7 @@ def _is_chunked(headers: Mapping[str, str]) -> bool:
 
 
 def _read_body(connection: Receiving, headers: Mapping[str, str], received: bytearray) -> bytes:
-    """Take the body from the front of what is received."""
+    """Take the body from the start of the received bytes; receive more as needed."""
     if _is_chunked(headers):
         return _read_chunks(connection, received)
     if "content-length" not in headers:
@@ -236,7 +236,7 @@ def _read_chunks(connection: Receiving, received: bytearray) -> bytes:
 
 
 def _number(text: str, base: int = 10) -> int:
-    if len(text) > 16 or not text.isascii() or not text.isalnum():  # int() would take signs and underscores
+    if len(text) > 16 or not text.isascii() or not text.isalnum():  # int() would accept signs and underscores
         raise MalformedAnswerError(f"the Runtime API answered {text[:40]!r} where a number belongs")
     try:
         return int(text, base)
@@ -245,7 +245,7 @@ def _number(text: str, base: int = 10) -> int:
 
 
 def _receive_until(connection: Receiving, received: bytearray, mark: bytes, limit: int) -> int:
-    """Where the mark stands; the bytes before it are at most `limit`."""
+    """Return the position of the mark, receiving at most `limit` bytes before it."""
     searched = 0
     while (end := received.find(mark, searched)) < 0 and len(received) < limit + len(mark):
         searched = max(0, len(received) - len(mark) + 1)

@@ -1,7 +1,8 @@
-"""Streaming in the managed Python runtime, with this package in the function and nothing else set up.
+"""Streaming in the managed Python runtime, with this package in the function and no other setup.
 
-The runtime client that AWS starts is in the process when a handler is decorated. A streaming client takes the
-place of the module global through which it talks to the Runtime API, once.
+The runtime client that AWS starts is already in the process when a handler is decorated. The module global
+through which it talks to the Runtime API is replaced, once, with a streaming client. If that does not fit,
+responses are buffered, with one warning: a managed runtime updates itself, and a function must not break.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ _WHAT_TO_DO = (
 )
 
 _misfit: str | None = None  # why this process cannot stream
-_awaiting = False  # the runtime client has not been imported yet
+_awaiting = False  # whether the runtime client has not been imported yet
 _warned = False
 
 
 def attach() -> None:
-    """Let the runtime client of this process stream; called when a handler is decorated.
+    """Make the runtime client of this process stream; called when a handler is decorated.
 
     Raises:
-        ValueError: STREAMIFY_RUNTIME has a value that it does not take.
-        NotStreamingError: STREAMIFY_RUNTIME is "require", and handlers cannot stream here.
+        ValueError: STREAMIFY_RUNTIME has an invalid value.
+        NotStreamingError: STREAMIFY_RUNTIME is "require", and handlers cannot stream here. If that is not
+            known yet, the handler raises it later.
     """
     global _misfit
     mode = os.environ.get("STREAMIFY_RUNTIME") or "auto"
@@ -70,7 +72,10 @@ def _attach() -> str | None:
 
 
 def _await_import(awaited: str) -> None:
-    """Attach when the runtime client is imported: some tracers import the function before it."""
+    """Attach when the runtime client is imported, with a finder.
+
+    Some tracers import the function before it, and there is no other moment before the first invocation.
+    """
     global _awaiting
 
     class Finder:
@@ -100,7 +105,7 @@ def _then_attach(execute: Callable[[ModuleType], None]) -> Callable[[ModuleType]
 
 
 def warn(context: Any) -> None:
-    """Say once in this process, in the function's log, why an answer comes in one piece that could stream.
+    """Log once per process why a response that could be streamed is buffered.
 
     Raises:
         NotStreamingError: STREAMIFY_RUNTIME is "require", and handlers cannot stream here.
@@ -108,7 +113,7 @@ def warn(context: Any) -> None:
     global _warned
     if os.environ.get("AWS_SAM_LOCAL") or os.environ.get("STREAMIFY_RUNTIME") == "off":
         return
-    if posting.occupied():  # called by hand, inside the handler that has the stream
+    if posting.occupied():  # called directly, inside the handler that has the stream
         return
     if _misfit is not None:
         _refuse_misfit()
@@ -118,7 +123,7 @@ def warn(context: Any) -> None:
     import logging
 
     logging.getLogger("streamify_server").warning(
-        "A streaming handler answers in one piece, because %s", _why(context)
+        "A streaming handler's response is buffered, because %s", _why(context)
     )
 
 
@@ -128,11 +133,11 @@ def _why(context: Any) -> str:
         return (
             f"it was called with a context (aws_request_id {request_id!r}) that is "
             "not the invocation's. A decorator around it replaces the context: make @streaming_handler the "
-            "outermost decorator, or hand Lambda's context on."
+            "outermost decorator, or pass Lambda's context on."
         )
     if _misfit is not None:
         return f"{_misfit}. {_WHAT_TO_DO}"
     return (
-        "no invocation waits for a stream: it was decorated after its first invocation had begun, or called "
-        "outside of one. Decorate it while its module is imported."
+        "no invocation is waiting for a stream: it was decorated after its first invocation had begun, or "
+        "called outside of one. Decorate it while its module is imported."
     )

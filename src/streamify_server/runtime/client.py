@@ -1,4 +1,4 @@
-"""A client of the Runtime API with the interface of awslambdaric's native extension, `runtime_client`."""
+"""A client for the Runtime API with the interface of awslambdaric's native extension, `runtime_client`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False  # importing typing costs every cold start
 if TYPE_CHECKING:
     from typing import Any
 
-# As the native extension names the fields; a field that is absent or empty is None.
+# The native extension's names for the fields; an absent or empty field is None.
 _FIELDS = (
     "Lambda-Runtime-Aws-Request-Id",
     "Lambda-Runtime-Trace-Id",
@@ -23,18 +23,18 @@ _FIELDS = (
 
 
 class Client:
-    """Whole requests over plain sockets, which let signal handlers run while they wait."""
+    """Whole requests on plain sockets, which let signal handlers run while they wait."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._api = RuntimeApi(address, "", keep_alive=True)
 
     def initialize_client(self, user_agent: str) -> None:
-        """Called once by awslambdaric, when it is imported."""
+        """Set the User-Agent; called once by awslambdaric, when it is imported."""
         self._api = RuntimeApi(self._address, user_agent, keep_alive=True)
 
     def next(self) -> tuple[bytes, dict[str, Any]]:
-        """Wait for the next invocation: the event, and the header fields."""
+        """Wait for the next invocation; return its event and header fields."""
         answer = self._api.next()
         fields: dict[str, Any] = {name: answer.headers.get(name.lower()) or None for name in _FIELDS}
         for name in ("Lambda-Runtime-Aws-Request-Id", "Lambda-Runtime-Invoked-Function-Arn"):

@@ -1,4 +1,4 @@
-"""Posts the streamed response of one invocation over the Runtime API."""
+"""Posting of a streamed response to the Runtime API."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class ResponsePoster:
     """Posts the streamed response of one invocation.
 
     Args:
-        api: Where to.
-        request_id: Which invocation.
-        invocation_id: To be echoed, if it came.
-        payload: The event, as it came.
+        api: The Runtime API.
+        request_id: The id of the invocation.
+        invocation_id: Echoed to the Runtime API, if it was given.
+        payload: The event as received.
     """
 
     def __init__(self, api: RuntimeApi, request_id: str, invocation_id: str | None, payload: bytes) -> None:
@@ -32,13 +32,13 @@ class ResponsePoster:
         self._request_id = request_id
         self._invocation_id = invocation_id
         self._lock = threading.Lock()
-        self.answered: bool = False  # whether there is a response, or the beginning of one
+        self.answered: bool = False  # whether a response has been sent or begun
 
     def open(self, content_type: str, prelude: bytes) -> ResponseSink:
-        """Begin the response; the prelude is sent by itself.
+        """Begin the response; the prelude is sent on its own.
 
         Raises:
-            ResponseRefusedError: The platform cannot be reached, or the invocation has been answered.
+            ResponseRefusedError: The platform cannot be reached, or the invocation already has a response.
         """
         with self._lock:
             if self.answered:
@@ -56,7 +56,7 @@ class ResponsePoster:
         return sink
 
     def fail(self, error: BaseException) -> None:
-        """Answer with this error, unless there is a response."""
+        """Respond with this error, unless a response has begun."""
         with self._lock:
             if self.answered:
                 return
@@ -66,7 +66,7 @@ class ResponsePoster:
         try:
             self._api.send(f"{self._request_id}/error", headers, body)
         except (OSError, RuntimeApiError):
-            pass  # the platform does not listen
+            pass  # the platform no longer reads the response
 
     def _headers(self, content_type: str) -> dict[str, str]:
         return {

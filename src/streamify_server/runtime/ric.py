@@ -1,9 +1,10 @@
-"""The one file that names awslambdaric: what is relied on, and a runtime that is built on it.
+"""The only module that depends on awslambdaric: the checks of what is relied on, and a runtime built on it.
 
-AWS's runtime client does the event loop, the context object, log formats, errors, SnapStart and Managed
+AWS's runtime client handles the event loop, the context object, log formats, errors, SnapStart and Managed
 Instances. It calls the Runtime API through a global, `lambda_runtime_client.runtime_client`, which is a
-native extension. A `StreamingClient` in that place lets handlers stream and leaves everything else as it is,
-what others have patched included.
+native extension. Replacing it with a `StreamingClient` lets handlers stream and changes nothing else. It
+works in AWS's process and under our runtime, with awslambdaric 3.0 to 4.2. Subclasses of awslambdaric's
+clients would need our own process, and patches on its classes (Sentry's flush) would not run.
 """
 
 from __future__ import annotations
@@ -29,19 +30,21 @@ _FIRST_UNKNOWN = 5  # major version
 
 
 class UnfitClientError(Exception):
-    """awslambdaric is missing, or not as it is needed here."""
+    """awslambdaric is missing or incompatible."""
 
 
 def imported() -> Any:
-    """The module with awslambdaric's `runtime_client`, if something has imported it in this process."""
+    """Return the module with awslambdaric's `runtime_client`, if it has been imported in this process."""
     return sys.modules.get(CLIENT_MODULE)
 
 
 def check(module: Any) -> None:
-    """Check that streams can go through the `runtime_client` of this module.
+    """Check that awslambdaric's methods call the functions of `runtime_client` that are replaced.
+
+    A version newer than those that were tested is refused.
 
     Raises:
-        UnfitClientError: They cannot; the message is a sentence without its subject.
+        UnfitClientError: They do not; the message is a clause that continues a sentence.
     """
     version = str(getattr(sys.modules.get("awslambdaric"), "__version__", "?"))
     major = version.partition(".")[0]
@@ -57,17 +60,17 @@ def check(module: Any) -> None:
 
 
 def _calls(function: Any, call: str, module: Any) -> bool:
-    """Whether a method calls the client; what has been patched over it cannot be looked into."""
+    """Whether a method calls the client; a patched method cannot be inspected and counts as if it did."""
     if getattr(function, "__globals__", None) is not vars(module):
         return True
     return {"runtime_client", call} <= set(function.__code__.co_names)
 
 
 def install(module: Any) -> None:
-    """Put a streaming client around the `runtime_client` of this module, once.
+    """Wrap the `runtime_client` of this module in a streaming client, once.
 
     Raises:
-        UnfitClientError: Streams cannot go through it.
+        UnfitClientError: It is incompatible.
     """
     if isinstance(getattr(module, "runtime_client", None), StreamingClient):
         return
@@ -81,16 +84,16 @@ def install(module: Any) -> None:
 
 
 class Runtime:
-    """awslambdaric with a streaming client, and all that it imports; `run` starts it.
+    """awslambdaric with a streaming client, fully imported; `run` starts it.
 
     Raises:
-        UnfitClientError: awslambdaric is missing, or does not fit.
+        UnfitClientError: awslambdaric is missing or incompatible.
     """
 
     def __init__(self) -> None:
         from .client import Client
 
-        # In place of the native extension: behind a layer, that would be the managed runtime's.
+        # Replaces the native extension, which with a layer would be the managed runtime's.
         client: Any = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
         sys.modules["runtime_client"] = client
         try:
@@ -109,7 +112,7 @@ class Runtime:
         """Serve invocations of the handler until the platform ends the process."""
         config = self._config(["", handler])
         if not config.is_multi_concurrent:
-            # Our client needs no thread for polling.
+            # Our client needs no polling thread.
             self.main.bootstrap.run(handler, self._module.LambdaRuntimeClient(config.api_address))
             return
         self.main.main(["", handler])

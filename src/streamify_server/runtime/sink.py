@@ -1,8 +1,9 @@
-"""The body of a streamed response on its way to the Runtime API: one buffer, one lock, one socket.
+"""The body of a streamed response to the Runtime API: one buffer, one lock, one socket.
 
-A chunk leaves at once; under load chunks share a send. Each sink has a few immediate sends, and gets one
+A chunk is sent at once; under load, chunks share a send. Each sink has a few immediate sends and gets one
 more every 200 microseconds; when they are used up, chunks wait for the next one, for a full buffer, or for
-the ticker's thread.
+the ticker's thread, which async producers that block cannot stop. A fixed delay would make every chunk late;
+sending each at once would cost a fast producer a system call per chunk.
 """
 
 from __future__ import annotations
@@ -24,29 +25,29 @@ if TYPE_CHECKING:
 
 _IMMEDIATE_SENDS = 16
 _REFILL_SECONDS = 0.0002
-_FAST_SECONDS = 0.000005  # chunks that come in less than this ...
-_UNTIMED_WRITES = 15  # ... look at the clock once in so many and one
-_FLUSH_SIZE = 64 * 1024  # unsent bytes that are sent whether or not there is an immediate send
+_FAST_SECONDS = 0.000005  # if writes come faster than this on average ...
+_UNTIMED_WRITES = 15  # ... this many writes skip the clock before the next one that reads it
+_FLUSH_SIZE = 64 * 1024  # unsent bytes that are sent even without an immediate send
 _ROOM = 64 * 1024  # unsent bytes beyond which a producer waits
-_PARTS_AT_ONCE = 512  # of one system call; Linux takes 1,024
-# Bytes of one send. A segment of the loopback interface, where the Runtime API is, holds 65,483: a send of a
-# little more becomes two segments, one of them tiny, and takes twice as long.
+_PARTS_AT_ONCE = 512  # per system call; Linux allows 1,024
+# Bytes per send. A segment of the loopback interface, where the Runtime API is, holds 65,483 bytes: a larger
+# send, such as 64 KiB, becomes two segments, one of them tiny, and takes twice as long.
 _SEND_SIZE = 48 * 1024
-_LARGE = 128 * 1024  # bytes beyond which copying takes longer than sending in parts
-_TICK_SECONDS = 0.0005  # what is unsent is sent after this time
+_LARGE = 128 * 1024  # bytes beyond which copying is slower than sending in parts
+_TICK_SECONDS = 0.0005  # delay after which unsent bytes are sent
 _BLOCKED_TICK_SECONDS = 0.01
-_LOOK_SECONDS = 0.05  # how often a blocked send looks whether it has been given up
-_ANSWER_SECONDS = 1.0  # how long an early answer may take to be whole
+_LOOK_SECONDS = 0.05  # how often a blocked send checks whether it has been given up
+_ANSWER_SECONDS = 1.0  # time limit for receiving an early answer
 _READABLE, _WRITABLE = select.POLLIN, select.POLLOUT
 _SHUT_RDWR = 2
 
 
 class ResponseSink:
-    """The body of a response under way.
+    """The body of one streamed response.
 
     Args:
         connection: A connection on which the head of the request has been sent.
-        path: What is posted, for errors.
+        path: The path of the request, for error messages.
     """
 
     __slots__ = (
@@ -78,13 +79,13 @@ class ResponseSink:
         self._lock = threading.Lock()
         self._poll = select.poll()
         self._poll.register(connection, _READABLE)
-        self._parts: list[bytes | memoryview] = []  # what is unsent
-        self._unsent = 0  # bytes of it
+        self._parts: list[bytes | memoryview] = []  # unsent data
+        self._unsent = 0  # bytes of unsent data
         self._tokens = _IMMEDIATE_SENDS
         self._refilled = self._looked = monotonic()
-        self._run = 0  # writes since then that did not look at the clock ...
-        self._untimed = 0  # ... and how many more of them there will be
-        self._progress = 0.0  # when something was sent last, by a send that had to wait
+        self._run = 0  # writes since then that did not read the clock ...
+        self._untimed = 0  # ... and how many more will not
+        self._progress = 0.0  # when a send that had to wait last made progress
         self._patience: float | None = None  # seconds that a send may wait without progress
         self._watched = False
         self._waiting: list[Any] = []  # futures of tasks that wait for room
@@ -94,11 +95,11 @@ class ResponseSink:
         self.full: bool = False
 
     def write(self, data: bytes) -> None:
-        """Take a chunk; wait until there is room for it if the sink is full.
+        """Accept a chunk; if the sink is full, wait until there is room.
 
         Raises:
             StreamClosedError: The response has ended, or a blocked send has been given up.
-            ResponseRefusedError: The platform does not take it.
+            ResponseRefusedError: The platform has refused the response.
         """
         with self._lock:
             if self.full or self._over or self._error is not None:
@@ -121,7 +122,7 @@ class ResponseSink:
                 self._defer()
 
     def flush(self) -> None:
-        """Try to send what is unsent."""
+        """Try to send the unsent data."""
         with self._lock:
             if self._unsent and self._error is None:
                 self._send()
@@ -147,10 +148,10 @@ class ResponseSink:
                     self._leave(loop)
 
     def end(self) -> None:
-        """Send what is unsent and the terminator, and see what the Runtime API says.
+        """Send the unsent data and the terminator, and read the Runtime API's answer.
 
         Raises:
-            ResponseRefusedError: It has not taken the response.
+            ResponseRefusedError: The Runtime API has refused the response.
         """
         with self._lock:
             if self._over:
@@ -174,12 +175,12 @@ class ResponseSink:
                 if self._error is None:
                     self._finish(last_chunk(error_trailers(error), last))
             except (OSError, RuntimeApiError):
-                pass  # the platform does not listen, and what failed first is what counts
+                pass  # the platform no longer reads the response; the first error counts
             finally:
                 self._close()
 
     def expire(self, patience: float) -> None:
-        """Wake a write that is blocked, and bound what ends the response; from any thread.
+        """Wake a blocked write, and limit the time for ending the response; from any thread.
 
         Args:
             patience: Seconds that a send may wait without progress.
@@ -188,7 +189,7 @@ class ResponseSink:
         self._patience = patience
 
     def tick(self, now: float) -> float | None:
-        """Send what has waited, on the ticker's thread."""
+        """Send the data that has waited; on the ticker's thread."""
         if not self._lock.acquire(blocking=False):
             return now + _TICK_SECONDS
         try:
@@ -199,7 +200,7 @@ class ResponseSink:
                 self._send()
             except BaseException:
                 self._watched = False
-                return None  # kept for the producer
+                return None  # raised to the producer later
             return now + (_BLOCKED_TICK_SECONDS if self._unsent else _TICK_SECONDS)
         finally:
             self._lock.release()
@@ -207,9 +208,9 @@ class ResponseSink:
     # With the lock held.
 
     def _send(self) -> None:
-        """Send as much as the socket takes; look for an early answer first."""
-        # An answer before the end is a refusal (413, 410). Whoever does not look fills the buffers and waits
-        # for ever.
+        """Send as much as the socket accepts; check for an early answer first."""
+        # An answer before the end is a refusal (413, 410). A sender that does not check for it fills the
+        # buffers and waits forever.
         if self._poll.poll(0):
             self._refused()
         parts = self._parts
@@ -218,7 +219,7 @@ class ResponseSink:
                 self._sent(self._connection.sendmsg(parts[:_PARTS_AT_ONCE]))
                 return
             if len(parts) > 1:
-                parts[:] = [b"".join(parts)]  # cheaper than many parts
+                parts[:] = [b"".join(parts)]  # cheaper than sending many parts
             while parts:
                 data = parts[0]
                 asked = len(data)
@@ -241,7 +242,7 @@ class ResponseSink:
         self._send()
 
     def _sent(self, size: int) -> None:
-        """Forget what has been sent."""
+        """Drop the sent bytes from the buffer."""
         self._unsent -= size
         parts = self._parts
         if not self._unsent:
@@ -259,7 +260,7 @@ class ResponseSink:
             self._watch()
 
     def _defer(self) -> None:
-        """Leave a chunk unsent, unless it is time for one more immediate send."""
+        """Leave a chunk unsent, unless another immediate send is available."""
         now = monotonic()
         fast = now - self._looked < _FAST_SECONDS * (self._run + 1)
         self._looked, self._run = now, _UNTIMED_WRITES if fast else 0
@@ -300,7 +301,7 @@ class ResponseSink:
         self._answered()
 
     def _wait(self, writable: int) -> None:
-        """Wait a moment for room or an answer, without the lock; send what fits."""
+        """Wait briefly for room or an answer, without the lock; send what fits."""
         before = self._unsent
         self._lock.release()
         try:
@@ -326,7 +327,7 @@ class ResponseSink:
             raise refused(error) from error
 
     def _refused(self) -> NoReturn:
-        """Raise what an early answer says."""
+        """Raise the error of an early answer."""
         try:
             self._connection.settimeout(_ANSWER_SECONDS)
             answer = read_answer(self._connection)
@@ -335,14 +336,14 @@ class ResponseSink:
             self._lost(error)
 
     def _broken(self, error: OSError) -> NoReturn:
-        """Raise why nothing can be sent; the platform may have said it before it closed the connection."""
+        """Raise why nothing can be sent; the platform may have answered before it closed the connection."""
         if self._poll.poll(0):
             self._refused()
         self._lost(error)
 
     def _lost(self, error: Exception) -> NoReturn:
         self._error = refused(error)
-        self.full = False  # a producer that waits for room learns it with the next chunk
+        self.full = False  # wakes a producer that waits for room; its next chunk will raise
         raise self._error from error
 
     def _close(self) -> None:
@@ -350,20 +351,20 @@ class ResponseSink:
         if not self._waiting:
             self._connection.close()
             return
-        # The loop watches this socket: it closes it, once it has left off.
+        # The loop still watches this socket and closes it when it has stopped.
         self._closing = True
         try:
             self._connection.shutdown(_SHUT_RDWR)
         except OSError:
             pass
 
-    # On the event loop of tasks that wait for room.
+    # On the event loop of the tasks that wait for room.
 
     def _make_room(self, loop: Any) -> None:
         try:
             self.flush()
         except ResponseRefusedError:
-            pass  # kept for the next write
+            pass  # raised by the next write
         if self.full and self._error is None and not self._over:
             return
         waiting, self._waiting = self._waiting, []
@@ -380,7 +381,7 @@ class ResponseSink:
 
 
 def refused(error: Exception) -> ResponseRefusedError:
-    """What to raise for an error of the connection, or for an answer that is a refusal."""
+    """Return the error to raise for a connection error or a refusal."""
     if isinstance(error, RuntimeApiError) and error.status == 413:
         why = "The response is larger than Lambda takes (413): it has been cut off and its producer closed."
     elif isinstance(error, RuntimeApiError) and error.status == 410:

@@ -1,7 +1,7 @@
-"""The start of a function's process: the runtime first, then the function's folders, as on a managed runtime.
+"""The start of a function's process: first the runtime, then the function's folders, as in a managed runtime.
 
-AWS's bootstrap imports its runtime client, and with it much of the standard library, before it puts the
-function's folder in front of the search path. A `logging.py` in there then breaks only the function itself.
+AWS's bootstrap imports its runtime client, and with it much of the standard library, before it adds the
+function's folder to the front of the search path. A `logging.py` in there then breaks only the function.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 ERROR_TYPE = "Runtime.UnfitRuntimeClient"
 
-# Of the standard library, what this runtime imports and AWS's runtime client does not.
+# Standard library modules that this runtime imports and AWS's runtime client does not.
 _MORE_THAN_AWS = ("select",)
 
 
 def prepare() -> Runtime:
-    """Import all that the runtime needs; what does not fit is an init error, and ends the process."""
+    """Import everything that the runtime needs; an incompatibility is an init error and ends the process."""
     if not os.environ.get("AWS_LAMBDA_RUNTIME_API"):
         sys.exit("AWS_LAMBDA_RUNTIME_API is not set; run the function on Lambda or on LocalLambda")
     try:
@@ -50,16 +50,16 @@ def _give_up(message: str) -> NoReturn:
 
 
 def add_function_folders(opt: str) -> None:
-    """Put the folders of the function and of its layers on the search path, in the managed bootstrap's order.
+    """Add the folders of the function and its layers to the search path, in the managed bootstrap's order.
 
     Args:
-        opt: Where layers are unpacked, /opt on Lambda.
+        opt: The folder where layers are unpacked, /opt on Lambda.
     """
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     layered = [f"{opt}/python/lib/{version}/site-packages", f"{opt}/python"]
     task = os.environ["LAMBDA_TASK_ROOT"]
     if "PYTHONPATH" in os.environ:
-        layered = []  # as there: who sets PYTHONPATH names the layers' folders in it
+        layered = []  # as in AWS's bootstrap: a PYTHONPATH must include the layers' folders
         beside = []
     else:
         beside = [f"{sys.prefix}/lib/{version}/site-packages"]
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> None:
 
 
 def serve(runtime: Runtime, handler: str) -> None:
-    """Run a handler that the search path leads to."""
+    """Run a handler that is found on the search path."""
     sys.modules["__main__"].awslambdaricmain = runtime.main  # type: ignore[attr-defined]
     if root := os.environ.get("LAMBDA_TASK_ROOT"):
         site.addsitedir(root)  # for its .pth files

@@ -1,4 +1,4 @@
-"""What takes the place of awslambdaric's `runtime_client` and lets streaming handlers post by themselves."""
+"""A replacement for awslambdaric's `runtime_client` that lets streaming handlers post their own responses."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 
 
 class StreamingClient:
-    """A `runtime_client` around another: what a streaming handler has posted is not posted again.
+    """A `runtime_client` that wraps another; a response that was streamed is not posted again.
+
+    A result of an undecorated handler that the platform refuses ends the process, as under awslambdaric;
+    streaming handlers survive it.
 
     Args:
-        client: awslambdaric's native extension, or what has its interface.
-        poster: Makes the poster of an invocation from its two ids and its payload.
+        client: awslambdaric's native extension, or an object with its interface.
+        poster: Creates the poster of an invocation from its two ids and its payload.
     """
 
     def __init__(self, client: Any, poster: Callable[[str, str | None, bytes], ResponsePoster]) -> None:
         self._client = client
         self._make_poster = poster
         self._poster: ResponsePoster | None = None
-        # The emulator of the SAM CLI cannot stream; it would hand preludes out as part of the body.
+        # The SAM CLI's emulator cannot stream; it would return preludes as part of the body.
         off = os.environ.get("STREAMIFY_RUNTIME") == "off"  # under the wrapper; attached.py installs nothing
         self._streams = not (off or os.environ.get("AWS_SAM_LOCAL"))
 
@@ -34,7 +37,7 @@ class StreamingClient:
         return getattr(self._client, name)
 
     def next(self, *arguments: Any) -> tuple[bytes, Any]:
-        """Wait for an invocation, and offer a poster to the streaming handler that it calls."""
+        """Wait for an invocation, and provide a poster for the streaming handler that it calls."""
         body, headers = self._client.next(*arguments)
         if self._streams:
             request_id = headers.get("Lambda-Runtime-Aws-Request-Id")
@@ -48,7 +51,7 @@ class StreamingClient:
             self._client.post_invocation_result(*arguments)
 
     def post_error(self, *arguments: Any) -> None:
-        """Post what a handler raised, unless it has been told in the trailers of its stream."""
+        """Post what a handler raised, unless it was reported in the trailers of its stream."""
         if not self._answered():
             self._client.post_error(*arguments)
 

@@ -1,7 +1,7 @@
-"""One thread that comes back to what is watched: sends what waits too long, keeps silent streams alive.
+"""A thread for deferred work: sends data that has waited too long, keeps silent streams alive.
 
-It is started when it is first needed, once per process (threads do not survive a fork), and sleeps without a
-timeout while nothing is watched.
+It is started on first use, once per process (threads do not survive a fork), and sleeps without a timeout
+while nothing is watched.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Watched(Protocol):
-        """What the thread comes back to."""
+        """An object that the thread calls repeatedly."""
 
         def tick(self, now: float, /) -> float | None:
-            """Do what is due; when to come back, as `time.monotonic` counts, or None to be forgotten."""
+            """Do what is due; return the `time.monotonic` of the next call, or None for no more calls."""
 
 
 class _Ticker:
@@ -26,7 +26,7 @@ class _Ticker:
         self.process = os.getpid()
         self._lock = threading.Lock()
         self._new: list[Watched] = []
-        self._wake = threading.Lock()  # held while there is nothing new
+        self._wake = threading.Lock()  # held while nothing is new
         self._wake.acquire()
         threading.Thread(target=self._run, name="streamify-ticker", daemon=True).start()
 
@@ -60,7 +60,7 @@ _starting = threading.Lock()
 
 
 def watch(thing: Watched) -> None:
-    """Come to this thing at once, and then whenever it says; from any thread."""
+    """Call the object's `tick` at once, and then whenever it asks for it; from any thread."""
     global _ticker
     ticker = _ticker
     if ticker is None or ticker.process != os.getpid():

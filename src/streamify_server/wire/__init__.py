@@ -1,1 +1,1 @@
-"""What travels, as bytes and JSON: no I/O, no threads, no event loop."""
+"""Wire formats as bytes and JSON, without I/O, threads or an event loop."""

@@ -1,4 +1,4 @@
-"""Errors as Lambda is told of them: type, message and the application's frames, in JSON and in trailers."""
+"""Errors as reported to Lambda: type, message and the application's frames, in JSON and in trailers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 TYPE = "Lambda-Runtime-Function-Error-Type"
 BODY = "Lambda-Runtime-Function-Error-Body"
 
-# What the Runtime API lets pass unchanged; it rewrites any other type.
-_ALLOWED = r"(Runtime|Function)\.[A-Z][a-zA-Z]+"  # compiled when it is needed, which most starts save
+# The error types that the Runtime API keeps; it rewrites all others.
+_ALLOWED = r"(Runtime|Function)\.[A-Z][a-zA-Z]+"  # compiled on first use, to keep cold starts short
 _MESSAGE_LIMIT = 4096  # characters
-_TRACE_LIMIT = 12 * 1024  # characters; with the message, well within what a server takes as one header field
+_TRACE_LIMIT = 12 * 1024  # characters; with the message, well below servers' limits for a header field
 _NAME_LIMIT = 256
 
 _HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def error_json(error: BaseException) -> dict[str, Any]:
-    """Type, message and trace of an error as Lambda's error JSON has them, bounded."""
+    """Return type, message and stack trace of an error in the form of Lambda's error JSON, truncated."""
     return {
         "errorType": type(error).__name__[:_NAME_LIMIT],
         "errorMessage": _message(error),
@@ -33,7 +33,7 @@ def error_json(error: BaseException) -> dict[str, Any]:
 
 
 def error_type(name: str) -> str:
-    """The name as the Runtime API takes it: `Function.ValueError`, else `Function.Unhandled`."""
+    """Return the name in the Runtime API's form: `Function.ValueError`, else `Function.Unhandled`."""
     for candidate in (name, f"Function.{name}"):
         if re.fullmatch(_ALLOWED, candidate):
             return candidate
@@ -41,7 +41,7 @@ def error_type(name: str) -> str:
 
 
 def error_trailers(error: BaseException) -> dict[str, str]:
-    """The two trailers that end a stream with this error."""
+    """Return the two trailers that end a stream with this error."""
     from binascii import b2a_base64
 
     body = json.dumps(error_json(error)).encode()
@@ -62,7 +62,7 @@ def _trace(error: BaseException) -> list[str]:
     lines = traceback.format_list(traceback.extract_tb(of_application(error.__traceback__)))
     kept: list[str] = []
     room = _TRACE_LIMIT
-    for line in reversed(lines):  # the innermost frames say most
+    for line in reversed(lines):  # the innermost frames are the most useful
         room -= len(line)
         if room < 0:
             break
@@ -71,7 +71,7 @@ def _trace(error: BaseException) -> list[str]:
 
 
 def of_application(trace: TracebackType | None) -> TracebackType | None:
-    """The same traceback without this package's frames; unchanged if it has no others."""
+    """Return the traceback without this package's frames; unchanged if it has no others."""
     frames = []
     step = trace
     while step is not None:

@@ -1,4 +1,4 @@
-"""Amazon event-stream frames, encoded: what Lambda sends, and what verified streams are made of."""
+"""Encoder for Amazon event-stream frames, the format of Lambda's streams and of verified streams."""
 
 import struct
 import zlib
@@ -10,14 +10,14 @@ except ImportError:
     from zlib import crc32
 
 _STRING = 7
-_HEADS_KEPT = 1024  # heads of frames by the length of their payload
-_SMALL = 256  # bytes below which a call of zlib's function takes less time than one of isal's
+_HEADS_KEPT = 1024  # cached frame heads, by payload length
+_SMALL = 256  # bytes below which zlib's function is faster than isal's
 
 
 def encode_frame(headers: Iterable[tuple[str, str]], payload: bytes | bytearray | memoryview) -> bytes:
-    """Encode one frame, its headers in the order given.
+    """Encode one frame, with its headers in the given order.
 
-    The layout is that of the event streams of the AWS SDKs
+    The layout is that of the AWS SDKs' event streams
     (https://smithy.io/2.0/aws/amazon-eventstream.html): two lengths and their CRC-32, headers, payload,
     CRC-32 of all.
 
@@ -40,12 +40,12 @@ def encode_frame(headers: Iterable[tuple[str, str]], payload: bytes | bytearray 
 def frame_writer(
     name: str, value: str, write: Callable[[bytes], None]
 ) -> tuple[Callable[[bytes], None], Callable[[], tuple[int, int]]]:
-    """Make a function that writes payloads, each in a frame whose only header is this one.
+    """Return a function that writes payloads, each in a frame with this one header.
 
-    A closure, because attributes and calls would take half as long again as all the rest for a small payload.
+    It is a closure, because attribute access and calls would make small payloads 50 % slower.
 
     Returns:
-        The function, and one that counts the bytes and the payloads that have been written.
+        The function, and one that returns how many bytes and payloads have been written.
 
     >>> written = []
     >>> write, count = frame_writer("a", "b", written.append)

@@ -1,4 +1,4 @@
-"""The token that a later part of a stream begins with: where the stream stands, sealed against changes.
+"""The token that starts a later part of a stream: the stream's position, sealed against changes.
 
 The bytes, integers big-endian, in base64url without padding:
 
@@ -6,9 +6,9 @@ The bytes, integers big-endian, in base64url without padding:
     uint64 time, ms since 1970
     uint16 length, stream | uint16 length, state | 32 bytes seal
 
-The seal covers all that stands before it and, each with a length before it, what the token is bound to: the
-function, the tenant and the payload. Without a key the seal is a plain digest: it finds what went to another
-function or payload by mistake, but not a forged one.
+The seal covers everything before it and, each prefixed with its length, what the token is bound to: the
+function, the tenant and the payload. Without a key the seal is a plain digest, which detects a token sent to
+another function or payload by mistake, but not a forged one.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ _PLAIN, _KEYED = 0, 1
 _FIXED = struct.Struct(">BBIQQ")
 _LENGTH = struct.Struct(">H")
 _SEAL_SIZE = 32
-_CLOCK_SKEW = 5 * 60  # seconds that the clocks of two machines may be apart
+_CLOCK_SKEW = 5 * 60  # seconds by which the clocks of two machines may differ
 
 
 class Token:
-    """Where a stream stands.
+    """A stream's position.
 
     Attributes:
         stream: The request id of the stream's first part.
-        part: The number of the part that the token begins; the second part is 2.
-        position: How many bytes of the body come before.
-        issued: When it was made, in seconds since 1970.
+        part: The number of the part that the token starts; the second part is 2.
+        position: How many bytes of the body were sent before, so that a later part counts on and a client can
+            compare each checkpoint with what it has received.
+        issued: When it was created, in seconds since 1970.
         state: The state of the producer, as compact ASCII JSON.
     """
 
@@ -55,11 +56,11 @@ class Token:
 
 
 class Binding:
-    """What a token is good for: this function, this tenant, this payload.
+    """What a token is valid for: this function, this tenant, this payload.
 
     Args:
-        function_arn: Qualified or not; a new version of the function goes on with old streams.
-        tenant_id: Of a function with tenant isolation.
+        function_arn: Qualified or not; a new version of the function continues old streams.
+        tenant_id: The tenant, for a function with tenant isolation.
         payload: A digest of the payload.
     """
 
@@ -70,16 +71,16 @@ class Binding:
         self._parts = (unqualified.encode(), (tenant_id or "").encode(), payload)
 
     def covered(self, content: bytes) -> bytes:
-        """Return what a seal is computed over."""
+        """Return the bytes that a seal is computed over."""
         parts = (content, *self._parts)
         return b"".join(struct.pack(">I", len(part)) + part for part in parts)
 
 
 def seal(token: Token, binding: Binding, keys: Sequence[bytes]) -> str:
-    """Return a token as text; the first key signs it, and without a key it is only digested.
+    """Return a token as text, signed with the first key; without keys it only gets a digest.
 
     Raises:
-        ValueError: The stream's name or the state is longer than the format allows.
+        ValueError: The stream's id or the state is longer than the format allows.
     """
     stream, state = token.stream.encode(), token.state.encode()
     if len(state) > STATE_LIMIT:
@@ -95,16 +96,16 @@ def seal(token: Token, binding: Binding, keys: Sequence[bytes]) -> str:
 
 
 def unseal(text: str, binding: Binding, keys: Sequence[bytes], now: float) -> Token:
-    """Return what a token says, once it is known to be good here.
+    """Verify a token and return its content.
 
     Args:
-        text: As `seal` made it.
-        binding: What this invocation is about.
+        text: The result of `seal`.
+        binding: The function, tenant and payload of this invocation.
         keys: One of them must have signed it; without keys it must not be signed.
         now: Seconds since 1970.
 
     Raises:
-        TokenError: It is malformed, forged, too old, or of another function, tenant or payload.
+        TokenError: It is malformed, forged, too old, or for another function, tenant or payload.
     """
     content, found = _split(text)
     token, keyed = _parse(content)
@@ -123,7 +124,7 @@ def unseal(text: str, binding: Binding, keys: Sequence[bytes], now: float) -> To
 
 
 def peek(text: str) -> Token:
-    """Return what a token says, whoever made it: to be shown, and never to go on from.
+    """Return a token's content without verifying it: for display only.
 
     Raises:
         TokenError: It is malformed.
@@ -132,7 +133,7 @@ def peek(text: str) -> Token:
 
 
 def fingerprint(text: str) -> str:
-    """Return the SHA-256 of a token in hexadecimal: what the head of the part that it began carries."""
+    """Return the SHA-256 of a token in hexadecimal, as in the head frame of the part that it started."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""Verified streams, the sending side: a body in frames that says itself whether it is whole.
+"""Verified streams, the sending side: a body in frames, whose last frame says whether it is complete.
 
-A caller offers it, in `custom.streamify` of its client context or in the HTTP header `streamify-accept`; the
-offer is taken out before a handler sees it. The frames are those of Amazon's event streams, with one header,
-`:event-type`.
+A caller offers to read them, in `custom.streamify` of its client context or in the HTTP header
+`streamify-accept`; the offer is removed before a handler sees it. The frames are those of Amazon's event
+streams, with one header, `:event-type`.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ if TYPE_CHECKING:
 
         @property
         def time_is_short(self) -> bool:
-            """Whether the next checkpoint is the place to hand over."""
+            """Whether to hand over at the next checkpoint."""
 
         def seal(self, state: str, position: int, /) -> str:
-            """Make the token of an invocation that goes on behind this checkpoint."""
+            """Create the token for an invocation that continues from this checkpoint."""
 
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
 VERIFIED, CONTINUE = "verified/1", "continue/1"
 OFFER_KEY, STATE_KEY, PROBE = "streamify", "streamify-state", "streamify-probe"
 OFFER_HEADER, STATE_HEADER = "streamify-accept", "streamify-state"
-RESPONSE_LIMIT = 200 * 1000 * 1000  # bytes: what Lambda's documentation calls 200 MB
+RESPONSE_LIMIT = 200 * 1000 * 1000  # bytes: 200 MB in Lambda's documentation
 SIZE_MARGIN = 8 * 1000 * 1000  # bytes before that limit at which a part hands over
-_FRAME_SIZE = 34  # bytes of a data frame beside its payload
+_FRAME_SIZE = 34  # bytes of a data frame in addition to its payload
 
 
 class Offer:
     """What a caller can read.
 
     Attributes:
-        verified: Verified streams.
-        continues: Streams that go on in further parts.
-        token: What this part is to go on from.
-        probe: Which probe is to be answered in place of the handler.
+        verified: Whether it reads verified streams.
+        continues: Whether it reads streams that continue in further parts.
+        token: The token to continue from.
+        probe: Which probe to answer instead of calling the handler.
     """
 
     __slots__ = ("continues", "probe", "token", "verified")
@@ -66,9 +66,9 @@ class Offer:
 
 
 def take_offer(event: Any, context: Any) -> tuple[Any, Offer]:
-    """Take the offer out of event and context; the event without it, and the offer.
+    """Remove the offer from event and context; return the event without it, and the offer.
 
-    The event that came in is left as it is; the context is changed in place.
+    The given event is not changed; the context is changed in place.
     """
     accepted, token, probe = _from_context(context)
     if isinstance(event, Mapping):
@@ -86,14 +86,14 @@ def take_offer(event: Any, context: Any) -> tuple[Any, Offer]:
 
 
 def may_carry(method: str, response: HttpResponse | None) -> bool:
-    """Whether a response has a body that frames can be put in (RFC 9110, 6.4.1)."""
+    """Whether a response may have a body, and so frames (RFC 9110, 6.4.1)."""
     return method != "HEAD" and (
         response is None or (response.status >= 200 and response.status not in (204, 304))
     )
 
 
 def outer(response: HttpResponse) -> HttpResponse:
-    """The response around the frames: what describes the body within moves into the head frame."""
+    """Return the HTTP response around the frames, without the headers that move into the head frame."""
     headers = Headers()
     for name in response.headers:
         if name.lower() not in ("content-type", "content-encoding", "cache-control"):
@@ -106,19 +106,19 @@ def outer(response: HttpResponse) -> HttpResponse:
 
 
 class VerifiedSink:
-    """Frames around each chunk of a sink, and the frame that says how the body ended.
+    """Writes each chunk to a sink as a frame, and a last frame that says how the body ended.
 
     Args:
-        sink: Where the frames go.
-        content_type: Of the body.
-        content_encoding: Of the body.
-        part: Which part of a stream this is, if the caller can read streams that go on.
+        sink: The sink for the frames.
+        content_type: The body's content type.
+        content_encoding: The body's content encoding.
+        part: Which part of a stream this is, if the caller reads streams that continue.
     """
 
     def __init__(
         self, sink: Sink, content_type: str | None, content_encoding: str | None, part: Part | None = None
     ) -> None:
-        # With a codec for its checksums, which only a caller who asked needs.
+        # Imports a codec for checksums, which is needed only for verified streams.
         with unshadowed():
             from .frames import encode_frame, frame_writer
 
@@ -138,15 +138,15 @@ class VerifiedSink:
 
     @property
     def full(self) -> bool:
-        """As the sink says."""
+        """Whether the sink is full."""
         return self._sink.full
 
     async def drained(self) -> None:
-        """Wait as the sink does."""
+        """Wait until the sink has room."""
         await self._sink.drained()
 
     def end(self) -> None:
-        """Say that the body is whole."""
+        """Write the frame for a complete body and end the response."""
         size, chunks = self._count()
         end: dict[str, Any] = {"bytes": size, "chunks": chunks}
         if self._continues:
@@ -154,22 +154,22 @@ class VerifiedSink:
         self._sink.write(self._control("end", end))
         self._sink.end()
 
-    # Streams that go on.
+    # Continued streams.
 
     @property
     def goes_on(self) -> bool:
-        """Whether the caller can read checkpoints."""
+        """Whether the caller reads checkpoints."""
         return self.part is not None
 
     @property
     def position(self) -> int:
-        """How many bytes of the body have been sent, all parts together."""
+        """How many bytes of the body have been sent in all parts."""
         assert self.part is not None
         return self.part.base + self._count()[0]
 
     @property
     def hands_over(self) -> bool:
-        """Whether the next checkpoint behind new bytes is the place to hand over."""
+        """Whether to hand over at the next checkpoint after new bytes."""
         assert self.part is not None
         size, chunks = self._count()
         return size + chunks * _FRAME_SIZE >= RESPONSE_LIMIT - SIZE_MARGIN or self.part.time_is_short
@@ -180,26 +180,26 @@ class VerifiedSink:
         return self._count()[0] > 0
 
     def checkpoint(self, state: str) -> None:
-        """Say that the stream can go on from here."""
+        """Write a checkpoint from which the stream can continue."""
         assert self.part is not None
         token = self.part.seal(state, self.position)
         self._sink.write(self._control("checkpoint", {"token": token, "bytes": self.position}))
 
     def hand_over(self, state: str) -> None:
-        """Say that the stream goes on from here in another part; `end` follows."""
+        """Write the frame that continues the stream in another part; `end` follows."""
         self.checkpoint(state)
         self._continues = True
 
     def keep_alive(self) -> None:
-        """Say that the function lives."""
+        """Write a keepalive frame."""
         self._sink.write(self._encode(((":event-type", "keepalive"),), b""))
 
     def fail(self, error: BaseException, last: bytes = b"") -> None:
-        """Say how it failed."""
+        """Write the frame for this error and end the response with it."""
         self._sink.fail(error, self._control("error", error_json(error)))
 
     def expire(self, patience: float) -> None:
-        """Wake a write that is blocked, if the sink can."""
+        """Wake a blocked write, if the sink supports it."""
         if (expire := getattr(self._sink, "expire", None)) is not None:
             expire(patience)
 
@@ -235,7 +235,7 @@ def _without_ours(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(event: Mapping[str, Any], keys: Iterable[str], wanted: str) -> Iterator[str]:
-    """The values of one header of ours."""
+    """Return the values of one of our headers."""
     for key in keys:
         for name, value in event[key].items():
             if isinstance(name, str) and name.lower() == wanted:
