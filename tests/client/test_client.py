@@ -23,7 +23,7 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
-from support.boto_models import tenant
+from support.boto_models import WARNINGS_ARE_ERRORS, tenant
 from support.callers import Caller
 from support.clients import CREDENTIALS, boto_client, stream_client
 from support.wire_server import Behaviour, Peer, WireServer, free_port, full_backlog, whole
@@ -483,7 +483,7 @@ def test_an_interpreter_that_exits_in_mid_stream_is_quiet_and_quick() -> None:
 
     with WireServer(hangs) as server:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", SCRIPT, server.url],
+            [sys.executable, *WARNINGS_ARE_ERRORS, "-c", SCRIPT, server.url],
             capture_output=True,
             text=True,
             timeout=60,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.boto_models import WARNINGS_ARE_ERRORS
 from support.callers import WAYS, answer
 from support.http_peers import PLAIN
 from support.wire_server import Peer, WireServer, complete_frame, payload_frame
@@ -164,7 +165,7 @@ def test_parent_and_child_share_no_connection(way: str, script: str, tmp_path: P
 
 
 def run_script(script: str, *arguments: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", script, *arguments]
+    command = [sys.executable, *WARNINGS_ARE_ERRORS, "-c", script, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from streamify_client import StreamClient, StreamClosedError, StreamifyError
+from support.boto_models import WARNINGS_ARE_ERRORS
 from support.callers import URL_WAYS, WAYS, Caller, answer
 from support.clients import stream_client
 from support.http_peers import plain
@@ -270,4 +271,4 @@ with fake.client() as client:
     assert client.stream("fn").text() == "x"
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+    subprocess.run([sys.executable, *WARNINGS_ARE_ERRORS, "-c", script], check=True)
