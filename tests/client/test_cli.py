@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
     "AWS_EC2_METADATA_DISABLED": "true",
     "PYTHONPATH": "src",
-    "PYTHONWARNINGS": "error",
+    "PYTHONWARNINGS": "error,ignore:datetime.datetime.utc:DeprecationWarning",  # of older botocores
 }
 CREDENTIALS: dict[str, Any] = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",

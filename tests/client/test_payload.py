@@ -105,7 +105,7 @@ def test_text_is_sent_in_utf8_and_not_escaped() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ('{"a": 1,}', "line 1, column 9"),
+        ('{"a": 1,}', "line 1, column [89]"),
         ('{"a": 1,\n x}', "line 2, column 2"),
         ("hello", "json.dumps"),
         ("", "line 1, column 1"),
