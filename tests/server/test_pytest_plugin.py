@@ -31,7 +31,10 @@ def fn(local_lambda):
 
 INI = """
 [pytest]
-addopts = -p no:cacheprovider -p no:hypothesispytest -p no:anyio -W error -W "ignore:datetime.datetime.utc:DeprecationWarning"
+addopts = -p no:cacheprovider -p no:hypothesispytest -p no:anyio
+filterwarnings =
+    error
+    ignore:datetime.datetime.utc:DeprecationWarning
 asyncio_default_fixture_loop_scope = function
 """
 
