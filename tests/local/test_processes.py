@@ -18,7 +18,8 @@ from support.local import FUNCTIONS, Gate, add_steps, boto3_client, invoke, step
 
 # Starts a function with a child, daemonized or not, says so, and waits to be ended.
 PARENT = """
-import http.client, sys, threading
+import http.client, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background does not have
 sys.path.insert(0, sys.argv[1])
 from streamify_server.local import LocalLambda
 with LocalLambda() as aws:
