@@ -50,7 +50,7 @@ class AsyncStreamClient(AsyncReaders):
         self._options = Options().but(ours)
         if client is not None and (session is not None or theirs):
             given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
-            raise ConfigurationError(f"A client that is passed in is used as it is: it cannot take {given}.")
+            raise ConfigurationError(f"A client that is passed in cannot be changed: it cannot take {given}.")
         self._transport = AsyncTransports(client, session, theirs)
         self._about = about(client, theirs)
 

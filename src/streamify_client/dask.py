@@ -53,7 +53,7 @@ def read_csv(
     if not inputs:
         raise ConfigurationError("There is no payload: a data frame needs at least one partition.")
     if "chunksize" in options:
-        raise ConfigurationError("chunksize makes no sense here: a partition is one response, read whole.")
+        raise ConfigurationError("chunksize cannot be used here: a partition is one response, read whole.")
     read = partial(_read, function, dict(client_options or {}), options)
     empty = _empty_frame(read, inputs[0]) if meta is None else _as_frame(meta)
     return frames.from_map(partial(_partition, read, empty), inputs, meta=empty, label="streamify-read-csv")

@@ -68,13 +68,13 @@ def checkpoint(state: Any) -> Checkpoint:
     """
     if state is None:
         raise ValueError(
-            "A checkpoint's state cannot be None, which last_checkpoint returns in the first part: the next "
-            "one would begin again. Behind the last item, say so with a state of your own, or say nothing."
+            "A checkpoint's state cannot be None: last_checkpoint returns that in the first part, so the "
+            "next part would start again. After the last item, use another state or send no checkpoint."
         )
     try:
         text = json.dumps(state, separators=(",", ":"), allow_nan=False)
     except TypeError as error:
-        raise TypeError(f"A checkpoint's state must be what JSON knows: {error}.") from None
+        raise TypeError(f"A checkpoint's state must be a JSON value: {error}.") from None
     if len(text) > STATE_LIMIT:
         raise ValueError(
             f"A checkpoint's state takes {len(text)} bytes as JSON; there is room for {STATE_LIMIT}. Keep "

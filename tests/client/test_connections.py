@@ -313,7 +313,7 @@ def test_an_answer_that_is_no_http_is_corrupt_and_the_function_may_have_run(way:
 def test_a_connection_lost_after_the_request_is_told_alike(way: str, how: str) -> None:
     with WireServer(lambda peer: getattr(peer, how)()) as server:
         error = failing(TruncatedStreamError, way, server.url, payload={})
-        assert f"The connection to {server.url} was lost before an answer came" in str(error)
+        assert f"The connection to {server.url} was lost before a response arrived" in str(error)
     assert (error.may_have_run, len(server.requests)) == (True, 1)
 
 

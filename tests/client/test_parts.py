@@ -267,7 +267,7 @@ def test_a_part_that_is_throttled_is_asked_for_again(way: Way) -> None:
 def test_a_function_that_refuses_its_token_has_failed(way: Way) -> None:
     def refused(request: Request) -> Sending:
         return Sending(request, 8).error(
-            "TokenError", "The stream cannot go on: its token is older than 24 hours."
+            "TokenError", "The stream cannot continue: its token is older than 24 hours."
         )
 
     with WireServer(way.part(first), way.part(refused)) as server:

@@ -141,7 +141,7 @@ def test_raw_boto3_sees_a_plain_stream(aws: LocalLambda) -> None:
 def test_a_handler_that_begins_again_is_an_error_and_no_byte_comes_twice(client: StreamClient) -> None:
     lines: list[str] = []
     stream = client.stream("forgetful", EVENT)
-    with pytest.raises(FunctionError, match="did not ask last_checkpoint"):
+    with pytest.raises(FunctionError, match="did not call last_checkpoint"):
         lines.extend(stream.iter_lines())
     assert lines == NUMBERS[: len(lines)]
 

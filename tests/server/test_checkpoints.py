@@ -326,7 +326,7 @@ def test_a_handler_that_ignores_its_token_fails_before_its_body() -> None:
     (token,) = tokens(run(forgetful))
     recorder = run(forgetful, offering(token))
     assert recorder.kinds == ["head", "error"]
-    assert "did not ask last_checkpoint(context)" in dict(recorder.frames)["error"]["errorMessage"]
+    assert "did not call last_checkpoint(context)" in dict(recorder.frames)["error"]["errorMessage"]
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_tokens_are_signed_where_there_is_a_key(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("state", [object(), {1, 2}, b"x"])
 def test_a_state_that_is_not_json_is_refused(state: Any) -> None:
-    with pytest.raises(TypeError, match="what JSON knows"):
+    with pytest.raises(TypeError, match="must be a JSON value"):
         checkpoint(state)
 
 

@@ -170,7 +170,7 @@ def _rename_to_new(part: Path, final: Path) -> None:
     try:
         final.hardlink_to(part)
     except FileExistsError:
-        raise FileExistsError(f"{final} has come to exist meanwhile, and overwrite=False.") from None
+        raise FileExistsError(f"{final} was created meanwhile, and overwrite=False.") from None
     except OSError:  # a file system without hard links: claim the name, then take it
         final.touch(exist_ok=False)
         part.replace(final)

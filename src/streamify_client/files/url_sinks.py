@@ -60,9 +60,7 @@ class DeferredSink:
             self._filesystem.invalidate_cache(self._path)
             if self._overwrite or not self._filesystem.exists(self._path):
                 raise
-            raise FileExistsError(
-                f"s3://{self._path} has come to exist meanwhile, and overwrite=False."
-            ) from error
+            raise FileExistsError(f"s3://{self._path} was created meanwhile, and overwrite=False.") from error
 
     def discard(self) -> None:
         """Abort the upload."""
@@ -93,7 +91,7 @@ class TemporaryKeySink:
         """Give the object its name."""
         self._file.close()
         if not self._overwrite and self._filesystem.exists(self._final):
-            raise FileExistsError(f"{self._final} has come to exist meanwhile, and overwrite=False.")
+            raise FileExistsError(f"{self._final} was created meanwhile, and overwrite=False.")
         self._filesystem.mv(self._part, self._final)
 
     def discard(self) -> None:

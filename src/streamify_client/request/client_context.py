@@ -146,7 +146,7 @@ def _encode(context: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(context, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"client_context cannot become JSON: {error}.") from error
+        raise ConfigurationError(f"client_context cannot be encoded as JSON: {error}.") from error
     return base64.b64encode(text.encode("ascii")).decode("ascii")
 
 

@@ -25,7 +25,7 @@ def encode_payload(payload: Payload) -> bytes | None:
     UUID as strings, enumerations by value, sets as lists, numpy scalars and arrays by value.
 
     Raises:
-        ConfigurationError: It is not JSON, or cannot become JSON; the message says what and where.
+        ConfigurationError: It is not JSON, or cannot be encoded as JSON; the message says what and where.
     """
     if payload is None:
         return None
@@ -37,9 +37,11 @@ def encode_payload(payload: Payload) -> bytes | None:
         )
         return text.encode("utf-8")
     except RecursionError:
-        raise ConfigurationError("The payload is nested too deeply to become JSON.") from None
+        raise ConfigurationError("The payload is nested too deeply to be encoded as JSON.") from None
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"The payload cannot become JSON: {_explain(payload, error)}.") from error
+        raise ConfigurationError(
+            f"The payload cannot be encoded as JSON: {_explain(payload, error)}."
+        ) from error
 
 
 def _checked_text(payload: str | bytes | bytearray | memoryview) -> bytes:

@@ -316,7 +316,7 @@ def _buffered_mode() -> CorruptStreamError:
 def _unsupported(error: UnsupportedCodingError) -> ConfigurationError:
     cure = f"pip install '{error.package}'" if error.package else "ask for accept-encoding: identity"
     return ConfigurationError(
-        f"The body has the content encoding {error.coding!r}, which cannot be undone here: {cure}.",
+        f"The body has the content encoding {error.coding!r}, which cannot be decoded here: {cure}.",
         may_have_run=True,
     )
 

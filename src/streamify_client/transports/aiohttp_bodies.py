@@ -116,7 +116,7 @@ class GuardedConnector:
         exchange = current_exchange.get()
         assert exchange is not None
         if exchange.connected:
-            raise aiohttp.ServerDisconnectedError("The connection ended before an answer came")
+            raise aiohttp.ServerDisconnectedError("The connection ended before a response arrived")
         exchange.connecting(self._full_pool_size())
         while True:
             connection = await self._guarded.connect(*args, **kwargs)

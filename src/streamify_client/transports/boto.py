@@ -217,7 +217,7 @@ def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
     if not content_type.lower().startswith("text/"):
         return None
     return CorruptStreamError(
-        f"The answer does not come from Lambda: it is {content_type!r}. A proxy, or the login page of a "
+        f"The response does not come from Lambda: it is {content_type!r}. A proxy, or the login page of a "
         "network, may have sent it."
     )
 

@@ -51,11 +51,11 @@ def translate(
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return _connection_error(error, connected, endpoint)
     if isinstance(error, ResponseParserError):
-        return CorruptStreamError(f"The answer does not come from Lambda: {error}.")
+        return CorruptStreamError(f"The response does not come from Lambda: {error}.")
     if isinstance(error, boto.BotoCoreError):
         return configuration_error(error)
     if connected:
-        return InvocationError(f"The answer of Lambda cannot be read: {error!r}.", may_have_run=True)
+        return InvocationError(f"Lambda's response cannot be read: {error!r}.", may_have_run=True)
     return ConfigurationError(
         f"boto3 could not make the request ({error}): check AWS_PROFILE, the AWS configuration files, and "
         "what they name."

@@ -36,14 +36,14 @@ def connection_error(
     if is_no_http(error) or find_cause(error, UnicodeError):
         return CorruptStreamError(f"The answer of {url} is not HTTP: {innermost_reason(error)}.")
     reason = innermost_reason(error)
-    return TruncatedStreamError(f"The connection to {url} was lost before an answer came: {reason}.")
+    return TruncatedStreamError(f"The connection to {url} was lost before a response arrived: {reason}.")
 
 
 def late(connected: bool) -> StreamTimeoutError:
     """Return the error for a limit that passed."""
     if connected:
         return StreamTimeoutError("The function sent nothing in time.", phase="first_byte")
-    return StreamTimeoutError("The connection did not come about in time.", phase="connect")
+    return StreamTimeoutError("The connection could not be made in time.", phase="connect")
 
 
 def is_timeout(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ _ZSTD_WINDOW = 8 * 1024 * 1024  # what RFC 8878 (3.1.1.1.2) wants decoders to ac
 
 
 class UnsupportedCodingError(ValueError):
-    """A content coding that cannot be undone here; `package` is what would help, if anything does."""
+    """A content coding that cannot be decoded here; `package` is what would help, if anything does."""
 
     def __init__(self, coding: str, package: str | None = None) -> None:
         super().__init__(coding)

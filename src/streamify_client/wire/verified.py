@@ -164,7 +164,7 @@ class VerifiedDecoder:
             )
         if count != self._base + self._bytes:
             raise CorruptInputError(
-                f"a checkpoint stands after {self._base + self._bytes} bytes, and says {count}", position
+                f"a checkpoint is after {self._base + self._bytes} bytes, and says {count}", position
             )
         checkpoint = Checkpoint()
         checkpoint.token, checkpoint.position = token, self._base + self._bytes
@@ -207,7 +207,7 @@ class VerifiedDecoder:
 
 
 def _second_head(kind: object, position: int) -> CorruptInputError:
-    return CorruptInputError(f"a verified stream has one head, first: {kind!r} came instead", position)
+    return CorruptInputError(f"a verified stream has one head, first: {kind!r} arrived instead", position)
 
 
 def _read_fields(payload: bytes, kind: object, position: int) -> dict[str, object]:

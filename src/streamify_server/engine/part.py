@@ -102,8 +102,8 @@ class Part:
         """
         if self._state is not None and not self._asked:
             raise RuntimeError(
-                "The stream cannot go on: its handler did not ask last_checkpoint(context) where, and would "
-                "begin again. Ask before the first chunk."
+                "The stream cannot continue: its handler did not call last_checkpoint(context), and would "
+                "start again. Call it before the first chunk."
             )
 
     def seal(self, state: str, position: int) -> str:

@@ -111,15 +111,15 @@ def unseal(text: str, binding: Binding, keys: Sequence[bytes], now: float) -> To
     token, keyed = _parse(content)
     if keyed != bool(keys):
         reason = "is signed, and STREAMIFY_STATE_KEY is not set" if keyed else "is not signed"
-        raise TokenError(f"The stream cannot go on: its token {reason}.")
+        raise TokenError(f"The stream cannot continue: its token {reason}.")
     covered = binding.covered(content)
     if not any(hmac.compare_digest(found, _digest(key, covered)) for key in (keys or (None,))):
         raise TokenError(
-            "The stream cannot go on: its token is of another function, tenant or payload"
+            "The stream cannot continue: its token is of another function, tenant or payload"
             + (", or not signed with a key in STREAMIFY_STATE_KEY." if keys else ", or damaged.")
         )
     if not -_CLOCK_SKEW <= now - token.issued <= MAX_AGE:
-        raise TokenError("The stream cannot go on: its token is older than 24 hours.")
+        raise TokenError("The stream cannot continue: its token is older than 24 hours.")
     return token
 
 
@@ -156,7 +156,7 @@ def _split(text: str) -> tuple[bytes, bytes]:
 def _parse(content: bytes) -> tuple[Token, bool]:
     version, kind, part, position, issued = _FIXED.unpack_from(content)
     if version != _VERSION or kind not in (_PLAIN, _KEYED):
-        raise TokenError("The stream cannot go on: its token was made by another version of streamify.")
+        raise TokenError("The stream cannot continue: its token was made by another version of streamify.")
     try:
         stream, at = _field(content, _FIXED.size)
         state, at = _field(content, at)
@@ -178,4 +178,4 @@ def _field(content: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _malformed() -> TokenError:
-    return TokenError("The stream cannot go on: its token is malformed.")
+    return TokenError("The stream cannot continue: its token is malformed.")

@@ -180,7 +180,7 @@ def test_a_later_part_counts_on_and_says_which_token_it_had() -> None:
 @pytest.mark.parametrize(
     ("frames", "said"),
     [
-        (DATA + checkpoint("t", 9), "stands after 10 bytes, and says 9"),
+        (DATA + checkpoint("t", 9), "is after 10 bytes, and says 9"),
         (DATA + checkpoint("", 10), "no token"),
         (DATA + checkpoint(7, 10), "no token"),
         (DATA + checkpoint("t" * 1537, 10), "no token"),

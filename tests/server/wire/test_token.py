@@ -47,9 +47,9 @@ def test_no_character_can_be_changed(at: int, with_key: bool, letter: str) -> No
 
 @given(st.text(max_size=300))
 def test_any_text_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(TokenError, match="cannot go on"):
+    with pytest.raises(TokenError, match="cannot continue"):
         unseal(text, HERE, [], NOW)
-    with pytest.raises(TokenError, match="cannot go on"):
+    with pytest.raises(TokenError, match="cannot continue"):
         peek(text)
 
 
