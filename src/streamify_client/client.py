@@ -80,6 +80,7 @@ class StreamClient(Readers):
         if client is not None and (session is not None or theirs):
             given = ", ".join(sorted([*theirs, *(["session"] if session is not None else [])]))
             raise ConfigurationError(f"A client that is passed in cannot be changed: it cannot take {given}.")
+        # Created on first use: URLs need neither boto3 nor a region.
         make_boto = partial(make_boto_transport, session, theirs, self._options.connect_timeout)
         make_http = partial(make_http_transport, client, session, theirs)
         boto = None if client is None else BotoTransport(client, owned=False)

@@ -47,7 +47,7 @@ def run(given: Mapping[str, Any]) -> int:
     try:
         with _signals_raised():
             _invoke(given)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader has had enough, which is not a failure
         _forget_stdout()
     except KeyboardInterrupt:
         return INTERRUPTED

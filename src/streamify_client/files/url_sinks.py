@@ -37,7 +37,10 @@ def local_path(filesystem: Any, path: str) -> Path | None:
 
 
 class DeferredSink:
-    """An S3 object: an upload that is completed once the body is whole, and else aborted."""
+    """An S3 object: an upload that is completed when the body is complete, and otherwise aborted.
+
+    fsspec's transactions are not used: they are state of a file system object that others share.
+    """
 
     text = False
 
@@ -71,7 +74,7 @@ class DeferredSink:
 
 
 class TemporaryKeySink:
-    """An object elsewhere: written under a name of its own beside the final one, then moved."""
+    """An object in another store: written under a temporary name and then moved."""
 
     text = False
 

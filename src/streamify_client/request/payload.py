@@ -79,7 +79,7 @@ def _encode_special(value: Any) -> Any:
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, decimal.Decimal | uuid.UUID):
-        return str(value)
+        return str(value)  # a Decimal as a JSON number would become a float somewhere on the way
     if isinstance(value, set | frozenset):
         return list(value)
     if isinstance(value, Mapping):

@@ -1,7 +1,12 @@
-"""How the parts of one stream join: where the next one begins, and what of it has been delivered already.
+"""How the parts of one stream are joined: where the next one begins, and which of its bytes were delivered.
 
-A function that hands over, or is cut off behind a checkpoint, is invoked again with the checkpoint's token.
-What the new part sends again is dropped, and compared with what was delivered by length and CRC-32.
+A function that hands over, or is cut off after a checkpoint, is invoked again with the checkpoint's token.
+Bytes that the new part sends again are dropped, and compared with the delivered ones by length and CRC-32:
+after content decoding, since two compressors may encode the same text differently.
+
+A resumed part may hand over before it has sent everything again, since it may have less time than the one
+that was cut. The next part then sends the rest, from the checkpoint of that hand-over; after another cut the
+stream continues from the last checkpoint after which everything was delivered.
 """
 
 import hashlib

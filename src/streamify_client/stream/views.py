@@ -225,6 +225,7 @@ class ViewSlot:
             raise error
         current = self.current
         if current is not None and current.done:
+            # An empty second loop would look like an empty response.
             raise self._core.explain_closed(
                 StreamClosedError("The stream has been read to its end; keep what you read, or invoke again.")
             )

@@ -135,7 +135,7 @@ class Adopted:
     def __init__(self, client: Any, stack: contextlib.AsyncExitStack | None = None) -> None:
         check_client(client, "aiobotocore")
         http_session = getattr(getattr(client, "_endpoint", None), "http_session", None)
-        if "httpx" in type(http_session).__module__:
+        if "httpx" in type(http_session).__module__:  # its responses can only be closed by awaiting
             raise ConfigurationError(
                 "AsyncStreamClient needs aiobotocore's aiohttp backend: make the client without httpx "
                 "(AioConfig without http_session_cls=HttpxSession)."

@@ -1,8 +1,14 @@
 """aiohttp's connections and responses with our time limits; functions by name and URLs share this.
 
-What is changed here, and why: a request goes out once (aiohttp sends it again where a kept-alive connection
-dies before the head), a connection on which something came unasked is not used again (aiohttp would take it
-for the next answer), and all limits are ours (aiohttp's begin anew with each byte).
+What is different from aiohttp, and why: a request is sent only once (aiohttp sends it again if a kept-
+alive connection dies before the head), a connection with unexpected bytes is not reused (aiohttp would
+take them for the next response), and all limits are ours (aiohttp's start again with each byte).
+
+These private parts of aiohttp are used: a connector's `connect`, which is wrapped; a protocol's
+`should_close` and its parser, which knows whether a second response has begun; a StreamReader's buffer,
+the methods that take from it, also before an error, and what waits for more data, with its future, so
+that a read that timed out can be repeated. Many small pieces are joined in the buffer and taken as one,
+since aiohttp checks for each whether to resume reading.
 """
 
 import asyncio

@@ -117,7 +117,7 @@ def _refusal(error: Any, invocation: Invocation, region: str | None) -> Invocati
         return ThrottledError(
             message, retry_after=_retry_after(response), reason=response.get("Reason"), **context
         )
-    if status == 413:
+    if status == 413:  # not checked before the call: AWS may change the limit
         message += f" (the payload has {len(invocation.payload or b''):,} bytes)"
     return InvocationError(message, may_have_run=status >= 500, **context)
 

@@ -40,11 +40,14 @@ class Deadline:
 
 
 class Allowance:
-    """How much more of an answer is worth reading once all that matters has come.
+    """How much more of a response to read once everything that matters has arrived.
+
+    After the final event only the end of HTTP's framing is missing. If a server withholds it, the connection
+    is not worth waiting for.
 
     Args:
-        size: So many bytes.
-        seconds: For so long.
+        size: The maximum number of bytes.
+        seconds: The maximum time.
     """
 
     def __init__(self, size: int = 64 * 1024, seconds: float = 1.0) -> None:

@@ -19,6 +19,7 @@ from .http_connections import Proxy
 from .retry_after import seconds_of
 from .seam import ResponseHead
 
+# Only with these in x-amzn-errortype does an error come from Lambda and not from the function itself.
 _SERVICE_ERRORS = {
     "TooManyRequestsException",
     "AccessDeniedException",

@@ -202,6 +202,7 @@ class _Connects:
         exchange = current_exchange.get()
         host = getattr(self, "_dns_host", None) or self.host  # type: ignore[attr-defined]
         try:
+            # A name lookup can be neither limited nor cancelled: the operating system does it.
             addresses = socket.getaddrinfo(host.strip("[]"), self.port, 0, socket.SOCK_STREAM)
             return self._connect_to_one(addresses, exchange)
         except socket.gaierror as error:

@@ -34,7 +34,7 @@ class JsonItemsDecoder:
         self._path = path
         self._place = _Place(path)
         self._max_size = max_size
-        self._new_builder = ijson.ObjectBuilder
+        self._new_builder = ijson.ObjectBuilder  # not ijson.items, which does not limit the size of a value
         self._json_errors: tuple[type[Exception], ...] = (ijson.JSONError, UnicodeDecodeError)
         self._parsed: Any = ijson.sendable_list()
         # With floats ijson would refuse integers of more than 64 bits; it makes Decimals of the rest instead.

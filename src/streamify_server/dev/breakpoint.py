@@ -1,6 +1,7 @@
-"""What `breakpoint()` and `pdb.set_trace()` do under LocalLambda: pdb on the terminal that runs it.
+"""`breakpoint()` and `pdb.set_trace()` in LocalLambda's functions: pdb in the terminal that runs it.
 
-A function's own standard input is empty, so pdb would read its end at once and quit.
+A function's standard input is empty, so pdb would read its end at once and quit. Functions run in sessions of
+their own, so that they can be killed as a group; the terminal of another session can still be opened.
 """
 
 import fcntl

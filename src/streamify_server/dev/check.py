@@ -1,4 +1,7 @@
-"""Whether a handler can be loaded, found out in a process like the function's own."""
+"""Check whether a handler can be loaded, in a process like the function's own.
+
+The functions are restarted without waiting for the result, so that a save never waits for an earlier one.
+"""
 
 import json
 import os

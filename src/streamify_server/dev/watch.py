@@ -9,7 +9,7 @@ _LOOK_MS = 200
 
 
 def changes(directories: Sequence[Path], stop: threading.Event) -> Iterator[frozenset[Path]]:
-    """Watch the Python files under some directories.
+    """Watch the Python files in some directories, but no others: a function may write files there.
 
     Yields:
         The files that changed, several times a second, so mostly none. The first set comes once changes are

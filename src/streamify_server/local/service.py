@@ -148,6 +148,9 @@ class LambdaService:
     def replay(self, request_id: str) -> str | None:
         """Invoke a function again with the payload of an earlier invocation; the response is discarded.
 
+        The function is invoked directly, even if the earlier request came through a Function URL, whose event
+        is an event like any other.
+
         Returns:
             Why it cannot be, in a sentence, or None.
         """
@@ -252,6 +255,7 @@ class LambdaService:
                 self.end_idle()
             worker.start_failed(shortage or str(error))
         await worker.ended()
+        # The exit can be noticed before the last bytes that the process sent: read these first.
         await listener.drain(None if worker.begun else _DRAIN_SECONDS)
         worker.bury()
         await listener.close()

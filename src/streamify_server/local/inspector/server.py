@@ -63,6 +63,7 @@ class Inspector:
         self, *, payloads: bool, about: Mapping[str, Any], replay: Replay, host: str = "127.0.0.1"
     ) -> None:
         self._store = Store(payloads=payloads)
+        # The first part of every path, not a cookie, which browsers send to all ports of 127.0.0.1.
         self._token = secrets.token_urlsafe(24)
         about = {**about, "payloads": payloads, "longGap": LONG_GAP}
         self._listener = Listener(InspectorServer(self._store, self._token, about, replay), host=host)

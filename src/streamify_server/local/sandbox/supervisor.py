@@ -164,7 +164,10 @@ def descendants(pid: int) -> list[int]:
 
 
 def mark(environment: "dict[str, str]") -> bytes:
-    """The variable by which the processes of one function's sandbox are known, whoever their parent is."""
+    """Return the environment variable that identifies the processes of one worker.
+
+    Children inherit it, even those in sessions of their own.
+    """
     return b"AWS_LAMBDA_RUNTIME_API=%b\0" % environment.get("AWS_LAMBDA_RUNTIME_API", "").encode()
 
 
