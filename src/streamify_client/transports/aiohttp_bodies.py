@@ -1,7 +1,7 @@
 """aiohttp's connections and responses with our time limits; functions by name and URLs share this.
 
-What is different from aiohttp, and why: a request is sent only once (aiohttp sends it again if a kept-
-alive connection dies before the head), a connection with unexpected bytes is not reused (aiohttp would
+What is different from aiohttp, and why: a request is sent only once (aiohttp sends it again if a
+kept-alive connection dies before the head), a connection with unexpected bytes is not reused (aiohttp would
 take them for the next response), and all limits are ours (aiohttp's start again with each byte).
 
 These private parts of aiohttp are used: a connector's `connect`, which is wrapped; a protocol's
