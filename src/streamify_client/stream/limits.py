@@ -12,11 +12,11 @@ _MISSED: dict[TimeoutPhase, str] = {
     "idle": "Nothing more came from the function",
     "total": "The response was not complete",
 }
-_TICK = 0.02  # seconds: clocks and timers may go off as much too early (15.6 ms on Windows)
+_TICK = 0.02  # seconds: clocks and timers may be early by this much (15.6 ms on Windows)
 
 
 class Limits:
-    """Knows how long the next step may take; everything is in seconds, and None means no limit."""
+    """The time limits of the next step; everything is in seconds, and None means no limit."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -27,7 +27,7 @@ class Limits:
         self.duration: float | None = None  # once the stream is over
 
     def begin(self, cancellation: Cancellation) -> Opening:
-        """An attempt begins: return what it may take."""
+        """An attempt begins: return its time limits."""
         now = time.monotonic()
         if self._started is None:
             self._started = now
@@ -55,7 +55,7 @@ class Limits:
 
     @property
     def left(self) -> float | None:
-        """What is left of the total limit."""
+        """The time that is left of the total limit."""
         total = self._options.total_timeout
         return None if total is None else total - self.elapsed
 
@@ -65,21 +65,21 @@ class Limits:
         return left is not None and left <= _TICK
 
     def answered(self) -> None:
-        """The function has begun to answer: from now on the idle limit counts."""
+        """The function has begun to respond: from now on the idle limit applies."""
         self._begun = True
 
     def check_total(self) -> None:
-        """Raise if the total limit has passed, however fast the data come.
+        """Raise if the total limit has been exceeded, however fast the data arrive.
 
         Raises:
-            StreamTimeoutError: It has.
+            StreamTimeoutError: It has been exceeded.
         """
         if self.until is not None and time.monotonic() >= self.until:
             raise self.timed_out("total")
 
     @property
     def next_read(self) -> tuple[float | None, TimeoutPhase]:
-        """How long the next read may wait, and which limit that is."""
+        """Return how long the next read may wait, and which limit that is."""
         phase: TimeoutPhase = "idle"
         limit = self._options.idle_timeout
         if self._begun and self.until is None:
@@ -94,7 +94,7 @@ class Limits:
         return (None if limit is None else max(limit, 0.0)), phase
 
     def timed_out(self, phase: TimeoutPhase) -> StreamTimeoutError:
-        """Say that a limit passed: this one, or the total one that had shortened it."""
+        """Return the error for an exceeded limit: this one, or the total limit if that was shorter."""
         if self._total_passed:
             phase = "total"
         limit: float | None = getattr(self._options, f"{phase}_timeout")
@@ -103,7 +103,7 @@ class Limits:
         )
 
     def settle(self, error: StreamifyError) -> StreamifyError:
-        """Name the limit that a transport's timeout was about."""
+        """Return the limit that a transport's timeout was about."""
         if not isinstance(error, StreamTimeoutError) or error.limit is not None:
             return error
         settled = self.timed_out(error.phase)

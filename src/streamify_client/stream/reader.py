@@ -1,7 +1,7 @@
 """The one loop that reads a stream, for blocking calls and for asyncio.
 
-Its steps are coroutines. A driver says what they wait for: `Blocking` never suspends them, so that
-`views.drive` can run them to their end; `Asyncio` lets the event loop do it.
+Its steps are coroutines, and a driver does the waiting: `Blocking` never suspends them, so that
+`views.drive` can run them to their end; `Asyncio` uses the event loop.
 """
 
 import threading
@@ -21,7 +21,7 @@ _OPEN = State.OPEN  # looked up for every read
 
 
 class Driver(Protocol):
-    """What the steps of a stream wait for."""
+    """The I/O of a stream."""
 
     blocks: bool
     """Whether nothing that it does has to be awaited."""
@@ -33,10 +33,10 @@ class Driver(Protocol):
         """Invoke the function once."""
 
     async def finish(self, raw: Any) -> None:
-        """All that matters has come: give the connection back."""
+        """Everything has arrived: return the connection to the pool."""
 
     async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
-        """Wait that long; return True, at once, when the stream is cancelled."""
+        """Wait for that time; return True, at once, if the stream is cancelled."""
 
 
 class Blocking:
@@ -55,19 +55,19 @@ class Blocking:
         return opening.within.run(self._transport.open, invocation, opening)
 
     async def finish(self, raw: RawResponse) -> None:
-        """Give the connection back."""
+        """Return the connection to the pool."""
         raw.finish()
 
     async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
-        """Wait that long, or until the stream is cancelled."""
+        """Wait for that time, or until the stream is cancelled."""
         return cancellation.sleep(seconds)
 
 
 class StreamReader:
-    """The loop around a StreamCore. It owns the connection, which is freed when nothing holds it.
+    """The loop around a StreamCore. It owns the connection, which is freed when nothing refers to it.
 
     Attributes:
-        opened_explicitly: Whether the caller closes the stream, so that dropping a view does not.
+        opened_explicitly: Whether the caller closes the stream, so that dropping a view must not.
     """
 
     def __init__(self, core: StreamCore, driver: Driver) -> None:
@@ -81,14 +81,14 @@ class StreamReader:
         self._turn = threading.Lock()  # held while the stream is opened, read or closed
 
     async def open(self) -> None:
-        """Invoke the function, once, and read as far as the body's beginning."""
+        """Invoke the function once, and read up to the start of the body."""
         if self.core.state is not _OPEN:
             await self.refill(None)
 
     async def refill(self, progress: Progress[Any] | None) -> bool:
-        """Open the response, and read on until a view has items; False at the end of a whole response.
+        """Open the response, and read until a view has items; return False at the end of the response.
 
-        Where the call may be tried again, it begins anew.
+        If the call may be retried, it starts again.
         """
         core = self.core
         if self.slot.current is not progress or core.state is not _OPEN or core.cancellation.requested:
@@ -116,7 +116,7 @@ class StreamReader:
                 self.close()
 
     def _check_use(self, progress: Progress[Any] | None) -> None:
-        """Raise if nothing can be read any more, or not by this view; one at its end stays there."""
+        """Raise if nothing can be read any more, or not by this view; a view at its end stays there."""
         if progress is not None:
             if progress.done:
                 return
@@ -127,7 +127,7 @@ class StreamReader:
             raise error
 
     async def aclose(self) -> None:
-        """Free the connection: for reuse if all has come, else by closing it."""
+        """Free the connection: for reuse if the response is complete, otherwise by closing it."""
         if not self._take_turn():
             return
         try:
@@ -147,14 +147,14 @@ class StreamReader:
             self._turn.release()
 
     def _take_turn(self) -> bool:
-        """Take the turn to close the stream. If another thread reads it, wake that thread: it closes it."""
+        """Take the turn to close the stream. If another thread reads it, wake that thread to close it."""
         if self._turn.acquire(blocking=False):
             return True
         self.core.cancel()
         return self._turn.acquire(blocking=False)  # it may have let go before it could see the request
 
     def view_dropped(self, progress: Progress[Any]) -> None:
-        """The view was dropped. The last one closes the stream, unless the caller does that."""
+        """A view was dropped. The last one closes the stream, unless the caller does."""
         if self.slot.drop(progress) and not self.opened_explicitly and self.core.state is not State.NEW:
             self._leave()
 
@@ -231,14 +231,14 @@ class StreamReader:
         return core.received(pieces)
 
     def _moment(self, limit: float | None) -> float | None:
-        """For how long to wait before what is held back is let go; None: until the limit."""
+        """Return how long to hold bytes back before releasing them; None: until the limit."""
         left = self.core.moment_left
         if left is None or not self._raw.survives_timeout or (limit is not None and limit <= left):
             return None
         return left
 
     async def _recover(self, error: Exception) -> None:
-        """Free the connection; raise the error unless the call may be tried again, and then wait for that."""
+        """Free the connection; raise the error, or wait if the call may be retried."""
         self._drop()
         found = self.core.public_error(error, self._phase)
         if found is None:
@@ -253,7 +253,7 @@ class StreamReader:
             raise self.core.explain(found)
 
     async def _finish(self) -> None:
-        """All that matters has come: give the connection back."""
+        """x"""
         raw, self._raw = self._raw, None
         if raw is None:
             return
@@ -275,7 +275,7 @@ class StreamReader:
             raw.close()
 
     def _leave(self) -> None:
-        """Close the stream where nothing can be awaited."""
+        """Close the stream if nothing can be awaited."""
         if self._blocks:
             drive(self.aclose())
         else:

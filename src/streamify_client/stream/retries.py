@@ -1,4 +1,4 @@
-"""Whether a call may be tried again, and when. Nothing here invokes anything."""
+"""Decide whether a call may be retried, and when. Nothing here invokes anything."""
 
 import random
 
@@ -14,7 +14,7 @@ from streamify_client.errors import (
 from streamify_client.models import Attempts
 
 SAFE_RETRIES = 2  # after a refused connection or a throttle, when nothing ran
-LONGEST_WAIT = 20.0  # seconds; a service that wants us to wait longer gets no second request
+LONGEST_WAIT = 20.0  # seconds; if the service asks for a longer wait, the error is raised
 
 
 class RetryPolicy:
@@ -32,7 +32,7 @@ class RetryPolicy:
 
     @property
     def attempts(self) -> Attempts:
-        """What was tried so far."""
+        """The attempts so far."""
         return Attempts(max(1, self._count), tuple(self._reasons))
 
     def begin(self) -> None:
@@ -40,7 +40,7 @@ class RetryPolicy:
         self._count += 1
 
     def delay_after(self, error: StreamifyError, *, yielded: bool, time_left: float | None) -> float | None:
-        """Return after how many seconds to try again, or None where the error is final."""
+        """Return after how many seconds to try again, or None if the error is final."""
         if yielded or not self._may_repeat(error):
             return None
         delay = self._delay(error)

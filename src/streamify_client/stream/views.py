@@ -1,8 +1,8 @@
-"""Views of a body: how its bytes become items; one set for the sync and the async stream.
+"""Views of a body: decode its bytes into items; one set for sync and async streams.
 
-A view is a decoder with an iterator around it. All that one read brought is decoded at once into a list, and
-the iterator hands that list out: an item costs no more than a step in a list. A new kind of view needs a
-decoder and one method on each response stream.
+A view is a decoder with an iterator around it. The data of one read are decoded at once into a list, over
+which the iterator runs: an item costs no more than a step in a list. A new kind of view needs a decoder and
+one method on each response stream.
 """
 
 import time
@@ -23,27 +23,27 @@ class Decoder(Protocol[T]):
 
     @property
     def error(self) -> WireError | None:
-        """What is wrong behind the items handed out; the next call raises it."""
+        """The error after the returned items, if any; the next call raises it."""
 
     def receive(self, data: bytes) -> list[T]:
         """Take bytes in; return the items that are complete by now."""
 
     def finish(self) -> list[T]:
-        """The body has ended whole: return what is left, or raise."""
+        """The body is complete: return what is left, or raise."""
 
     def unread(self, left: list[T]) -> list[bytes] | None:
-        """Return the bytes that are part of no item handed out, in their chunks; None: it cannot tell.
+        """Return the bytes that are not part of any used item, in their chunks; None: unknown.
 
         Args:
-            left: The items of the last list that were not handed out.
+            left: The items of the last list that were not used.
         """
 
     def forget(self) -> None:
-        """All items were handed out: keep no more of the input than what belongs to the next one."""
+        """All items were used: keep only the input that belongs to the next one."""
 
 
 class BytesDecoder:
-    """The body's chunks as they come."""
+    """The body's chunks as they arrive."""
 
     error: WireError | None = None
 
@@ -68,7 +68,7 @@ class BytesDecoder:
 
 
 class PiecesDecoder:
-    """Pieces of one size, whatever the chunks are; only the last one may be smaller."""
+    """Pieces of one size, independent of the chunks; only the last one may be smaller."""
 
     error: WireError | None = None
 
@@ -98,7 +98,7 @@ class PiecesDecoder:
 
 
 class _Until(Iterator[T]):
-    """Items up to a moment: where a stream has a total limit, each item looks at the clock."""
+    """Items up to a deadline: for a stream with a total limit, each item checks the clock."""
 
     def __init__(self, items: list[T], until: float) -> None:
         self._items = iter(items)
@@ -111,17 +111,17 @@ class _Until(Iterator[T]):
 
 
 class Progress(Generic[T]):
-    """How far one kind of view has come; a second view of the same kind goes on with it.
+    """The progress of one kind of view; a second view of the same kind continues from it.
 
     Args:
         core: The stream's state.
         kind: What makes two views the same kind: the view's name and its options.
-        make: Makes a decoder.
+        make: Creates a decoder.
 
     Attributes:
-        items: What was decoded and not handed out. Clearing the list behind it makes the view ask before the
-            next item.
-        views: How many views there are of it.
+        items: Decoded items that were not used yet. Clearing the underlying list makes the view ask before
+            the next item.
+        views: How many views use it.
     """
 
     def __init__(self, core: StreamCore, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
@@ -140,10 +140,10 @@ class Progress(Generic[T]):
         )
 
     def receive(self, chunks: list[bytes] | None) -> bool:
-        """Take what was read, or None at the end of the body; return whether there are items now.
+        """Take the data of a read, or None at the end of the body; return whether there are items now.
 
         Raises:
-            DecodeError: The body is not what the view reads.
+            DecodeError: The body cannot be decoded by this view.
         """
         core = self._core
         try:
@@ -163,12 +163,12 @@ class Progress(Generic[T]):
         return True
 
     def broken(self) -> DecodeError:
-        """Return the error that stands behind the items handed out."""
+        """Return the error after the returned items, if any."""
         assert self.decoder.error is not None
         return self._decode_error(self.decoder.error)
 
     def unread(self) -> list[bytes] | None:
-        """Return the bytes that are part of no item handed out, in chunks where the view has chunks."""
+        """Return the bytes that are not part of any used item, in chunks if the view has chunks."""
         left = list(self.items)
         rest = self.decoder.unread(left)
         if rest is None:
@@ -177,7 +177,7 @@ class Progress(Generic[T]):
         return [chunk for chunk in rest if chunk]
 
     def forget(self) -> None:
-        """All items were handed out: let go of what they were made of before more is read."""
+        """All items were used: release their input before more is read."""
         self._core.drop_items()
         self.decoder.forget()
 
@@ -208,7 +208,7 @@ class ViewSlot:
     """The one view that a stream has at a time.
 
     Attributes:
-        current: How far it has come.
+        current: Its progress.
     """
 
     def __init__(self, core: StreamCore) -> None:
@@ -216,7 +216,7 @@ class ViewSlot:
         self.current: Progress[Any] | None = None
 
     def start(self, kind: Hashable, make: Callable[[], Decoder[T]]) -> Progress[T]:
-        """Begin a view with what is left of the body, or go on with one of the same kind.
+        """Begin a view with what is left of the body, or continue one of the same kind.
 
         Raises:
             StreamClosedError: The body was read to its end, or the stream is closed.
@@ -253,26 +253,26 @@ class ViewSlot:
             )
 
     def drop(self, progress: Progress[T]) -> bool:
-        """A view of this is gone; return whether the stream has none any more."""
+        """A view was dropped; return whether the stream has no view any more."""
         progress.views -= 1
         return progress.views == 0 and self.current is progress
 
 
 class Source(Protocol):
-    """What a view reads from."""
+    """The source of a view."""
 
     core: StreamCore
     slot: ViewSlot
 
     async def refill(self, progress: Progress[Any] | None) -> bool:
-        """Read on until there are items; False at the end of a whole response."""
+        """Read until there are items; return False at the end of the response."""
 
     def view_dropped(self, progress: Progress[Any]) -> None:
         """Called when the view is dropped."""
 
 
 def drive(step: Coroutine[Any, Any, R]) -> R:
-    """Run a step of a stream that is read by blocking calls: it never has to be resumed."""
+    """Run a step of a stream that is read with blocking calls: it never has to be resumed."""
     try:
         step.send(None)
     except StopIteration as finished:
@@ -313,7 +313,7 @@ class _ViewBase(Generic[T]):
 
 
 class View(_ViewBase[T], Iterator[T]):
-    """Iterates over a stream's items by blocking calls."""
+    """Iterates over a stream's items with blocking calls."""
 
     def __iter__(self) -> "View[T]":
         return self
@@ -327,7 +327,7 @@ class View(_ViewBase[T], Iterator[T]):
         raise StopIteration
 
     def batches(self) -> Iterator[list[T]]:
-        """Iterate over lists of items: all that one read brought."""
+        """Iterate over lists of items, one for each read."""
         progress = self._progress
         while True:
             if items := list(progress.items):
@@ -336,14 +336,14 @@ class View(_ViewBase[T], Iterator[T]):
                 return
 
     def joined(self) -> Iterator[T]:
-        """Iterate over text or bytes, with all that one read brought as one item."""
+        """Iterate over text or bytes, with the data of each read as one item."""
         return map(_join, self.batches())
 
 
 class AsyncView(_ViewBase[T], AsyncIterator[T]):
-    """Iterates over a stream's items by asyncio.
+    """Iterates over a stream's items with asyncio.
 
-    It is not an async generator: an event loop closes those some time later, and this is freed at once.
+    It is not an async generator: an event loop closes those only later, and this is freed at once.
     """
 
     def __aiter__(self) -> "AsyncView[T]":
@@ -358,14 +358,14 @@ class AsyncView(_ViewBase[T], AsyncIterator[T]):
         raise StopAsyncIteration
 
     async def next_batch(self) -> list[T]:
-        """Return all the items that one read brought; none at the end."""
+        """Return the items of one read; none at the end."""
         progress = self._progress
         while not (items := list(progress.items)) and await self._source.refill(progress):
             pass
         return items
 
     async def next_joined(self) -> T | None:
-        """Return the text or the bytes that one read brought as one item; None at the end."""
+        """Return the text or the bytes of one read as one item; None at the end."""
         return _join(items) if (items := await self.next_batch()) else None
 
     async def rest(self) -> list[T]:

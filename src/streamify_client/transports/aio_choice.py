@@ -1,4 +1,4 @@
-"""Which transport carries a call by asyncio: aiobotocore for functions by name, HTTP for URLs."""
+"""Choose the transport of an asyncio call: aiobotocore for functions by name, HTTP for URLs."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ class AsyncTransports:
     Args:
         client: An aiobotocore client that was passed in, or None.
         session: A session that was passed in, or None.
-        options: boto3's arguments by name.
+        options: boto3's keyword arguments.
     """
 
     def __init__(self, client: Any, session: Any, options: Mapping[str, Any]) -> None:
@@ -37,7 +37,7 @@ class AsyncTransports:
 
         Raises:
             StreamClosedError: The client was closed.
-            ConfigurationError: It cannot be made: a package is missing.
+            ConfigurationError: It cannot be created: a package is missing.
         """
         if self._closed:
             raise StreamClosedError("The client is closed.")
@@ -53,7 +53,7 @@ class AsyncTransports:
         self._boto.on_client(found)
 
     def keep(self, connections: int) -> None:
-        """Have room for so many connections at once from now on, where the pool is ours."""
+        """Allow this many connections at once from now on, if the pool is ours."""
         if connections <= self._connections:
             return
         self._connections = connections
@@ -63,11 +63,11 @@ class AsyncTransports:
 
     @property
     def fixed_pool_size(self) -> int | None:
-        """How many connections a client that was passed in may have at once, where it says so."""
+        """The pool size of a client that was passed in, if known."""
         return None if self._client is None else self._boto.pool_size
 
     async def close(self) -> None:
-        """Close what was made, and let go of what was passed in."""
+        """Close what was created here, and release what was passed in."""
         self._closed = True
         for transport in [*self._outgrown, self._boto, self._http]:
             if transport is not None:

@@ -1,4 +1,4 @@
-"""The transport for URLs by asyncio, on aiohttp."""
+"""The transport for URLs with asyncio, on aiohttp."""
 
 import contextlib
 import io
@@ -23,11 +23,11 @@ LARGE = 256 * 1024  # bytes: aiohttp sends bytes in one go, and a file piece by 
 
 
 class AsyncHttpTransport:
-    """Calls URLs by asyncio.
+    """Calls URLs with asyncio.
 
     Args:
-        signer: Signs the requests that want it.
-        context: For TLS.
+        signer: Signs requests if required.
+        context: The TLS context.
     """
 
     def __init__(self, signer: Signer, context: ssl.SSLContext) -> None:
@@ -37,7 +37,7 @@ class AsyncHttpTransport:
 
     @property
     def region(self) -> None:
-        """A URL says itself where it is."""
+        """None: the region is part of the URL."""
 
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Send the request once."""
@@ -92,7 +92,7 @@ async def _send(
 
 
 async def _beginning(raw: AiohttpResponse) -> bytes:
-    """Read as much of a refusal as is worth it, and let the connection go."""
+    """Read the beginning of an error response, and release the connection."""
     body, allowance = b"", Allowance()
     with contextlib.suppress(TimeoutError, ConnectionError):
         while (wait := allowance.wait) and (pieces := await raw.read(wait)):

@@ -1,4 +1,4 @@
-"""Waiting by asyncio: time limits that cost little to move, and awaits that can be ended from outside."""
+"""Waiting with asyncio: time limits that are cheap to change, and awaits that can be interrupted."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 
 class Alarm:
-    """Calls a function at a time. Moving it to a later one sets no timer: the one that runs looks again."""
+    """Calls a function at a given time. Postponing it sets no timer: the running one checks again."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -16,7 +16,7 @@ class Alarm:
         self._strike: Callable[[], object] | None = None  # only while it is set, or there would be a circle
 
     def set(self, seconds: float | None, strike: Callable[[], object] | None) -> None:
-        """Call a function in so many seconds, and not what was to be called before; None: never."""
+        """Call a function after this many seconds, instead of the previous one; None: never."""
         self._strike = strike
         if seconds is None:
             self._until = None
@@ -27,11 +27,11 @@ class Alarm:
             self._timer = self._loop.call_at(self._until, self._look)
 
     def unset(self) -> None:
-        """Call nothing; a timer that runs stays for the next time."""
+        """Call nothing; a running timer is kept for the next time."""
         self._until = self._strike = None
 
     def stop(self) -> None:
-        """Call nothing, and let no timer run."""
+        """Call nothing, and stop the timer."""
         self.unset()
         self._cancel_timer()
 
@@ -52,9 +52,9 @@ class Alarm:
 
 
 class Interruptible:
-    """A block whose awaits `interrupt` ends with an error of ours.
+    """A block whose awaits `interrupt` can end with an error.
 
-    It cancels the task, and takes that back, as `asyncio.timeout` does.
+    Like `asyncio.timeout`, it cancels the task and then uncancels it.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Interruptible:
         return self
 
     def interrupt(self, error: Exception) -> None:
-        """Let the block raise this; called in the event loop, at any time."""
+        """Make the block raise this error; call it in the event loop, at any time."""
         if self._awaiting and self._error is None and self._task.cancel():
             self._error = error
 

@@ -33,10 +33,10 @@ class AiobotocoreTransport:
     """Invokes functions through an aiobotocore Lambda client.
 
     Args:
-        client: The client; None: one is made in each event loop when it is first needed, and closed with us
+        client: The client; None: one is created in each event loop on first use, and closed with this object
             or with the loop.
-        session: What makes it: an aiobotocore session, or None.
-        options: The arguments that it is made with.
+        session: An aiobotocore session to create it with, or None.
+        options: The arguments to create it with.
         connections: How many connections it may have at once.
     """
 
@@ -74,7 +74,7 @@ class AiobotocoreTransport:
             ) from error
         finally:
             current_call.reset(token)
-        # A new connection keeps the context that it was made in, and so the call, for as long as it lives.
+        # A new connection keeps the context in which it was created, and so the call, as long as it lives.
         http_response, call.http_response = call.http_response, None
         raw = getattr(http_response, "raw", None)
         if raw is None:
@@ -94,19 +94,19 @@ class AiobotocoreTransport:
 
     @property
     def region(self) -> str | None:
-        """Where functions are called by their name, once there is a client."""
+        """The region of functions called by name, once there is a client."""
         adopted = self._adopted or next(iter(self._made.made), None)
         return None if adopted is None else region_and_endpoint(adopted.client)[0]
 
     @property
     def pool_size(self) -> int | None:
-        """How many connections the client may have at once, where it says so."""
+        """The size of the client's pool, if known."""
         client = None if self._adopted is None else self._adopted.client
         config = getattr(getattr(client, "meta", None), "config", None)
         return getattr(config, "max_pool_connections", None)
 
     async def close(self) -> None:
-        """Undo what was done to the client; close it if it is ours."""
+        """Remove our hooks from the client; close it if it is ours."""
         self._closed = True
         if self._adopted is not None:
             self._adopted.undo()
@@ -162,7 +162,7 @@ async def _close(adopted: Adopted) -> None:
 
 
 def make_client(session: Any, options: Mapping[str, Any], connections: int) -> Any:
-    """Return an async context manager that makes an aiobotocore Lambda client."""
+    """Return an async context manager that creates an aiobotocore Lambda client."""
     try:
         from aiobotocore.config import AioConfig
         from aiobotocore.session import get_session
@@ -177,7 +177,7 @@ def make_client(session: Any, options: Mapping[str, Any], connections: int) -> A
 
 
 class AsyncEventsResponse:
-    """The fallback for what is not an aiobotocore client, as in users' tests."""
+    """The fallback for test doubles of an aiobotocore client."""
 
     survives_timeout: bool = False
 
@@ -203,9 +203,9 @@ class AsyncEventsResponse:
             raise ConnectionError from error
 
     async def finish(self) -> None:
-        """There is no connection to give back."""
+        """There is no connection to return."""
         self.close()
 
     def close(self) -> None:
-        """Close what gave the events, if it can be closed."""
+        """Close the source of the events, if possible."""
         self._sync.close()

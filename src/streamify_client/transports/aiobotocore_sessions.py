@@ -1,9 +1,9 @@
-"""Our own requests through an aiobotocore client's sessions: its connections and its pool, our rules.
+"""Our own requests through an aiobotocore client, with its connections and its pool.
 
 aiobotocore asks its HTTP session for an aiohttp session at each request. While one of our calls runs, it gets
 one of ours on the same connector: no redirect is followed (aiohttp would send payload and session token to
 another host), nothing is sent twice, and the limits are those of the call. The caller's own calls are not
-touched.
+affected.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ _NAME = "_get_session"
 
 
 def lend_sessions(http_session: Any) -> Callable[[], None]:
-    """Give our own calls through aiobotocore's HTTP session aiohttp sessions of ours.
+    """Use our aiohttp sessions for our own calls through aiobotocore's HTTP session.
 
     Returns:
-        A function that ends that.
+        A function that undoes this.
 
     Raises:
-        ConfigurationError: This version of aiobotocore, or this kind of session, does not let us.
+        ConfigurationError: This version of aiobotocore, or this kind of session, does not allow it.
     """
     if type(http_session).__module__ == "aiobotocore.httpsession" and not hasattr(type(http_session), _NAME):
         raise ConfigurationError(
@@ -81,20 +81,20 @@ class LentSessions:
         return found
 
     def detach(self) -> None:
-        """Let go of the connectors."""
+        """Release the connectors."""
         for lent in self._lent.values():
             lent.session.detach()
         self._lent.clear()
 
 
 class _Lent:
-    """What aiobotocore takes for an aiohttp session."""
+    """Used by aiobotocore as an aiohttp session."""
 
     def __init__(self, connector: Any) -> None:
         self.session = make_session(connector, owned=False, skip_auto_headers={"content-type"})
 
     def request(self, method: str, *, data: Any = None, timeout: Any = None, **options: Any) -> Any:
-        """Send a request, without following its answer anywhere."""
+        """Send a request, without following redirects."""
         if isinstance(data, bytes | bytearray) and len(data) > LARGE:
             data = io.BytesIO(data)
         return self.session.request(method, data=data, allow_redirects=False, **options)

@@ -34,7 +34,7 @@ from .seam import Opening, ResponseHead
 from .sockets import keep_alive
 
 NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-_LARGE = 64 * 1024  # bytes: what is smaller costs less to copy than to be taken alone
+_LARGE = 64 * 1024  # bytes: smaller pieces are cheaper to copy than to take separately
 MAX_FIELD = 64 * 1024  # bytes of one line of a head, as http.client has it
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class AsyncExchange:
     """One request and its response on a connection.
 
     Attributes:
-        connected: Whether a connection came about, so that the request may have been sent.
+        connected: Whether a connection was made, so that the request may have been sent.
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -59,7 +59,7 @@ class AsyncExchange:
         """Make a request, and wait for the head of its response.
 
         Raises:
-            StreamTimeoutError: A limit passed.
+            StreamTimeoutError: A time limit was exceeded.
         """
         token = current_exchange.set(self)
         try:
@@ -71,12 +71,12 @@ class AsyncExchange:
             current_exchange.reset(token)
 
     def connecting(self, full_pool: int | None) -> None:
-        """A connection is about to be made, or to be waited for where all of a pool are in use."""
+        """A connection is about to be made, or to be waited for if all connections of a pool are in use."""
         self._full_pool = full_pool
         self._allow(self._opening.connect_timeout)
 
     def begin(self) -> None:
-        """The request is about to be sent: from now on the function has its time for a first byte."""
+        """The request is about to be sent: the time limit for the first byte starts."""
         self.connected = True
         self._allow(self._opening.first_byte_timeout)
 
@@ -104,7 +104,7 @@ current_exchange: ContextVar[AsyncExchange | None] = ContextVar("streamify_async
 
 
 class GuardedConnector:
-    """An aiohttp connector whose connections can be trusted with a request that must not run twice.
+    """An aiohttp connector whose connections are safe for requests that must not be sent twice.
 
     Args:
         connector: The connector with the pool.
@@ -118,7 +118,7 @@ class GuardedConnector:
         return getattr(self._guarded, name)
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a connection: a new one, or one that was used before and on which nothing has come."""
+        """Return a connection: a new one, or a used one on which nothing unexpected has arrived."""
         exchange = current_exchange.get()
         assert exchange is not None
         if exchange.connected:
@@ -145,7 +145,7 @@ class GuardedConnector:
 
 
 def _has_begun(protocol: Any) -> bool:
-    """Whether a part of something came behind the last answer, which the next parser would not know of."""
+    """Return whether part of another response followed the last one, unknown to the next parser."""
     parser = getattr(protocol, "_parser", None)
     try:
         return parser is not None and parser.feed_eof() is not None
@@ -154,7 +154,7 @@ def _has_begun(protocol: Any) -> bool:
 
 
 def _has_unread(transport: Any) -> bool:
-    """Whether the kernel has bytes, or the end, of a connection on which nothing is expected."""
+    """Return whether the kernel has bytes, or the end, of a connection on which nothing is expected."""
     sock = transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
         return True
@@ -166,7 +166,7 @@ def _has_unread(transport: Any) -> bool:
 
 
 def make_session(connector: Any, *, owned: bool, **options: Any) -> aiohttp.ClientSession:
-    """Make a session that adds nothing to a request and keeps nothing of an answer."""
+    """Create a session that adds nothing to requests and keeps nothing of responses."""
     guarded: Any = GuardedConnector(connector)
     return aiohttp.ClientSession(
         connector=guarded,
@@ -185,8 +185,8 @@ class AiohttpResponse:
 
     Args:
         head: Status and headers.
-        raw: aiohttp's response, or what stands in for one.
-        check_end: Called at the end of the body; raises where that end says nothing.
+        raw: aiohttp's response, or a test double.
+        check_end: Called at the end of the body; raises if that end proves nothing.
     """
 
     def __init__(self, head: ResponseHead, raw: Any, check_end: Callable[[], object] | None = None) -> None:
@@ -195,14 +195,14 @@ class AiohttpResponse:
         self._content: Any = raw.content
         self._is_double = not hasattr(self._content, "_read_nowait")
         self.survives_timeout: bool = hasattr(self._content, "_waiter")
-        self._is_framed = head.framing == "eventstream"  # so that where a piece ends means nothing
+        self._is_framed = head.framing == "eventstream"  # so that the boundaries of pieces do not matter
         self._check_end = check_end
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
         self._alarm = Alarm(self._loop)
 
     async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
-        """Return what is there."""
+        """Return what has arrived."""
         try:
             if self._is_double:
                 async with asyncio.timeout(timeout):
@@ -226,7 +226,7 @@ class AiohttpResponse:
             ) from error
 
     def _take(self) -> list[bytes]:
-        """Return what is in memory: also what came before an error, which the next read raises."""
+        """Return what is in memory, including data before an error, which the next read raises."""
         content = self._content
         buffer = getattr(content, "_buffer", None)  # that of an answer without a body has none
         if not buffer:
@@ -240,7 +240,7 @@ class AiohttpResponse:
         return [joined] if self._is_framed else pieces
 
     async def _wait(self, timeout: float | None) -> list[bytes]:
-        """Wait for more; nothing at the end."""
+        """Wait for more; return nothing at the end."""
         content = self._content
         if timeout is not None:
             self._alarm.set(timeout, self._wake)
@@ -254,7 +254,7 @@ class AiohttpResponse:
             self._alarm.unset()
 
     def _wake(self) -> None:
-        """Let the read under way raise; the public way ends the response with that."""
+        """Make the current read raise; with the public method this would end the response."""
         error = TimeoutError("nothing came in time")
         if not self.survives_timeout:
             self._content.set_exception(error)
@@ -262,7 +262,7 @@ class AiohttpResponse:
             waiter.set_exception(error)
 
     async def finish(self) -> None:
-        """Read to the end of HTTP's framing, upon which aiohttp takes the connection back."""
+        """Read to the end of HTTP's framing; then aiohttp returns the connection to its pool."""
         allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError, CorruptStreamError):
             while wait := allowance.wait:
@@ -274,7 +274,7 @@ class AiohttpResponse:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, from any thread; one whose response is at its end was pooled before."""
+        """Close the connection, from any thread; at the end of a response it has already been pooled."""
         if self._process != os.getpid():
             return  # the loop and the connection are those of the parent
         try:
@@ -291,7 +291,7 @@ class AiohttpResponse:
                 self._raw.connection.close()  # its transport went with the loop
 
     def _abort(self) -> None:
-        """Close without TLS's farewell, for which asyncio would keep the descriptor up to 30 seconds."""
+        """Close without TLS's closing handshake, for which asyncio would keep the socket up to 30 seconds."""
         self._alarm.stop()
         transport = getattr(self._raw.connection, "transport", None)
         if transport is not None:

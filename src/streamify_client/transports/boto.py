@@ -24,7 +24,7 @@ _ids = itertools.count(1)
 
 @dataclass(slots=True)
 class Call:
-    """One of our calls of a boto client, as its hooks see it."""
+    """One of our calls of a boto client, for its hooks."""
 
     opening: Opening
     http_response: Any = None
@@ -34,7 +34,7 @@ current_call: ContextVar[Call | None] = ContextVar("streamify_call", default=Non
 
 
 class Hooks:
-    """Our event handlers on a boto client; they act inside our own calls only.
+    """Our event handlers on a boto client; they only affect our own calls.
 
     Args:
         client: The client.
@@ -63,7 +63,7 @@ class Hooks:
 
 
 def _veto_retry(response: Any, caught_exception: Exception | None, **_: Any) -> None:
-    """Fail before a retry mode gets to speak. (False would stop newer botocores; older take it for 0 s.)"""
+    """Raise before botocore's retry mode decides. (Newer botocores would accept False, older ones not.)"""
     if current_call.get() is None:
         return
     if caught_exception is not None:
@@ -93,7 +93,7 @@ class BotoTransport:
 
     Args:
         client: The client.
-        owned: Whether it was made for us, and is closed with us.
+        owned: Whether it was created here, and is closed with this object.
     """
 
     def __init__(self, client: Any, *, owned: bool) -> None:
@@ -150,17 +150,17 @@ class BotoTransport:
 
     @property
     def region(self) -> str | None:
-        """Where functions are called by their name."""
+        """The region of functions called by name."""
         return region_and_endpoint(self._client)[0]
 
     @property
     def pool_size(self) -> int | None:
-        """How many connections the client keeps, where it says so."""
+        """The size of the client's pool, if known."""
         config = getattr(getattr(self._client, "meta", None), "config", None)
         return getattr(config, "max_pool_connections", None)
 
     def close(self) -> None:
-        """Undo what was done to the client; close it if it is ours."""
+        """Remove our hooks from the client; close it if it is ours."""
         self._closed = True
         if self._undo is not None:
             self._undo()
@@ -174,14 +174,14 @@ def _undo(hooks: Hooks, take_back: Any) -> None:
 
 
 def region_and_endpoint(client: Any) -> tuple[str | None, str | None]:
-    """What errors name."""
+    """Return region and endpoint of a client, for error messages."""
     meta = getattr(client, "meta", None)
     region, endpoint = getattr(meta, "region_name", None), getattr(meta, "endpoint_url", None)
     return region, endpoint if isinstance(endpoint, str) else None
 
 
 def untie(response: Mapping[str, Any]) -> None:
-    """Take botocore's EventStream apart, which is not read here.
+    """Break up botocore's EventStream, which is not read here.
 
     Its generator refers back to it, and so would keep the connection until garbage collection.
     """
@@ -191,7 +191,7 @@ def untie(response: Mapping[str, Any]) -> None:
 
 
 def parameters(invocation: Invocation) -> dict[str, Any]:
-    """The arguments of ``invoke_with_response_stream``."""
+    """Return the arguments of ``invoke_with_response_stream``."""
     given: dict[str, Any] = {
         "FunctionName": invocation.function,
         "Payload": invocation.payload,
@@ -204,7 +204,7 @@ def parameters(invocation: Invocation) -> dict[str, Any]:
 
 
 def response_head(response: Mapping[str, Any]) -> ResponseHead:
-    """The head of a response, from what botocore or a double of it says."""
+    """Return the head of a response of botocore, or of a test double."""
     metadata = response.get("ResponseMetadata", {})
     headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
     status_code = metadata.get("HTTPStatusCode") or response.get("StatusCode") or 200
@@ -212,7 +212,7 @@ def response_head(response: Mapping[str, Any]) -> ResponseHead:
 
 
 def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
-    """Return the error for an answer that is not Lambda's, such as a network's that asks for a login."""
+    """Return the error for a response that is not Lambda's, such as the login page of a network."""
     content_type = head.headers.get("content-type", "")
     if not content_type.lower().startswith("text/"):
         return None
@@ -223,7 +223,7 @@ def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
 
 
 class EventsResponse:
-    """The fallback for what is not a boto client, as in users' tests: its events become frames again."""
+    """The fallback for test doubles of a boto client: encodes their events as frames again."""
 
     survives_timeout: bool = False
 
@@ -243,17 +243,17 @@ class EventsResponse:
         return [event_frames(event)] if event else []
 
     def finish(self) -> None:
-        """There is no connection to give back."""
+        """There is no connection to return."""
         self.close()
 
     def close(self) -> None:
-        """Close what gave the events, if it can be closed."""
+        """Close the source of the events, if possible."""
         if callable(close := getattr(self.source, "close", None)):
             close()
 
 
 def event_frames(event: Mapping[str, Any]) -> bytes:
-    """Make the frames again that botocore made an event of."""
+    """Encode an event of botocore as frames again."""
     frames = []
     for name, fields in event.items():
         body = fields.get("Payload", b"") if name == "PayloadChunk" else json.dumps(fields).encode()
@@ -264,7 +264,7 @@ def event_frames(event: Mapping[str, Any]) -> bytes:
 def make_client(
     session: Any, options: Mapping[str, Any], connect_timeout: float | None, connections: int
 ) -> Any:
-    """Make a boto3 Lambda client that suits streams; what the caller's own config says goes first."""
+    """Create a boto3 Lambda client for streams; the caller's own config takes precedence."""
     try:
         import boto3
         from botocore.config import Config

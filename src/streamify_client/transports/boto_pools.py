@@ -1,8 +1,8 @@
 """Our own connection pools under a boto3 client, for our own calls.
 
 botocore asks its HTTP session for a pool manager at each request. While one of our calls runs, it gets one of
-ours: the same settings, but connections that keep our time limits and that a cancel can end. The caller's own
-calls, and the pool that they use, are not touched.
+ours, with the same settings, but connections that keep our time limits and can be cancelled. The caller's own
+calls and their pool are not affected.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ _NAME = "_get_connection_manager"
 
 
 def lend_pools(session: Any) -> Callable[[], None]:
-    """Give our own calls through a botocore session pools of ours; return a function that ends that.
+    """Use our pools for our own calls through a botocore session; return a function that undoes this.
 
-    A session of another kind, as in tests, is left as it is: its responses are then read by urllib3's public
-    methods, and a cancel takes effect when the headers come.
+    Sessions of another kind, as in tests, are not changed: their responses are then read with urllib3's
+    public methods, and a cancel takes effect when the headers arrive.
     """
     if not hasattr(type(session), _NAME):
         return lambda: None
@@ -70,7 +70,7 @@ class LentPools:
         return found
 
     def close(self) -> None:
-        """Close the connections that are idle."""
+        """Close idle connections."""
         managers: dict[str | None, Any] = self._managers.get()
         for manager in managers.values():
             manager.clear()
@@ -78,7 +78,7 @@ class LentPools:
 
 
 def _twin(manager: Any) -> Any:
-    """A pool manager with the same settings, and pools of our kind."""
+    """Return a pool manager with the same settings and our kind of pools."""
     from urllib3._collections import RecentlyUsedContainer
 
     twin = copy.copy(manager)

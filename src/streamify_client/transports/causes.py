@@ -1,4 +1,4 @@
-"""What lies beneath an exception of a library."""
+"""Find the causes of a library's exception."""
 
 from collections.abc import Callable, Iterator
 from types import UnionType
@@ -9,12 +9,12 @@ def find_cause(
     kind: type[BaseException] | UnionType,
     matches: Callable[[BaseException], object] = lambda _: True,
 ) -> BaseException | None:
-    """Look for a kind of error in what an error came from."""
+    """Return an error of this kind among the causes of an error, or None."""
     return next((each for each in _chain(error) if isinstance(each, kind) and matches(each)), None)
 
 
 def innermost_reason(error: BaseException) -> str:
-    """The innermost thing that an error says, on one line."""
+    """Return the message of the innermost cause, on one line."""
     *_, innermost = _chain(error)
     said = getattr(innermost, "message", None) or str(innermost)  # aiohttp's, without the URL
     if not isinstance(said, str):  # what had come of a head
@@ -25,9 +25,9 @@ def innermost_reason(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from.
+    """Return an error and its causes.
 
-    Its ``__context__`` does not count: that may be what the caller was handling when it made the call.
+    ``__context__`` is ignored: that may be an error that the caller was handling when it made the call.
     """
     seen: set[int] = set()
     found: BaseException | None = error
@@ -38,7 +38,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
-    """The error that urllib3, aiohttp or botocore keeps in an attribute or an argument."""
+    """Return the error that urllib3, aiohttp or botocore keeps in an attribute or an argument."""
     kept = getattr(error, "kwargs", None)
     in_botocore = kept.get("error") if isinstance(kept, dict) else None
     candidates = (getattr(error, "reason", None), getattr(error, "os_error", None), in_botocore, *error.args)

@@ -1,4 +1,4 @@
-"""Which transport carries a call: boto3 for functions by name, HTTP for URLs; each is made when needed."""
+"""Choose the transport of a call: boto3 for functions by name, HTTP for URLs; created on first use."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ class Transports:
     """The transports of one client.
 
     Args:
-        boto: Around a boto3 client that was passed in.
-        make_boto: Makes one otherwise, for so many connections.
-        make_http: Makes the one for URLs.
+        boto: The transport for a boto3 client that was passed in, or None.
+        make_boto: Otherwise creates one, with the given number of connections.
+        make_http: Creates the one for URLs.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Transports:
 
         Raises:
             StreamClosedError: The client was closed.
-            ConfigurationError: It cannot be made: a package, or a region is missing.
+            ConfigurationError: It cannot be created: a package or a region is missing.
         """
         with self._lock:
             if self._closed:
@@ -72,7 +72,7 @@ class Transports:
             self._boto.on_client(self._found)
 
     def keep(self, connections: int) -> None:
-        """Have room for so many connections at once from now on, where the pool is ours."""
+        """Allow this many connections at once from now on, if the pool is ours."""
         with self._lock:
             if connections <= self._connections:
                 return
@@ -85,11 +85,11 @@ class Transports:
 
     @property
     def fixed_pool_size(self) -> int | None:
-        """How many connections a client that was passed in keeps, where it says so."""
+        """The pool size of a client that was passed in, if known."""
         return None if self._passed_in is None else self._passed_in.pool_size
 
     def close(self) -> None:
-        """Close what was made, and let go of what was passed in."""
+        """Close what was created here, and release what was passed in."""
         with self._lock:
             self._closed = True
             made = [*self._outgrown, self._boto, self._http]
@@ -102,14 +102,14 @@ class Transports:
 def make_boto_transport(
     session: Any, options: Mapping[str, Any], connect_timeout: float | None, connections: int
 ) -> BotoTransport:
-    """Make a boto3 client, and a transport that owns it."""
+    """Create a boto3 client, and a transport that owns it."""
     return BotoTransport(make_client(session, options, connect_timeout, connections), owned=True)
 
 
 def make_http_transport(
     client: Any, session: Any, options: Mapping[str, Any], connections: int
 ) -> "HttpTransport":
-    """Make the transport for URLs, with the credentials and the TLS settings of a client."""
+    """Create the transport for URLs, with the credentials and the TLS settings of a client."""
     try:
         from .http import HttpTransport
     except ImportError as error:

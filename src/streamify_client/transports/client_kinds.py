@@ -1,4 +1,4 @@
-"""Whose client a user has passed in."""
+"""Check the client that a user has passed in."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ Kind = Literal["boto3", "aiobotocore"]
 
 
 def kind_of(client: Any) -> Kind | None:
-    """Return whose client this is; None for doubles and wrappers, which are taken at their word."""
+    """Return which library's client this is; None for doubles and wrappers, which are accepted."""
     modules = {kind.__module__.partition(".")[0] for kind in type(client).__mro__}
     if "aiobotocore" in modules:
         return "aiobotocore"
@@ -16,10 +16,10 @@ def kind_of(client: Any) -> Kind | None:
 
 
 def check_client(client: Any, wanted: Kind) -> None:
-    """Refuse a client that cannot do the job.
+    """Refuse an unsuitable client.
 
     Raises:
-        ConfigurationError: It is the other library's, or no Lambda client, or too old to stream.
+        ConfigurationError: It belongs to the other library, is not a Lambda client, or is too old to stream.
     """
     kind = kind_of(client)
     if kind not in (wanted, None):

@@ -1,4 +1,4 @@
-"""What goes wrong between a call and the head of its response, in one wording for all transports."""
+"""Errors between a call and the head of its response, with the same messages for all transports."""
 
 import http.client
 import socket
@@ -23,11 +23,11 @@ def connection_error(
     """Return the public error.
 
     Args:
-        error: What a library raised.
-        url: Where the call went, without path and query.
-        connected: Whether a connection came about, so that the function may have run.
-        proxy: The proxy's URL, where the call went through one.
-        check: What to check where the name cannot be resolved.
+        error: The library's exception.
+        url: The URL of the call, without path and query.
+        connected: Whether a connection was made, so that the function may have run.
+        proxy: The URL of the proxy, if one was used.
+        check: What to check if the name cannot be resolved.
     """
     if is_timeout(error):
         return late(connected)
@@ -40,19 +40,19 @@ def connection_error(
 
 
 def late(connected: bool) -> StreamTimeoutError:
-    """Return the error for a limit that passed."""
+    """Return the error for an exceeded time limit."""
     if connected:
         return StreamTimeoutError("The function sent nothing in time.", phase="first_byte")
     return StreamTimeoutError("The connection could not be made in time.", phase="connect")
 
 
 def is_timeout(error: BaseException) -> bool:
-    """Whether this came from a limit that passed."""
+    """Return whether the cause was an exceeded time limit."""
     return find_cause(error, TimeoutError) is not None or "Timeout" in type(error).__name__
 
 
 def is_no_http(error: BaseException) -> bool:
-    """Whether this came from bytes that are not HTTP."""
+    """Return whether the cause was bytes that are not HTTP."""
     found = find_cause(error, http.client.HTTPException)
     if found is not None:
         return not isinstance(found, ConnectionError | http.client.IncompleteRead)

@@ -1,4 +1,4 @@
-"""Time limits of a whole step, however many reads it takes: dripping buys a peer no time."""
+"""Time limits for a whole step, however many reads it takes: a peer cannot extend them by dripping."""
 
 import time
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ _SHORTEST = 0.001  # seconds; 0 would mean "do not block"
 
 
 class Deadline:
-    """When the step under way has to be over.
+    """The deadline of the current step.
 
     Args:
-        latest: When everything has to be over, as `time.monotonic` counts; None: whenever.
+        latest: The time, by `time.monotonic`, at which everything must be over; None: no limit.
     """
 
     def __init__(self, latest: float | None = None) -> None:
@@ -20,7 +20,7 @@ class Deadline:
         self._until = latest
 
     def allow(self, seconds: float | None) -> float | None:
-        """Set the time that what follows may take; return what the first wait of it may take."""
+        """Set the time limit of the next step; return the limit for its first wait."""
         if seconds is None and self._latest is None:
             self._until = None
             return None
@@ -35,7 +35,7 @@ class Deadline:
 
     @property
     def left(self) -> float | None:
-        """How long the next wait may be; None: without limit."""
+        """The limit for the next wait in seconds; None: no limit."""
         return None if self._until is None else max(self._until - time.monotonic(), _SHORTEST)
 
 
@@ -56,9 +56,9 @@ class Allowance:
 
     @property
     def wait(self) -> float:
-        """How many seconds the next read may take; 0: it is not worth another."""
+        """The limit for the next read in seconds; 0: do not read again."""
         return max(self._until - time.monotonic(), 0.0) if self._size > 0 else 0.0
 
     def took(self, pieces: Sequence[BytesLike]) -> None:
-        """So much of it is used."""
+        """Subtract what was read."""
         self._size -= sum(map(len, pieces))

@@ -1,4 +1,4 @@
-"""The transport for URLs by blocking calls, on urllib3."""
+"""The transport for URLs with blocking calls, on urllib3."""
 
 import contextlib
 import ssl
@@ -25,9 +25,9 @@ class HttpTransport:
     """Calls URLs.
 
     Args:
-        signer: Signs the requests that want it.
-        context: For TLS.
-        connections: How many idle connections are kept for each host.
+        signer: Signs requests if required.
+        context: The TLS context.
+        connections: How many idle connections to keep for each host.
     """
 
     def __init__(self, signer: Signer, context: ssl.SSLContext, connections: int) -> None:
@@ -38,7 +38,7 @@ class HttpTransport:
 
     @property
     def region(self) -> None:
-        """A URL says itself where it is."""
+        """None: the region is part of the URL."""
 
     def open(self, invocation: Invocation, opening: Opening) -> RawResponse:
         """Send the request once."""
@@ -92,11 +92,11 @@ class HttpTransport:
         return manager
 
     def keep(self, connections: int) -> None:
-        """Keep at least so many idle connections from now on."""
+        """Keep at least this many idle connections from now on."""
         self._connections = max(self._connections, connections)
 
     def close(self) -> None:
-        """Close the connections that are idle."""
+        """Close idle connections."""
         managers: dict[Any, Any] = self._managers.get()
         for manager in managers.values():
             for key in manager.pools.keys():  # noqa: SIM118  (urllib3's container cannot be iterated)
@@ -106,7 +106,7 @@ class HttpTransport:
 
 
 def _beginning(raw: Urllib3Response) -> bytes:
-    """Read as much of a refusal as is worth it, and let the connection go."""
+    """Read the beginning of an error response, and release the connection."""
     body, allowance = b"", Allowance()
     with contextlib.suppress(TimeoutError, ConnectionError):
         while (wait := allowance.wait) and (pieces := raw.read(wait)):

@@ -1,4 +1,4 @@
-"""What the answer of a URL means, and what goes wrong on the way to it; shared by sync and async."""
+"""The meaning of a URL's response, and the errors of its request; shared by sync and async."""
 
 import json
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _SERVICE_ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class HttpHead:
-    """Status and headers, and what they say about the answer as a whole."""
+    """Status and headers, and what they say about the response."""
 
     head: ResponseHead
     has_end: bool
@@ -54,7 +54,7 @@ class HttpHead:
 
     @property
     def by_service(self) -> bool:
-        """Whether Lambda itself says that it refused the request; a function's errors have no such name."""
+        """Whether Lambda itself refused the request; a function's own errors have no such name."""
         return self.head.status_code >= 400 and self.service_error in _SERVICE_ERRORS
 
     def check_end(self) -> None:
@@ -64,13 +64,13 @@ class HttpHead:
 
 
 def _is_length(value: str | None) -> bool:
-    """Whether a Content-Length is one; what it says several times, it says in several headers."""
+    """Return whether a Content-Length is a number; a repeated header may repeat it."""
     parts = (value or "").split(",")
     return all(part.strip().isdecimal() and len(part) < 20 for part in parts)
 
 
 def refusal(http: HttpHead, body: bytes, request: HttpRequest) -> InvocationError:
-    """Return the error for an answer of the service."""
+    """Return the error for an error response of the service."""
     fields = _fields(body)
     said = str(fields.get("message") or fields.get("Message") or "no reason given").rstrip(".")
     code, status, headers = http.service_error, http.head.status_code, http.head.headers
@@ -110,13 +110,13 @@ def _fields(body: bytes) -> dict[str, Any]:
 def translate(
     error: BaseException, request: HttpRequest, *, connected: bool, proxy: Proxy | None = None
 ) -> StreamifyError | None:
-    """Return the public error for what went wrong before the response's headers were there; None: a bug.
+    """Return the public error for an error before the response's headers arrived; None: it is a bug.
 
     Args:
-        error: What a library raised.
-        request: What was sent, or was to be sent.
-        connected: Whether a connection came about, so that the request may have been sent.
-        proxy: Through which it went.
+        error: The library's exception.
+        request: The request.
+        connected: Whether a connection was made, so that the request may have been sent.
+        proxy: The proxy, if one was used.
     """
     if isinstance(error, StreamifyError):
         return error

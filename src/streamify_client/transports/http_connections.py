@@ -1,4 +1,4 @@
-"""What the connections to URLs have in common, by blocking calls and by asyncio: proxies and TLS."""
+"""Proxies and TLS for connections to URLs; shared by sync and async."""
 
 import base64
 import os
@@ -17,22 +17,22 @@ class Proxy:
 
     Attributes:
         url: Without user name and password.
-        authorization: The value of its Proxy-Authorization header, if it wants one.
+        authorization: The value of its Proxy-Authorization header, if required.
     """
 
     url: str
     authorization: str | None = field(default=None, repr=False)
 
     def headers(self) -> dict[str, str]:
-        """What is sent to the proxy itself."""
+        """The headers for the proxy itself."""
         return {} if self.authorization is None else {"proxy-authorization": self.authorization}
 
 
 def proxy_for(request: HttpRequest) -> Proxy | None:
-    """Return the proxy that the environment names for a host, as botocore finds it.
+    """Return the proxy for a host according to the environment, as botocore does.
 
     Raises:
-        ConfigurationError: It names one of another kind than HTTP.
+        ConfigurationError: It is not an HTTP proxy.
     """
     if proxy_bypass(request.host):
         return None
@@ -59,7 +59,7 @@ def _proxy(url: str) -> Proxy:
 
 
 def tls_context(verify: bool | str | os.PathLike[str] | None) -> ssl.SSLContext:
-    """Make a TLS context of boto3's ``verify``: a CA bundle, False for no check, else the system's trust.
+    """Create a TLS context from boto3's ``verify``: a CA bundle, False for no check, else the system's CAs.
 
     Raises:
         ConfigurationError: The CA bundle cannot be read.
@@ -85,6 +85,6 @@ def tls_context(verify: bool | str | os.PathLike[str] | None) -> ssl.SSLContext:
 
 
 def _has_no_system_trust() -> bool:
-    """Whether Python finds no certificates of the system, as in installers for macOS and small images."""
+    """Return whether Python finds no system certificates, as with macOS installers and small images."""
     paths = ssl.get_default_verify_paths()
     return os.name != "nt" and not (paths.cafile or paths.capath)

@@ -19,9 +19,9 @@ class Signer:
     """Signs requests with the credentials of a client.
 
     Args:
-        load: Returns botocore's credentials, or None where there are none; for asyncio it may return an
-            awaitable of them. It is called once, for the first request that is to be signed.
-        region: For hosts that do not tell theirs.
+        load: Returns botocore's credentials, or None if there are none; for asyncio it may return an
+            awaitable. It is called once, for the first request that must be signed.
+        region: The region for hosts that do not contain it.
     """
 
     def __init__(self, load: Callable[[], Any], region: str | None) -> None:
@@ -31,10 +31,10 @@ class Signer:
         self._loaded = False
 
     def sign(self, request: HttpRequest) -> HttpRequest:
-        """Return the request, signed if it has to be.
+        """Return the request, signed if required.
 
         Raises:
-            ConfigurationError: It has to be, and there are no credentials, or no region.
+            ConfigurationError: It must be signed, but there are no credentials, or no region.
         """
         if not _wants_signature(request):
             return request
@@ -74,7 +74,7 @@ class Signer:
 
 @contextlib.contextmanager
 def _explaining() -> Iterator[None]:
-    """Let an error of botocore about credentials come out as ours."""
+    """Turn botocore's errors about credentials into ours."""
     try:
         yield
     except ConfigurationError:
@@ -103,7 +103,7 @@ def sign(request: HttpRequest, credentials: Any, region: str) -> HttpRequest:
     """Return the request with a signature for the service ``lambda``.
 
     Args:
-        request: What to sign. Its query is brought into the spelling that is signed.
+        request: The request. Its query is normalized to the form that is signed.
         credentials: botocore's, frozen.
         region: The region of the function.
 
@@ -136,12 +136,12 @@ _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85
 
 
 def signer_of(client: Any, session: Any, options: Mapping[str, Any]) -> Signer:
-    """Make a signer with the credentials that a client of functions by name would have.
+    """Create a signer with the credentials that a client for functions by name would have.
 
     Args:
         client: A boto client that was passed in, or None.
         session: A session that was passed in, or None.
-        options: boto3's arguments by name.
+        options: boto3's keyword arguments.
     """
     if client is not None:
         signer = getattr(client, "_request_signer", None)  # botocore has no public name for it

@@ -1,4 +1,4 @@
-"""What is done to sockets, whichever library they belong to."""
+"""Operations on sockets of any library."""
 
 import contextlib
 import socket
@@ -8,7 +8,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 30, "TCP
 
 
 def shut_down(sock: Any) -> None:
-    """Shut a socket down, TLS or not, without waiting for anybody; a read in another thread wakes."""
+    """Shut a socket down, with or without TLS, without waiting; this wakes a read in another thread."""
     while not isinstance(sock, socket.socket):  # urllib3's TLS inside of TLS is an object around a socket
         sock = getattr(sock, "socket", None)
         if sock is None:
@@ -18,7 +18,7 @@ def shut_down(sock: Any) -> None:
 
 
 def keep_alive(sock: socket.socket) -> None:
-    """Send TCP keepalives, well within the 350 s after which a NAT gateway forgets a silent connection."""
+    """Enable TCP keepalives, well within the 350 s after which a NAT gateway drops a silent connection."""
     with contextlib.suppress(OSError, AttributeError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():

@@ -1,4 +1,4 @@
-"""Responses of urllib3 as RawResponses: the body is read in bulk, and the connection given back once."""
+"""Responses of urllib3 as RawResponses: the body is read in bulk, and the connection is returned once."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from .urllib3_connections import Exchange, TimedResponse
 
 _READ = 64 * 1024
 _LARGE_READ = 256 * 1024  # allocating this much costs more than reading a few bytes
-_LIVE = 1024  # bytes: a smaller TLS record is a token, with none behind it
+_LIVE = 1024  # bytes: a smaller TLS record is a token, and no record follows it
 _SKIPPED = 15
 
 
@@ -30,7 +30,7 @@ class Body(Protocol):
     """The body of a response."""
 
     def read(self, timeout: float | None, wanted: int) -> Sequence[BytesLike]:
-        """Return what is there; nothing at the end."""
+        """Return what has arrived; nothing at the end."""
 
     @property
     def leaves_nothing(self) -> bool:
@@ -42,9 +42,9 @@ class Urllib3Response:
 
     Args:
         head: Status and headers.
-        raw: urllib3's response, or what stands in for one.
-        exchange: The request that it answers.
-        check_end: Called at the end of the body; raises where that end says nothing.
+        raw: urllib3's response, or a test double.
+        exchange: The exchange of its request.
+        check_end: Called at the end of the body; raises if that end proves nothing.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Urllib3Response:
             raise (TimeoutError if isinstance(error, ReadTimeoutError) else ConnectionError) from error
 
     def finish(self) -> None:
-        """Read to the end of HTTP's framing, and give the connection back to its pool."""
+        """Read to the end of HTTP's framing, and return the connection to its pool."""
         allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError, CorruptStreamError, StreamClosedError):
             while not self._body.leaves_nothing and (wait := allowance.wait):
@@ -106,7 +106,7 @@ class Urllib3Response:
 
 
 class Lease:
-    """A connection of urllib3, from its response until it is given back or closed."""
+    """A connection of urllib3, from its response until it is returned to the pool or closed."""
 
     def __init__(self, raw: Any, exchange: Exchange) -> None:
         self._raw = raw
@@ -120,7 +120,7 @@ class Lease:
             raw._connection = None
 
     def give_back(self) -> None:
-        """Let the pool have the connection."""
+        """Return the connection to its pool."""
         if self._process != os.getpid():
             self.close()
             return
@@ -134,7 +134,7 @@ class Lease:
                 raw.release_conn()
 
     def close(self) -> None:
-        """Close the connection; the child of a fork closes its descriptor and leaves the connection alone."""
+        """Close the connection; in the child of a fork, close only the descriptor."""
         connection, sock = self._connection, self._exchange.sock
         self._connection = self._exchange.sock = None
         if self._process == os.getpid():
@@ -151,12 +151,12 @@ class Lease:
 
 
 class ChunkedBody:
-    """A chunked body, read from the socket itself: a system call a read and not two for each HTTP chunk.
+    """A chunked body, read directly from the socket: one system call per read, not two per HTTP chunk.
 
     Args:
-        raw: urllib3's response to a request over a connection of ours.
-        exchange: The request that it answers.
-        views: Whether large pieces may be views.
+        raw: urllib3's response to a request over one of our connections.
+        exchange: The exchange of its request.
+        views: Whether large pieces may be memoryviews.
     """
 
     def __init__(self, raw: Any, exchange: Exchange, *, views: bool) -> None:
@@ -210,9 +210,9 @@ class ChunkedBody:
     def _wait_for_more(
         self, pieces: list[bytes | memoryview], size: int, timeout: float | None, wanted: int
     ) -> None:
-        """Wait for the rest of a large frame here, which costs less than a step of the reader each time.
+        """Wait for the rest of a large frame here, which is cheaper than a step of the reader each time.
 
-        The body may end before the frame does: nothing more comes then, though the connection stays open.
+        The body may end before the frame does: then nothing more arrives, although the connection stays open.
         """
         decoder = self._decoder
         try:
@@ -228,7 +228,7 @@ class ChunkedBody:
             pass  # the decoder keeps it: it stands behind what has come
 
     def _with_records_here(self, first: bytes) -> bytes:
-        """TLS gives a record at a time, 16 KiB at most: take further ones as well if they are here."""
+        """TLS returns one record at a time, at most 16 KiB: also take further ones that have arrived."""
         if self._skipped:
             self._skipped -= 1
             return first
@@ -239,7 +239,7 @@ class ChunkedBody:
                 found.append(data)
                 size += len(data)
         except (BlockingIOError, ssl.SSLWantReadError):
-            if len(found) == 1:  # the sender is the slower one: looking costs more than it saves
+            if len(found) == 1:  # the sender is slower than we are: checking costs more than it saves
                 self._skipped = _SKIPPED
         except OSError as error:
             self._failure = error  # it stands behind what has come
@@ -247,7 +247,7 @@ class ChunkedBody:
 
 
 class PublicBody:
-    """A body, read by urllib3: one with a Content-Length, or of a double in a user's tests."""
+    """A body that urllib3 reads: one with a Content-Length, or of a test double."""
 
     def __init__(self, raw: Any, exchange: Exchange) -> None:
         self._raw = raw
@@ -268,7 +268,7 @@ class PublicBody:
             return False
         inner = getattr(self._raw, "_fp", None)
         if isinstance(inner, TimedResponse):
-            inner.close()  # upon which it knows; urllib3 before 2.3 leaves it open
+            inner.close()  # sets left_over; urllib3 before 2.3 leaves it open
             return not inner.left_over and not _has_pending(self._sock)
         return True
 
@@ -278,7 +278,7 @@ class PublicBody:
         inner: Any = getattr(self._raw, "_fp", None)
         if hasattr(inner, "read1"):  # urllib3 before 2.3
             data: bytes = inner.read1(_READ)
-            if not data and getattr(inner, "length", None):  # which it does not mind
+            if not data and getattr(inner, "length", None):  # http.client's read1 does not check this
                 raise IncompleteRead(data, inner.length)
             return data
         if self._stream is None:  # doubles
@@ -287,19 +287,19 @@ class PublicBody:
 
 
 def _is_chunked(raw: Any) -> bool:
-    """Whether the body is chunked, and comes over a connection of ours."""
+    """Return whether the body is chunked and arrives over one of our connections."""
     ours = isinstance(getattr(raw, "_fp", None), TimedResponse)
     return ours and raw.chunked and raw.length_remaining is None
 
 
 def _has_pending(sock: Any) -> bool:
-    """Whether TLS has decrypted bytes that were not read yet."""
+    """Return whether TLS has decrypted bytes that were not read yet."""
     pending = getattr(getattr(sock, "sslobj", sock), "pending", None)
     return pending is not None and pending() > 0
 
 
 def _socket_of(raw: Any) -> socket.socket | None:
-    """The socket of a response whose connection is not of ours, where there is one."""
+    """Return the socket of a response whose connection is not ours, if there is one."""
     connection = getattr(raw, "connection", None) or getattr(raw, "_connection", None)
     sock = getattr(connection, "sock", None)
     if sock is None:  # the server closes after this response: http.client has given up the connection

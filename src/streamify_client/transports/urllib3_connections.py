@@ -1,7 +1,7 @@
 """urllib3's connections with our time limits: every step is bounded, and another thread can end it.
 
-boto3 and Function URLs share these classes. A connection finds the request that it works for in
-`current_exchange`; it connects, sends and reads within that request's limits only.
+boto3 and Function URLs share these classes. A connection finds its current request in `current_exchange`; it
+connects, sends and reads within that request's limits.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ class Exchange:
 
     Attributes:
         sock: The connection's socket, once there is one.
-        connected: Whether a connection came about, so that the request may have been sent.
-        deadline: Of what is waited for now.
+        connected: Whether a connection was made, so that the request may have been sent.
+        deadline: The deadline of the current step.
         opening: What the caller asked for.
-        target: What stands in the request line instead of what urllib3 makes of the URL; None: that.
-        timed: Whether the socket has a limit, so that it needs another one before each read.
+        target: The target in the request line, instead of urllib3's spelling of the URL; None: urllib3's.
+        timed: Whether the socket has a time limit, so that it must be updated before each read.
     """
 
     __slots__ = ("_fresh", "_socket_limit", "connected", "deadline", "opening", "sock", "target", "timed")
@@ -56,32 +56,32 @@ class Exchange:
         self.opening.cancellation.on_request(partial(shut_down, sock))
 
     def unwatch(self) -> None:
-        """From now on a cancel does not reach the socket."""
+        """Do not shut the socket down on cancellation any more."""
         self.opening.cancellation.on_request(None)
 
     def begin(self, sock: Any) -> None:
-        """A request is about to be sent: from now on the function has its time for a first byte."""
+        """A request is about to be sent: the time limit for the first byte starts."""
         self.sock = sock
         self.connected = True
         self.watch(sock)
         self.deadline.allow(self.opening.first_byte_timeout)
 
     def wait(self, seconds: float | None) -> None:
-        """Give what follows so much time, however many reads it takes."""
+        """Set the time limit of the next step, however many reads it takes."""
         limit = self.deadline.allow(seconds)
         if limit != self._socket_limit:
             self._limit_socket(limit)
         self._fresh = True
 
     def before_read(self) -> None:
-        """Let the next read have what is left of the time."""
+        """Limit the next read to the time that is left."""
         if self._fresh:
             self._fresh = False
         else:
             self._limit_socket(self.deadline.left)
 
     def do_not_wait(self) -> None:
-        """Let the next reads return what is there, or raise."""
+        """Make the next reads return what has arrived, or raise."""
         self._limit_socket(0.0)
 
     def _limit_socket(self, seconds: float | None) -> None:
@@ -95,10 +95,10 @@ current_exchange: ContextVar[Exchange] = ContextVar("streamify_exchange")
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """Reads within the limits of the exchange: a socket's own limit would begin anew at each read.
+    """Reads within the limits of the exchange: a socket's own limit would start again at each read.
 
     Attributes:
-        left_over: Whether bytes had come behind the response when it was closed.
+        left_over: Whether there were bytes after the response when it was closed.
     """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
@@ -124,7 +124,7 @@ class _File:
 
 
 class TimedReads(io.RawIOBase):
-    """A socket's file whose reads share one time limit; once stopped, it has nothing to give."""
+    """A socket's file whose reads share one time limit; once stopped, it returns nothing."""
 
     def __init__(self, sock: Any, exchange: Exchange) -> None:
         exchange.sock = sock
@@ -148,7 +148,7 @@ class TimedReads(io.RawIOBase):
 
 
 class _Connects:
-    """What both kinds of connections have of ours; it stands before urllib3's class."""
+    """What both kinds of connections have in common; the mixin precedes urllib3's class."""
 
     idle_since: float = 0.0
     _unsent: list[Any] | None = None
@@ -159,7 +159,7 @@ class _Connects:
     source_address: Any
 
     def connect(self) -> None:
-        """Connect, through a proxy if need be, and speak TLS: all of it within the connect timeout."""
+        """Connect, through a proxy if necessary, with the TLS handshake: all within the connect timeout."""
         exchange = current_exchange.get()
         exchange.deadline.allow(exchange.opening.connect_timeout)
         with Waking(exchange) as waking:
@@ -185,7 +185,7 @@ class _Connects:
             self.send(data)
 
     def send(self, data: Any) -> None:
-        """Send data; what belongs to one request goes out together, since each packet costs."""
+        """Send data; the parts of one request are sent together, to save packets."""
         if self._unsent is None:
             super().send(data)  # type: ignore[misc]
         else:
@@ -241,10 +241,10 @@ class _Connects:
 
 
 class Waking:
-    """While a connection comes about: lets a cancel end it, whichever object has its socket by then.
+    """Lets a cancel interrupt a connection that is being made, whichever object owns its socket.
 
-    A TLS handshake takes the descriptor out of the socket and hands its own object out only at the end; a
-    second descriptor reaches the connection all the time.
+    A TLS handshake detaches the descriptor from the socket and returns its own object only at the end; a
+    second descriptor refers to the connection all the time.
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -252,7 +252,7 @@ class Waking:
         self._handle: socket.socket | None = None
 
     def hold(self, sock: socket.socket) -> None:
-        """This is the connection that is coming about."""
+        """Watch this connection, which is being made."""
         self._drop()
         self._handle = sock.dup()
         self._exchange.watch(self._handle)
@@ -299,12 +299,12 @@ class TlsConnection(_Connects, HTTPSConnection):
 
 
 class _Pools:
-    """What both kinds of pools have of ours."""
+    """What both kinds of pools have in common."""
 
     idle_limit: float | None = None  # seconds
 
     def urlopen(self, *args: Any, **options: Any) -> Any:
-        """Send a request, and return its answer as it is: a redirect would be another invocation."""
+        """Send a request, and return its response unchanged: a redirect would be another invocation."""
         options["redirect"] = False  # botocore only forbids urllib3 to follow it
         return super().urlopen(*args, **options)  # type: ignore[misc]
 
@@ -338,7 +338,7 @@ class TlsPool(_Pools, HTTPSConnectionPool):
 
 
 class UrlPlainPool(PlainPool):
-    """The same for URLs, whose hosts close idle connections some time: a request may cross that."""
+    """The same for URLs, whose hosts close idle connections after some time, maybe during a request."""
 
     idle_limit: float = 15.0
 
@@ -354,10 +354,10 @@ URL_POOLS: dict[str, Any] = {"http": UrlPlainPool, "https": UrlTlsPool}
 
 
 class ProcessLocal:
-    """One object for each process: a child of a fork makes its own, and leaves its parent's alone.
+    """One object for each process: the child of a fork creates its own, and does not touch its parent's.
 
     Args:
-        make: Makes the object.
+        make: Creates the object.
     """
 
     def __init__(self, make: Any) -> None:
