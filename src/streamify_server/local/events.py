@@ -1,4 +1,4 @@
-"""What observers are told while functions run: small values, in order, from one thread."""
+"""The events that observers receive while functions run, in order and from one thread."""
 
 import builtins
 import json
@@ -23,13 +23,13 @@ class InvocationStarted:
     time: float
     mode: Mode
     payload: bytes = field(repr=False)
-    request: str = ""  # "GET /path" behind a Function URL or a REST API
-    part: StreamPart | None = None  # of a stream that goes on, after its first part
+    request: str = ""  # "GET /path" for a Function URL or a REST API
+    part: StreamPart | None = None  # for a later part of a continued stream
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
-    """The function began to respond."""
+    """The function started its response."""
 
     function: str
     request_id: str
@@ -39,7 +39,7 @@ class ResponseStarted:
 
 @dataclass(frozen=True, slots=True)
 class ChunkProduced:
-    """A piece of the response left the function."""
+    """A chunk of the response left the function."""
 
     function: str
     request_id: str
@@ -50,7 +50,7 @@ class ChunkProduced:
 
 @dataclass(frozen=True, slots=True)
 class InvocationEnded:
-    """The invocation is over, for the function's part; `error` is the JSON of what went wrong."""
+    """The function has finished the invocation; `error` is the JSON of the error, if any."""
 
     function: str
     request_id: str
@@ -67,7 +67,7 @@ class InvocationEnded:
 class LogWritten:
     """A line was written to the function's log, by the function or by Lambda.
 
-    `request_id` is that of the invocation during which it was written, the start of its process included.
+    `request_id` is that of the invocation during which it was written, or for which the process started.
     """
 
     function: str
@@ -78,7 +78,7 @@ class LogWritten:
 
 @dataclass(frozen=True, slots=True)
 class FaultInjected:
-    """An injected fault has met a request; `effect` says in words what it did to the response."""
+    """An injected fault was applied to a request; `effect` describes what it did to the response."""
 
     function: str
     request_id: str
@@ -93,10 +93,10 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class InvocationRecord:
-    """One invocation in retrospect; `bytes` and `chunks` count what the function produced.
+    """What is recorded of an invocation; `bytes` and `chunks` count what the function produced.
 
     Times are in seconds: `started` since the epoch, the others since `started`. `error_type` is Lambda's type
-    for an error, often "Runtime.Unknown"; `error_name` and `error_message` are the error's own.
+    for an error, often "Runtime.Unknown"; `error_name` and `error_message` are those of the error itself.
     """
 
     function: str
@@ -111,19 +111,19 @@ class InvocationRecord:
     chunks: int = 0
     time_to_first_byte: float | None = None
     duration: float | None = None
-    request: str = ""  # "GET /path" behind a Function URL or a REST API
+    request: str = ""  # "GET /path" for a Function URL or a REST API
     error_name: str | None = None
     error_message: str | None = None
-    part: StreamPart | None = None  # of a stream that goes on, after its first part
+    part: StreamPart | None = None  # for a later part of a continued stream
 
 
 @dataclass(slots=True)
 class _Invocation:
-    """What is known of an invocation so far; a record of it is made when somebody asks."""
+    """The mutable state of an invocation, from which records are made on demand."""
 
     started: InvocationStarted
     content_type: str | None = None
-    first: float | None = None  # when it produced its first piece
+    first: float | None = None  # the time of its first chunk
     bytes: int = 0
     chunks: int = 0
     status: Status = "running"
@@ -160,7 +160,7 @@ class _Invocation:
 
 
 class History:
-    """The last invocations and log lines of each function, kept from the events, within a bound of memory."""
+    """Keeps the last invocations and log lines of each function, with a limit on memory."""
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ class History:
         return [written.line for written in self._lines.get(function, ())]
 
     def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
-        """The log lines of all functions, and what faults did, from a moment on and in order."""
+        """Return the log lines and fault events of all functions since a time, in order."""
         told: list[LogWritten | FaultInjected] = list(self._faults)
         for lines in self._lines.values():
             told += lines
@@ -215,7 +215,7 @@ class History:
         return None
 
     def produced(self, function: str, request_id: str, now: float, pieces: Sequence[bytes]) -> None:
-        """Pieces of a response have left a function."""
+        """Record chunks that left a function."""
         if kept := self._find(function, request_id):
             if kept.first is None:
                 kept.first = now
@@ -241,7 +241,7 @@ class History:
 
 
 def _own_words(error: bytes) -> tuple[str | None, str | None]:
-    """The name and the message in the JSON of an error, as far as it has them."""
+    """Return the name and the message from the JSON of an error, None for each that is missing."""
     try:
         fields = json.loads(error)
     except ValueError:

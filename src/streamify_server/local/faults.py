@@ -1,7 +1,6 @@
-"""Faults on demand: a plan of what goes wrong with a response, and the pure logic that carries it out.
+"""Fault injection: `Fault` describes what goes wrong with a response; `Script` carries it out, without I/O.
 
-`Script` turns the body of a response, as it would be sent, into what is sent instead: pieces of it, stalls,
-a cut.
+`Script` turns the body of a response into the actions to perform instead: bytes to send, stalls, a cut.
 """
 
 import random
@@ -28,39 +27,38 @@ _RANDOM_MAX = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong with one response; plans can be combined, and no field set is no fault.
+    """What goes wrong with one response. Fields can be combined; without any, nothing goes wrong.
 
-    Counts of bytes and frames are those of the response's body as it is sent: of event-stream bytes for
-    InvokeWithResponseStream, of plain body bytes for Invoke and Function URLs (where a frame is a piece of
-    the body).
+    Bytes and frames are counted in the response body as it is sent: event-stream bytes for
+    InvokeWithResponseStream, plain body bytes for Invoke and Function URLs (where a frame is a piece of the
+    body).
 
     Args:
-        error: The request is refused and the function not run: the name of a modelled error, such as
-            "ServiceException" or "TooManyRequestsException", or a bare HTTP status of 400 to 599.
-        retry_after: Seconds in the Retry-After header that goes with `error`.
-        delay_headers: Seconds for which the head of the response is held back.
-        stall_after: After so many bytes nothing more is sent for `stall_seconds`.
-        stall_seconds: None stalls until the caller hangs up.
-        cut_after: After so many bytes the connection is cut, inside of a frame unless the number is a
-            boundary.
-        cut_after_frames: After so many frames the connection is cut.
-        cut_after_chunks: After so many chunks of the handler's the connection is cut, so that each of them
-            arrives whole. In a verified stream these are its data frames, else the pieces in which the
+        error: Reject the request without running the function: the name of a modelled error, such as
+            "ServiceException" or "TooManyRequestsException", or an HTTP status of 400 to 599.
+        retry_after: Seconds in the Retry-After header sent with `error`.
+        delay_headers: Seconds by which the head of the response is delayed.
+        stall_after: Stop sending for `stall_seconds` after this many bytes.
+        stall_seconds: None stalls until the caller disconnects.
+        cut_after: Cut the connection after this many bytes; inside a frame, unless that is a frame boundary.
+        cut_after_frames: Cut the connection after this many frames.
+        cut_after_chunks: Cut the connection after this many chunks from the handler, each of which arrives
+            whole. In a verified stream, chunks are its data frames, otherwise the pieces in which the
             response left the function. For streamed responses only.
-        cut: "fin" closes the connection, "rst" resets it, "clean" ends the HTTP response as if it were whole.
-        drop_end: The end event (InvokeComplete) is not sent.
-        flip_bit: The number of a bit that is inverted: bit `n % 8` of byte `n // 8`.
-        exception: An exception frame of this type and message is sent in place of the end event.
-        error_frame: An error frame of this code and message is sent in place of the end event.
-        error_code: The end event has this ErrorCode.
-        error_details: The end event has these ErrorDetails.
-        reframe: The payload is split into frames anew: "bytes" of one byte, "random" sizes, "coalesced" up
-            to 1 MiB.
-        rechunk: The body is split into HTTP chunks anew, each sent on its own, in the same ways.
+        cut: "fin" closes the connection, "rst" resets it, "clean" ends the HTTP response as if complete.
+        drop_end: Do not send the end event (InvokeComplete).
+        flip_bit: Invert this bit of the body: bit `n % 8` of byte `n // 8`.
+        exception: Send an exception frame with this type and message instead of the end event.
+        error_frame: Send an error frame with this code and message instead of the end event.
+        error_code: The ErrorCode of the end event.
+        error_details: The ErrorDetails of the end event.
+        reframe: Split the payload into new frames: "bytes" of one byte each, "random" sizes, or "coalesced"
+            into up to 1 MiB.
+        rechunk: Split the body into new HTTP chunks in the same ways; each is sent on its own.
         seed: Makes "random" repeatable.
 
     Raises:
-        ValueError: A field that cannot be.
+        ValueError: A field is invalid.
     """
 
     error: str | int | None = None
@@ -124,14 +122,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Send nothing for some seconds; None: until the caller hangs up."""
+    """Send nothing for some seconds; None: until the caller disconnects."""
 
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """End the response here, in one of the ways of `Fault.cut`."""
+    """End the response here, as described for `Fault.cut`."""
 
     kind: CutKind
 
@@ -140,7 +138,7 @@ Action = Send | Stall | Cut
 
 
 class FaultQueue:
-    """The plans for the next invocations of each function, in the order in which they were made."""
+    """The faults for the next invocations of each function, first in, first out."""
 
     def __init__(self) -> None:
         self._plans: dict[str, deque[tuple[Fault, int | None]]] = {}
@@ -152,7 +150,7 @@ class FaultQueue:
         self._plans.pop(function, None)
 
     def take(self, function: str) -> Fault | None:
-        """The plan for one invocation that begins now."""
+        """Return the fault for the next invocation, if any."""
         plans = self._plans.get(function)
         if not plans:
             return None
@@ -165,7 +163,7 @@ class FaultQueue:
 
 
 class Splitter:
-    """Splits a stream of bytes anew."""
+    """Splits a byte stream into pieces of other sizes."""
 
     def __init__(self, split: Split | None, seed: int) -> None:
         self._split = split
@@ -185,7 +183,7 @@ class Splitter:
             data = data[size:]
 
     def flush(self) -> Iterator[bytes]:
-        """What is still held back."""
+        """Yield what is still buffered."""
         if self._kept:
             yield self._kept
         self._kept = b""
@@ -197,7 +195,7 @@ class Splitter:
 
 
 class Script:
-    """Carries out a plan on the body of one response, frame by frame."""
+    """Applies a fault to the body of one response, frame by frame."""
 
     def __init__(self, fault: Fault) -> None:
         self.happened: list[str] = []
@@ -209,11 +207,11 @@ class Script:
         self.over: bool = False
 
     def begin(self) -> Iterator[Action]:
-        """What happens between the head and the first frame."""
+        """Yield the actions between the head and the first frame."""
         yield from self._between()
 
     def feed(self, frame: bytes) -> Iterator[Action]:
-        """What happens in place of sending a frame; nothing more once the response was cut."""
+        """Yield the actions that replace sending a frame; none after a cut."""
         frame = self._flipped(frame)
         while frame and not self.over:
             here = frame[: self._room()]
@@ -224,19 +222,19 @@ class Script:
             yield from self._between()
 
     def finish(self) -> Iterator[Action]:
-        """What is still to be sent when the response ends."""
+        """Yield the actions at the end of the response."""
         yield from map(Send, self._splitter.flush())
 
     @property
     def sent(self) -> str:
-        """How much of the body was sent, in words."""
+        """How much of the body was sent, as text."""
         return f"{counted(self._sent, 'byte')} in {counted(self._frames, 'frame')}"
 
     def effect(self, end_event: bool) -> str:
-        """What the plan did to the response, in words, once it is over.
+        """Describe what the fault did to the response, once it is over.
 
         Args:
-            end_event: Whether the body came to the place of its end event.
+            end_event: Whether the body got as far as its end event.
         """
         fault, did = self._fault, list(self.happened)
         if fault.delay_headers:
@@ -250,7 +248,7 @@ class Script:
         return ", ".join(did) or f"did nothing: the response ended after {self.sent}"
 
     def cut(self, where: str) -> Iterator[Action]:
-        """End the response here; `where` goes into the effect."""
+        """Yield the actions that cut the response; `where` is for the description of the effect."""
         self.over = True
         yield from self.finish()
         self.happened.append(f"cut the response {where} ({_CUTS[self._fault.cut]})")
@@ -269,7 +267,7 @@ class Script:
             yield from self.cut(f"after {self.sent}")
 
     def _room(self) -> int | None:
-        """The bytes until the next thing happens."""
+        """Return how many bytes may be sent before the next stall or cut; None for no limit."""
         marks = [mark for mark in (self._fault.stall_after, self._fault.cut_after) if mark is not None]
         ahead = [mark - self._sent for mark in marks if mark > self._sent]
         return min(ahead, default=None)
@@ -288,7 +286,7 @@ class Script:
 
 
 def _ending(fault: Fault) -> list[str]:
-    """What the plan put in place of the end event, or into it."""
+    """Describe what the fault did to the end event."""
     if fault.exception:
         return [f"sent an exception frame in place of the end event: {fault.exception[0]}"]
     if fault.error_frame:

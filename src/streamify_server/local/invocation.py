@@ -1,4 +1,4 @@
-"""One invocation, from the caller's request to its outcome: where a function's response meets its caller."""
+"""One invocation, from the caller's request to its outcome; it connects the function with its caller."""
 
 import asyncio
 import json
@@ -14,15 +14,15 @@ from .pacing import TokenBucket, pieces
 from .stream_parts import StreamPart
 
 BUFFERED_LIMIT = 6 * 1024 * 1024
-# AWS documents 200 MB; the megabyte more lets a body of just that size pass in a verified stream's frames.
+# AWS documents 200 MB; one more megabyte lets a body of that size pass in the frames of a verified stream.
 STREAMED_LIMIT = 201 * 1024 * 1024
-# RAPID grants a buffered response this much more than the documented 6 MB.
+# RAPID allows a buffered response this many bytes more than the documented 6 MB.
 _ALLOWANCE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a caller asked for."""
+    """The parameters of one invocation."""
 
     function: Function
     request_id: str
@@ -35,16 +35,16 @@ class Call:
     tenant_id: str | None = None
     tail: bool = False
     http: str = ""  # the method and path of an HTTP request
-    part: StreamPart | None = None  # of a stream that goes on, after its first part
+    part: StreamPart | None = None  # for a later part of a continued stream
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an invocation ended for Lambda.
+    """How an invocation ended.
 
-    `error` is the JSON of the error as the function or Lambda wrote it. `in_response` says that it came
-    after the response had begun, and so cannot be its payload; `in_trailers`, that the function itself
-    reported it so.
+    `error` is the JSON of the error, as the function or Lambda wrote it. `in_response`: it occurred after the
+    response had started, so that it cannot be the payload. `in_trailers`: the function reported it in the
+    trailers of its response.
     """
 
     status: Status
@@ -53,13 +53,13 @@ class Outcome:
     content_type: str = "application/json"
     in_response: bool = False
     in_trailers: bool = False
-    log_line: str = ""  # what Lambda writes about it into the log
+    log_line: str = ""  # the line that Lambda logs for it
 
 
 def failure(
     error_type: str, message: str, *, status: Status = "error", request_id: str | None = None
 ) -> Outcome:
-    """An outcome that Lambda itself reports; with a request id, in the form it has for lost runtimes."""
+    """Return an error that Lambda itself reports; with a request id, in the format for lost runtimes."""
     if request_id:
         message = f"RequestId: {request_id} Error: {message}"
     error = json.dumps({"errorType": error_type, "errorMessage": message}, separators=(",", ":"))
@@ -67,14 +67,14 @@ def failure(
 
 
 class ResponseTooLargeError(Exception):
-    """The function's response is over the limit of the invoke mode."""
+    """The response exceeds the limit of the invoke mode."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"Exceeded maximum allowed payload size ({limit} bytes).")
 
 
 class Invocation:
-    """The running state of a call: the function's side writes, the caller's side reads."""
+    """The state of one invocation: the function's side writes, the caller's side reads."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Invocation:
         self.started: float = time.time()
         self.outcome: Outcome | None = None
         self.log_tail: bytes = b""
-        self.init_again: bool = False  # the init phase took too long and begins again within the invocation
+        self.init_again: bool = False  # the init phase took too long and is repeated within the invocation
         self._notify = notify
         self._produced = produced
         self._channel = Channel()
@@ -109,7 +109,7 @@ class Invocation:
     # The function's side.
 
     def begin(self, content_type: str) -> None:
-        """The function starts to respond."""
+        """Record that the function has started its response."""
         if not self._head.done():
             self._head.set_result(content_type)
             self._notify(
@@ -117,10 +117,10 @@ class Invocation:
             )
 
     async def write(self, batch: list[bytes]) -> None:
-        """The function sends pieces, none empty; returns when there is room for the next.
+        """Take non-empty chunks of the response; wait until there is room for more.
 
         Raises:
-            ResponseTooLargeError: More than this mode of invocation may carry; what fits is delivered.
+            ResponseTooLargeError: The response exceeds the limit; what is within it is delivered.
         """
         size, room = sum(map(len, batch)), self._limit - self._bytes
         fitting = batch if size <= room else _first_bytes(batch, room)
@@ -140,7 +140,7 @@ class Invocation:
         await self._channel.put(batch)
 
     def end(self, outcome: Outcome, log_tail: bytes = b"") -> None:
-        """The invocation is over; only the first call counts."""
+        """End the invocation; only the first call has an effect."""
         if self.outcome is not None:
             return
         self.outcome = outcome
@@ -166,31 +166,31 @@ class Invocation:
 
     @property
     def responding(self) -> bool:
-        """Whether the function has begun to respond."""
+        """Whether the function has started its response."""
         return self._head.done() and self._head.result() is not None
 
     # The caller's side.
 
     async def content_type(self) -> str | None:
-        """The content type of the response once it begins, or None if the invocation ended without one."""
+        """Wait for the response to start and return its content type; None if there was no response."""
         return await asyncio.shield(self._head)
 
     def batches(self) -> AsyncIterator[list[bytes]]:
-        """The pieces of the response as they come, all that are there together."""
+        """Return the chunks of the response as they come; each batch holds all that are available."""
         return aiter(self._channel)
 
     async def whole(self) -> bytes:
-        """The response in one piece, once it has come."""
+        """Wait for the complete response and return it."""
         return b"".join([piece async for batch in self._channel for piece in batch])
 
     async def result(self) -> Outcome:
-        """The outcome, once there is one."""
+        """Wait for the outcome and return it."""
         await self._ended.wait()
         assert self.outcome is not None
         return self.outcome
 
     def detach(self) -> None:
-        """The caller has gone; the function runs on and is not told, as on AWS."""
+        """Drop the rest, because the caller has disconnected; as on AWS, the function keeps running."""
         self._channel.detach()
 
 

@@ -1,4 +1,4 @@
-"""LocalLambda: the emulator as a context manager, usable from any thread."""
+"""LocalLambda: the emulator as a context manager that can be used from any thread."""
 
 import re
 import shutil
@@ -38,26 +38,27 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 
 class LocalLambda:
-    """A streaming Lambda on 127.0.0.1, for development and tests.
+    """A local Lambda with response streaming on 127.0.0.1, for development and tests.
 
-    Every function runs in processes of its own, one for each concurrent invocation, and is reached with
-    boto3 or any other AWS SDK by its endpoint URL. Nothing outlives the `with` block, however it ends.
+    Each function runs in separate processes, one for each concurrent invocation. To invoke it with boto3 or
+    any other AWS SDK, set the endpoint URL. No process outlives the `with` block, however it ends.
 
     Args:
         region_name: The region in ARNs and in the functions' environment.
         account_id: The account in ARNs.
-        stream_errors: How a failed stream ends for its caller. "observed": as captured on AWS, with nothing
-            that tells it from a whole one. "documented": with ErrorCode and ErrorDetails in the end event.
-        concurrency: Concurrent invocations of all functions; one more is refused with 429.
-        pacing: Stream as fast as Lambda does and no faster: 6 MB at full speed, then 2 MB/s.
+        stream_errors: How a failed stream ends for its caller. "observed": as captured on AWS, where it looks
+            like a complete one. "documented": with ErrorCode and ErrorDetails in the end event.
+        concurrency: The limit of concurrent invocations of all functions; further ones fail with 429.
+        pacing: Limit the bandwidth of streams as Lambda does: 6 MB at full speed, then 2 MB/s.
         tls: Serve https, with a certificate that clients made with `client_kwargs` trust.
-        port: The port of the Lambda API; 0 takes a free one.
-        host: The address that the Lambda API, Function URLs and the inspector listen on; "0.0.0.0" lets
-            containers and other machines in. Any of them can then invoke the functions, which run with your
-            rights; `Host` headers may be addresses, names without a dot and names in `.internal`.
-        denied: Actions, such as "lambda:GetPolicy" or "apigateway:GET", whose reads are refused with
+        port: The port of the Lambda API; 0 selects a free one.
+        host: The address that the Lambda API, Function URLs and the inspector listen on; "0.0.0.0" makes them
+            reachable from containers and other machines. Any of these can then invoke the functions, which
+            run with your rights. `Host` headers may then be IP addresses, names without a dot and names in
+            `.internal`.
+        denied: Read actions, such as "lambda:GetPolicy" or "apigateway:GET", that fail with
             AccessDeniedException.
-        log: Called with each log line of every function, from the emulator's thread; `print` will do.
+        log: Called with each log line of every function, in the emulator's thread, for example `print`.
 
     >>> with LocalLambda() as aws:
     ...     aws.add_function("hello", handler="app.handler", code="examples")
@@ -107,7 +108,7 @@ class LocalLambda:
         return f"<LocalLambda {where}, {names}>"
 
     def start(self) -> Self:
-        """Start serving; does nothing if it already does.
+        """Start serving. Does nothing if it is already running.
 
         Raises:
             ModuleNotFoundError: The extra `local` is not installed.
@@ -119,7 +120,7 @@ class LocalLambda:
         return self
 
     def stop(self) -> None:
-        """End every function process and stop serving; does nothing if it already has."""
+        """Stop serving and end all function processes. Does nothing if it is not running."""
         with self._lock:
             if self._thread is not None:
                 self._end()
@@ -147,29 +148,28 @@ class LocalLambda:
         aliases: Sequence[str] = (),
         description: str = "",
     ) -> None:
-        """Add a function, or replace the one of that name.
+        """Add a function, or replace the one with that name.
 
         Args:
-            name: Its name: letters, digits, `-` and `_`, at most 64.
-            handler: "module.function" of a Python function, or what the runtime in `command` takes for one.
-            code: The directory that the process starts in and finds its code in.
-            command: The command that runs any other Runtime API client; without it a Python runtime runs the
-                handler.
-            layers: Zip archives that are unpacked into a folder which stands for /opt.
-            environment: Variables of the function; nothing but PATH, HOME and the like is inherited. With
-                AWS_LAMBDA_EXEC_WRAPPER a Python function starts as on Lambda: the wrapper, `/opt/...` or
-                `/var/task/...`, runs in place of the runtime.
-            timeout: Seconds until an invocation is ended and its process killed, up to 1,800 (AWS documents
-                900).
-            memory_size: In MB; a process that uses more during an invocation is ended as on Lambda (Linux).
-                None reports 128 to the function and limits nothing.
-            concurrency: The function's reserved concurrency: one more concurrent invocation is refused with
-                429.
-            aliases: Qualifiers besides "$LATEST" under which the function can be invoked.
+            name: Its name: at most 64 letters, digits, `-` and `_`.
+            handler: "module.function" of a Python function, or the handler for the runtime in `command`.
+            code: The directory with its code, which is also the working directory of its process.
+            command: The command that starts another Runtime API client; without it, a Python runtime runs
+                the handler.
+            layers: Zip archives, which are unpacked into a folder that is used as /opt.
+            environment: Environment variables of the function; only PATH, HOME and the like are inherited.
+                With AWS_LAMBDA_EXEC_WRAPPER, a Python function starts as on Lambda: the wrapper, `/opt/...`
+                or `/var/task/...`, is run instead of the runtime.
+            timeout: Seconds until an invocation times out and its process is killed, up to 1,800 (AWS
+                documents 900).
+            memory_size: In MB; a process that uses more during an invocation is killed as on Lambda (Linux).
+                None reports 128 to the function and sets no limit.
+            concurrency: The function's reserved concurrency; further concurrent invocations fail with 429.
+            aliases: Qualifiers besides "$LATEST" with which the function can be invoked.
             description: Shown by the control plane.
 
         Raises:
-            ValueError: A name, directory, timeout or handler that cannot be.
+            ValueError: The name, directory, timeout or handler is invalid.
         """
         function = make_function(
             name=name,
@@ -199,7 +199,7 @@ class LocalLambda:
         return opt
 
     def restart_function(self, name: str) -> None:
-        """Let the next invocations start on new processes, with the code as it is now.
+        """Run the next invocations in new processes, with the current code.
 
         Raises:
             KeyError: There is no such function.
@@ -224,25 +224,24 @@ class LocalLambda:
 
         Args:
             name: The function.
-            invoke_mode: "RESPONSE_STREAM" passes a response on as it comes; "BUFFERED", the default on AWS
-                too, expects one JSON object.
-            auth_type: "AWS_IAM" verifies that requests are signed with the keys in `client_kwargs`.
-            cors: Which other origins may call it, and how; the URL answers their preflights and adds the
-                CORS headers.
+            invoke_mode: "RESPONSE_STREAM" streams the response; "BUFFERED", the default as on AWS, expects
+                one JSON object.
+            auth_type: With "AWS_IAM", requests must be signed with the keys in `client_kwargs`.
+            cors: The CORS configuration; the URL answers preflight requests and adds the CORS headers.
             pass_origins: Origins, "https://app.example" or "*" for any, whose requests and preflights are
-                passed on to the application, which answers CORS itself. Others are refused.
-            empty_body: What becomes of a streamed prelude without a body byte: "hang", as seen on AWS, until
-                the caller hangs up, or "end".
-            granted: What the resource policy grants everybody with auth_type "NONE"; without both of
-                "lambda:InvokeFunctionUrl" and "lambda:InvokeFunction" the URL answers 403.
-            port: The port to listen on; 0 takes a free one.
+                passed to the application, which handles CORS itself. Others are rejected.
+            empty_body: What happens after a streamed prelude without any body bytes: "hang" until the caller
+                disconnects, as observed on AWS, or "end".
+            granted: What the resource policy grants to everyone with auth_type "NONE"; the URL answers 403
+                unless it grants both "lambda:InvokeFunctionUrl" and "lambda:InvokeFunction".
+            port: The port to listen on; 0 selects a free one.
 
         Returns:
-            The URL, with a slash at its end.
+            The URL, with a trailing slash.
 
         Raises:
             KeyError: There is no such function.
-            ValueError: An argument that cannot be.
+            ValueError: An argument is invalid.
         """
         check_list("granted", granted)
         for permission in granted:
@@ -277,22 +276,22 @@ class LocalLambda:
         empty_body: Literal["hang", "end"] = "hang",
         port: int = 0,
     ) -> str:
-        """Open a REST API of API Gateway whose every path goes to the function by proxy integration.
+        """Open a REST API of API Gateway with a proxy integration that sends every path to the function.
 
         Args:
             name: The function.
-            response_transfer_mode: "STREAM" passes a response on as it comes and needs a prelude in its first
-                16 KB; "BUFFERED" expects one JSON object.
+            response_transfer_mode: "STREAM" streams the response, which needs a prelude in its first 16 KB;
+                "BUFFERED" expects one JSON object.
             pass_origins: As for `function_url`.
             empty_body: As for `function_url`.
-            port: The port to listen on; 0 takes a free one.
+            port: The port to listen on; 0 selects a free one.
 
         Returns:
-            The URL, with a slash at its end.
+            The URL, with a trailing slash.
 
         Raises:
             KeyError: There is no such function.
-            ValueError: An argument that cannot be.
+            ValueError: An argument is invalid.
         """
         check_one_of("response_transfer_mode", response_transfer_mode, "BUFFERED", "STREAM")
         check_one_of("empty_body", empty_body, "hang", "end")
@@ -313,19 +312,19 @@ class LocalLambda:
         return self._loop.run(self._running.open_front(Front(**fields), port))
 
     def inject(self, name: str, fault: Fault, times: int | None = None) -> None:
-        """Let something go wrong with the next invocations of a function.
+        """Inject a fault into the next invocations of a function.
 
-        Plans queue up: `inject("fn", Fault(error="TooManyRequestsException"), times=2)` followed by another
-        plan throttles two invocations and then does what the other says.
+        Faults queue up: `inject("fn", Fault(error="TooManyRequestsException"), times=2)` followed by another
+        fault throttles two invocations and applies the other fault to the next.
 
         Args:
             name: The function.
             fault: What goes wrong.
-            times: With how many invocations; None: with all, until `clear_faults`.
+            times: For how many invocations; None: for all, until `clear_faults`.
 
         Raises:
             KeyError: There is no such function.
-            ValueError: An argument that cannot be.
+            ValueError: An argument is invalid.
         """
         self._known(name)
         if not isinstance(fault, Fault):
@@ -334,11 +333,11 @@ class LocalLambda:
         self._call(self._running.service.faults.add, name, fault, times)
 
     def clear_faults(self, name: str) -> None:
-        """Let the next invocations of a function go well."""
+        """Remove all injected faults of a function."""
         self._call(self._running.service.faults.clear, self._known(name))
 
     def invocations(self, name: str) -> list[InvocationRecord]:
-        """The last 1,000 invocations of a function, fewer if their payloads exceed 64 MiB, oldest first.
+        """Return the last 1,000 invocations of a function, oldest first; fewer if payloads exceed 64 MiB.
 
         Raises:
             KeyError: There is no such function.
@@ -346,9 +345,9 @@ class LocalLambda:
         return self._call(self._running.service.history.invocations, self._known(name))
 
     def logs(self, name: str) -> list[str]:
-        """The last 10,000 log lines of a function, fewer if they are long, Lambda's own among them.
+        """Return the last 10,000 log lines of a function, including Lambda's own.
 
-        At most 64 Mi characters are kept; a line that goes on without an end is told in pieces.
+        At most 64 Mi characters are kept. Extremely long lines are split.
 
         Raises:
             KeyError: There is no such function.
@@ -368,20 +367,20 @@ class LocalLambda:
 
     @property
     def running(self) -> bool:
-        """Whether it serves: between `start` and `stop`."""
+        """Whether it is serving: between `start` and `stop`."""
         return self._servers is not None
 
     def open_requests(self, patience: float = 0.0) -> list[str]:
-        """The requests, "POST /path", whose responses their callers have neither read to the end nor closed.
+        """Return the requests ("POST /path") whose responses were neither read to the end nor closed.
 
-        Of responses that were sent whole, those are seen that are held by urllib3 (so boto3) or aiohttp in
-        this process, or, on Linux, that lie unread in a socket of any program.
+        Responses that were sent completely are found if urllib3 (and so boto3) or aiohttp in this process
+        still holds them or, on Linux, if they are unread in a socket of any program.
 
         Args:
-            patience: Seconds to wait for responses that are about to be over.
+            patience: Seconds to wait for responses that are about to end.
         """
         give_up = time.monotonic() + patience
-        # That a caller has hung up, or has read, is seen by looking only.
+        # Nothing signals that a caller has disconnected or has read its response, so poll.
         while (left := self._left_open()) and time.monotonic() < give_up:
             time.sleep(_LOOK_SECONDS)
         return [f"{request.method} {request.target}" for request in left]
@@ -395,11 +394,11 @@ class LocalLambda:
         return [answered[port] for port in sorted(unread) if port in answered]
 
     def process_ids(self) -> list[int]:
-        """The ids of the function processes that run now."""
+        """Return the process ids of the running function processes."""
         return self._call(lambda: self._running.service.process_ids)
 
     def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:
-        """What the functions have logged since a moment, and what faults did, in order; also after `stop`.
+        """Return the log lines of all functions and the effects of faults since a time, also after `stop`.
 
         Args:
             moment: Seconds since the epoch.
@@ -412,7 +411,7 @@ class LocalLambda:
             )
 
     def subscribe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
-        """Have a function called with every event, from the emulator's thread; it must not block.
+        """Call a function with every event, in the emulator's thread; it must not block.
 
         Returns:
             A function that ends the subscription.
@@ -429,14 +428,14 @@ class LocalLambda:
         return end
 
     def inspector(self, *, port: int = 0, payloads: bool = True) -> str:
-        """Serve the stream inspector, a page that shows live when each chunk left a function.
+        """Serve the stream inspector, a web page that shows live when each chunk left a function.
 
         Args:
-            port: Its port; 0 takes a free one.
-            payloads: Whether it shows what payloads and responses say, or only times and sizes.
+            port: Its port; 0 selects a free one.
+            payloads: Whether to show the content of payloads and responses, or only times and sizes.
 
         Returns:
-            The URL of the page; it holds a token: anyone who has the URL can read the page.
+            The URL of the page. It contains a token; anyone who has the URL can read the page.
 
         Raises:
             OSError: The port is taken.
@@ -445,12 +444,12 @@ class LocalLambda:
 
     @property
     def endpoint_url(self) -> str:
-        """The URL of the Lambda API: what boto3 takes as `endpoint_url`."""
+        """The URL of the Lambda API, for boto3's `endpoint_url`."""
         return self._running.service.endpoint_url
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
-        """What a client needs: endpoint, region, dummy credentials and trust, under boto3's names."""
+        """Arguments for a boto3 client: endpoint, region, dummy credentials and, with TLS, the CA file."""
         trusted = {"verify": str(self._authority.path)} if self._authority else {}
         return {
             **trusted,
@@ -526,7 +525,7 @@ class LocalLambda:
 
 
 def all_made() -> "list[LocalLambda]":
-    """Every LocalLambda of this process that is still referenced."""
+    """Return every LocalLambda of this process that is still referenced."""
     return list(_made)
 
 
