@@ -13,7 +13,8 @@ A test that fails is reported with what the functions of its LocalLambdas logged
             client.stream("report").read()
 
 pytest finds this module by itself once streamify is installed, so whatever it needs beyond pytest is
-imported only by the tests that use it.
+imported only by the tests that use it. So one plugin can serve both packages: each is imported when its
+fixture is used.
 """
 
 import os
