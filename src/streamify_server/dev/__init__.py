@@ -1,1 +1,1 @@
-"""`streamify dev`, functions on a local Lambda, reloaded when their source changes; and `streamify demo`."""
+"""`streamify dev`, which serves functions on a local Lambda and reloads them, and `streamify demo`."""

@@ -1,4 +1,4 @@
-"""What is printed at the start: where the functions are, and how to call them."""
+"""The text that is printed at the start: the URLs of the functions, and how to call them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Style = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A function, and the URL that it is served under."""
+    """A function and its URL."""
 
     name: str
     handler: str
@@ -34,15 +34,15 @@ def banner(
     reachable: str,
     style: Style,
 ) -> str:
-    """The endpoints, and code to paste that calls the first function through each of them.
+    """Return the endpoints, and code to paste that calls the first function through each of them.
 
     Args:
-        functions: What is served.
-        client: Arguments of a boto3 client.
+        functions: The functions.
+        client: Arguments for a boto3 client.
         inspector: The inspector's URL.
-        watched: What is watched for changes, in words; empty if nothing is.
-        reachable: The address it listens on, if other machines can reach it.
-        style: Colours a text: (text, colour).
+        watched: The watched directories, as text; empty if nothing is watched.
+        reachable: The address that the server listens on, if other machines can reach it.
+        style: Colours text: (text, colour).
     """
     first = functions[0]
     arguments = "\n".join(f'    {name}="{value}",' for name, value in client.items())

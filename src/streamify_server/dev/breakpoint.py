@@ -13,10 +13,10 @@ from typing import Any
 
 
 class _TerminalPdb(pdb.Pdb):
-    """pdb on a terminal that functions share: one prompt at a time."""
+    """pdb on a terminal that several functions share; there is only one prompt at a time."""
 
     def __init__(self, terminal: str) -> None:
-        # Not as the controlling terminal: that is another session's, whose Ctrl-C it remains.
+        # Not as the controlling terminal: it belongs to another session, which still gets Ctrl-C.
         self._terminal = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
         reader = os.fdopen(self._terminal, encoding="utf-8", closefd=False)
         writer = os.fdopen(self._terminal, "w", encoding="utf-8", closefd=False)
@@ -38,11 +38,11 @@ def _debugger(terminal: str) -> _TerminalPdb:
 
 
 def stop(*, header: str | None = None, **options: Any) -> None:
-    """Start pdb in the frame that called `breakpoint()`; without a terminal, say so and go on.
+    """Start pdb in the frame that called `breakpoint()`; without a terminal, print a notice and continue.
 
     Args:
         header: Printed first.
-        options: What else newer versions of `pdb.set_trace` take.
+        options: Further arguments of newer versions of `pdb.set_trace`.
     """
     frame = sys._getframe(1)
     if terminal := os.environ.get("STREAMIFY_TERMINAL"):

@@ -20,26 +20,26 @@ from streamify_server.local.sandbox.processes import Exit
 
 _PROBE = Path(__file__).with_name("probe.py")
 _READ_SIZE = 65536
-# A frame in what `faulthandler` writes when loading takes long.
+# A frame in the output of `faulthandler`, which is written when loading takes long.
 _FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+) in ')
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a handler cannot be loaded; the trace is there if its own code failed."""
+    """Why a handler cannot be loaded; `trace` is set if its own code failed."""
 
     sentence: str
     trace: str = ""
 
 
 class Check:
-    """Loads a function's module in a process of its own, with the environment that the function will have.
+    """Loads a function's module in a separate process, with the environment that the function will have.
 
-    Nothing here waits: `look` takes what the process has told so far.
+    Nothing except `wait` blocks: `look` reads what the process has reported so far.
 
     Attributes:
-        slow: Where loading has been for more than a second or so, as "app.py, line 3"; "" if that cannot be
-            told, None while it is not slow.
+        slow: The position at which loading takes long, as "app.py, line 3"; "" if it is unknown, None if
+            loading is not slow.
         over: Whether the process has ended.
         problem: What is wrong, once it is over.
     """
@@ -50,12 +50,12 @@ class Check:
         self.problem: Problem | None = None
         self._function = function
         self._told = b""
-        # What the module does at its import must not find a Runtime API to talk to, nor a debugger.
+        # Code that runs at import must not reach a Runtime API, nor stop in a debugger.
         environment = process_environment(function, runtime_api="", region="us-east-1", log_stream="")
         environment["PYTHONBREAKPOINT"] = "0"
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self._report, report = os.pipe()
-        alive, self._alive = os.pipe()  # its end tells the process that nobody waits for it any more
+        alive, self._alive = os.pipe()  # when it is closed, the process exits
         os.set_blocking(self._report, False)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed by `stop`
         try:
@@ -74,7 +74,7 @@ class Check:
             os.close(alive)
 
     def look(self) -> None:
-        """Take what the process has told since the last look."""
+        """Read what the process has reported since the last call."""
         if self.over:
             return
         ended = self._process.poll() is not None
@@ -88,14 +88,14 @@ class Check:
             self.slow = self._where(self._told.decode("utf-8", "replace"))
 
     def wait(self, seconds: float) -> None:
-        """Wait until it is over, or for so long."""
+        """Wait until it is over, or until the time is up."""
         give_up = time.monotonic() + seconds
         while not self.over and time.monotonic() < give_up:
             time.sleep(0.01)
             self.look()
 
     def stop(self) -> None:
-        """End the process, with whatever it started."""
+        """Kill the process and its process group."""
         if self._alive < 0:
             return
         try:
@@ -125,7 +125,7 @@ class Check:
         return Problem(fields["problem"], fields.get("trace", "")) if fields else None
 
     def _where(self, told: str) -> str:
-        """The innermost place in the function's own code."""
+        """Return the innermost position in the function's own code; empty if there is none."""
         for file, line in _FRAME.findall(told):
             path = Path(file)
             if path.is_relative_to(self._function.code) and "site-packages" not in path.parts:

@@ -1,4 +1,4 @@
-"""The commands of the server half: `streamify demo` and `streamify dev`."""
+"""The commands of the server package: `streamify demo` and `streamify dev`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,7 +142,7 @@ def dev(functions: tuple[str, ...], **options: Any) -> None:
     from .terminal import DevError, Terminal
 
     served = _functions(functions, options)
-    plain = click.get_current_context().color is False  # which click does not know in other threads
+    plain = click.get_current_context().color is False  # other threads have no click context
     terminal = Terminal(click.echo, lambda text, colour: text if plain else click.style(text, fg=colour))
     try:
         run_dev(DevOptions(functions=served, **options), terminal)
@@ -151,7 +151,7 @@ def dev(functions: tuple[str, ...], **options: Any) -> None:
 
 
 def _functions(arguments: tuple[str, ...], options: dict[str, Any]) -> "tuple[DevFunction, ...]":
-    """The functions to serve; takes out of the options what holds for each of them."""
+    """Return the functions to serve; remove from the options those that apply to each function."""
     from .functions import DevFunction, functions_of
 
     environment = {**options.pop("env_file"), **options.pop("environment")}

@@ -1,4 +1,4 @@
-"""`streamify demo`: both halves and LocalLambda, on real examples, in about five seconds."""
+"""`streamify demo`: runs real examples with the client, the server and LocalLambda, in about five seconds."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ from streamify_server.local import LocalLambda
 if TYPE_CHECKING:
     from streamify_client import StreamClient
 
-TOKEN_DELAY = 0.008  # seconds; 500 tokens make a few seconds of text
+TOKEN_DELAY = 0.008  # seconds; 500 tokens take a few seconds
 
 
 def run_demo() -> None:
@@ -56,7 +56,7 @@ def _say_what_next(examples: Path) -> None:
 
 
 def _short(path: Path) -> str:
-    """A path as one would type it here."""
+    """Return a path as short as it can be typed in the current directory."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 
@@ -97,7 +97,7 @@ def _seconds(duration: float | None) -> str:
 
 
 def _examples() -> Path:
-    """The examples' folder: in the package in a wheel, at the project's root in a checkout."""
+    """Return the folder of the examples: inside the package in a wheel, at the root in a checkout."""
     for folder in _candidates():
         if (folder / "tokens.py").is_file():
             return folder

@@ -1,4 +1,4 @@
-"""Which functions `streamify dev` serves: read from its arguments, and from a file of functions."""
+"""Reads which functions to serve from the arguments of `streamify dev`, and from TOML files."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ _HANDLER = re.compile(r"(?:(?P<name>[^=]*)=)?(?P<module>[\w./-]*[\w-])\.(?P<func
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevFunction:
-    """One function as it is served."""
+    """The configuration of one function to serve."""
 
     handler: str
     name: str = ""
@@ -26,14 +26,14 @@ class DevFunction:
 
 
 def functions_of(arguments: Iterable[str], defaults: DevFunction) -> tuple[DevFunction, ...]:
-    """The functions that the arguments name, each with a name of its own.
+    """Return the functions that the arguments specify, each with a unique name.
 
     Args:
         arguments: "module.function", "NAME=module.function", or the path of a TOML file.
-        defaults: What holds for all of them; a file's own values win.
+        defaults: The defaults for all functions; values in a file override them.
 
     Raises:
-        ValueError: An argument or a file that cannot be used; the message is a sentence for the terminal.
+        ValueError: An argument or a file is invalid; the message is a sentence for the terminal.
     """
     found: list[DevFunction] = []
     for argument in arguments:
@@ -57,7 +57,7 @@ def _from_argument(argument: str, defaults: DevFunction) -> DevFunction:
 
 
 def _named(functions: list[DevFunction]) -> list[DevFunction]:
-    """Fill in names: that of the handler's module; where several would share it, the function's as well."""
+    """Fill in missing names: the module's name, followed by the function's if it would not be unique."""
     named = []
     short = [function.name or _module_name(function.handler) for function in functions]
     for function, name in zip(functions, short, strict=True):
@@ -81,7 +81,7 @@ def _from_file(path: Path, defaults: DevFunction) -> list[DevFunction]:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("functions")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:  # of the encoding, or of TOML
+    except ValueError as error:  # invalid UTF-8 or TOML
         raise ValueError(f"{path} is not a TOML file: {error}.") from None
     if not isinstance(tables, dict) or not tables:
         raise ValueError(f"{path} has no [functions.NAME] table.")
@@ -135,11 +135,11 @@ _KEYS: dict[str, Callable[[object], bool]] = {
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The variables in a file of `NAME=VALUE` lines: quotes, comments and `export` as in a `.env` file.
+    """Return the variables in a file of `NAME=VALUE` lines; quotes, comments and `export` as in `.env` files.
 
     Raises:
         ModuleNotFoundError: The extra `dev` is not installed.
-        ValueError: It cannot be read, or a line of it is something else.
+        ValueError: It cannot be read, or a line is invalid.
     """
     try:
         from dotenv.parser import parse_stream

@@ -1,21 +1,21 @@
-"""Whether the code of a function can be loaded as it is now, told on the terminal as it comes out."""
+"""Checks whether the current code of a function can be loaded, and reports the result on the terminal."""
 
 from streamify_server.local.functions import Function
 
 from .check import Check, Problem
 from .terminal import DevError, Terminal
 
-# What a module may take to load before it is served all the same.
+# How long to wait for a module to load before it is served anyway.
 _PATIENCE = 2.0
 
 
 class Loader:
-    """Keeps track of whether the code of a function can be loaded as it is now.
+    """Keeps track of whether the current code of a function can be loaded.
 
     Args:
         function: The function.
-        terminal: Where to say so.
-        reload: Whether another save can mend what is wrong.
+        terminal: Where to report it.
+        reload: Whether the code is loaded again when a file is saved.
         shown: The traces that were shown since the last save, for functions that share a module.
     """
 
@@ -29,10 +29,10 @@ class Loader:
         self._told = False
 
     def wait(self, until_loaded: bool) -> None:
-        """Wait for the result, or for a moment only.
+        """Wait for the result, or only for a moment.
 
         Raises:
-            DevError: It cannot be loaded, and waiting for a change is not an option.
+            DevError: It cannot be loaded, and it is not reloaded or the problem is not in its own code.
         """
         self._check.wait(_PATIENCE)
         while until_loaded and not self._check.over:
@@ -43,7 +43,7 @@ class Loader:
             raise DevError(self._sentence(problem))
 
     def start(self) -> None:
-        """Load the code anew, as it is now."""
+        """Load the code again."""
         self.stop()
         self._shown.clear()
         self._check = Check(self.function)
@@ -53,7 +53,7 @@ class Loader:
         self._check.stop()
 
     def look(self) -> None:
-        """Say what has come out since the last look."""
+        """Print the result once there is one, or that loading is slow."""
         self._check.look()
         if not self._check.over:
             return self._tell_slow()

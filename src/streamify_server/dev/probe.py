@@ -1,9 +1,7 @@
-"""Run in a process of its own: whether a handler can be loaded, told as one line of JSON on a descriptor.
+"""A script that tests whether a handler can be loaded: `python probe.py app.handler 5 6`.
 
-If loading takes long, the stack of the main thread comes first. The end of the second descriptor ends the
-process.
-
-python probe.py app.handler 5 6
+It writes the result as one line of JSON to the first descriptor, preceded by the stack of the main thread if
+loading takes long. When the second descriptor is closed, the process exits.
 """
 
 import difflib
@@ -24,7 +22,7 @@ _DEBUGGERS = ("debugpy", "pydevd_pycharm")
 
 
 def probe(handler: str) -> dict[str, Any]:
-    """What is wrong with a handler: `problem` in a sentence, `trace` if its own code failed."""
+    """Return what is wrong with a handler: `problem` as a sentence, and `trace` if its own code failed."""
     module_name, _, name = handler.replace("/", ".").rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -32,7 +30,7 @@ def probe(handler: str) -> dict[str, Any]:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             return {"problem": f"there is no module {module_name!r} in {os.getcwd()}"}
         return _failed(module_name, error)
-    except BaseException as error:  # KeyboardInterrupt and SystemExit are the module's own here
+    except BaseException as error:  # the module may raise SystemExit or KeyboardInterrupt
         return _failed(module_name, error)
     if not hasattr(module, name):
         near = difflib.get_close_matches(
@@ -56,14 +54,14 @@ def _failed(module_name: str, error: BaseException) -> dict[str, Any]:
 
 
 class _NoDebugger(ModuleType):
-    """Stands for a debugger: nothing listens on the port that the function's own process needs, nor waits."""
+    """Replaces a debugger, so that nothing takes the port that the function's process needs, or waits."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments, **options: None
 
 
 def _python_start() -> Any:
-    """The module that makes a function's process load its code as it is now."""
+    """Load python_start.py, for the finders with which function processes import."""
     file = Path(__file__).parent.parent / "local" / "sandbox" / "python_start.py"
     spec = importlib.util.spec_from_file_location("python_start", file)
     assert spec
@@ -79,8 +77,8 @@ def _end_with(descriptor: int) -> None:
 
 
 def main() -> NoReturn:
-    """Probe the handler of the first argument; write the report to the descriptor of the second."""
-    # The script's own directory must not be searched for the function's modules.
+    """Probe the handler in the first argument and write the result to the descriptor in the second."""
+    # The directory of this script must not be searched for the function's modules.
     del sys.path[0]
     sys.path.insert(0, os.getcwd())
     handler, report, alive = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -94,7 +92,7 @@ def main() -> NoReturn:
     found = probe(handler)
     faulthandler.cancel_dump_traceback_later()
     os.write(report, b"\n" + json.dumps(found).encode())
-    # Threads that the module started must not keep the process alive.
+    # Without waiting for threads that the module has started.
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""What the terminal shows while functions run: their logs, and a line for each invocation."""
+"""Prints to the terminal while functions run: their logs, and a line for each invocation."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -20,8 +20,8 @@ from streamify_server.local.units import bytes_text, counted, seconds_text
 
 from .tracebacks import Record, readable
 
-# Lambda's own lines; the line for the invocation says the same, and the error which follows what awslambdaric
-# says of runtime updates.
+# Lines that are not printed, because the line for the invocation, or the error that follows a warning by
+# awslambdaric, says the same.
 _PLATFORM_LINE = re.compile(
     r"(START|END|REPORT) RequestId: [0-9a-f-]{36}\b"
     r"|\[WARNING\]\t\S*\t\S*\tLAMBDA_WARNING: Unhandled exception\."
@@ -39,12 +39,12 @@ class _Running:
 
 
 class Report:
-    """Observes the emulator and prints.
+    """Prints the events of the emulator.
 
     Args:
         echo: Prints a line.
-        style: Colours a text: (text, colour).
-        code: The directory of each function's code; with several functions, log lines say whose they are.
+        style: Colours text: (text, colour).
+        code: The code directory of each function; with several functions, log lines start with the name.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Report:
         self._records: dict[tuple[str, str | None], Record] = {}
 
     def observe(self, event: Event) -> None:
-        """Print an event for the person at the terminal."""
+        """Print an event."""
         match event:
             case LogWritten():
                 self._log(event)
@@ -75,7 +75,7 @@ class Report:
                 self._echo(f"{self._style('fault', 'yellow'):<7} {event.function}  {event.effect}")
 
     def flush(self) -> None:
-        """Print the errors whose ends have not come."""
+        """Print errors that are still incomplete."""
         for key in list(self._records):
             self._show_record(key)
 
@@ -112,7 +112,7 @@ class Report:
         return self._style(f"{named}│ ", "bright_black")
 
     def _line(self, ended: InvocationEnded, running: _Running) -> str:
-        """Status, what was asked, time to first byte, bytes, duration, and what went wrong."""
+        """Return the line for an invocation: status, request, time to first byte, size, duration, error."""
         content = running.content
         error = content.failure if ended.status == "success" else _failure(ended)
         status = content.head.status if content.head else None
@@ -137,7 +137,7 @@ class Report:
 
 
 def _part(running: _Running) -> list[str]:
-    """Which part of a stream it was, named by the request id of the first part."""
+    """Return which part of a continued stream it was; the stream is named by its first request id."""
     part, over = running.started.part, running.content.handed_over
     if part is None and not over:
         return []
@@ -150,6 +150,6 @@ def _failure(ended: InvocationEnded) -> Failure:
 
 
 def _told(error: Failure) -> str:
-    """An error's type and the first line of its message."""
+    """Return an error's type and the first line of its message."""
     message = _REQUEST_ID.sub("", error.message).partition("\n")[0][:_MAX_MESSAGE]
     return f"{error.error_type}: {message}" if message else error.error_type

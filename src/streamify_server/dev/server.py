@@ -1,4 +1,4 @@
-"""The development server: what is started, in which order, and how it ends."""
+"""The development server of `streamify dev`."""
 
 import contextlib
 import errno
@@ -24,9 +24,9 @@ from .watch import changes, ticks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevOptions:
-    """What `streamify dev` was told; ports of 0 take free ones.
+    """The options of `streamify dev`; port 0 selects a free one.
 
-    The first function's URL has `url_port`, each further one the next port that none of the others has.
+    The first function's URL has the port `url_port`, each further one the next port that is not in use here.
     """
 
     functions: tuple[DevFunction, ...]
@@ -50,10 +50,10 @@ class DevOptions:
 
 
 def run_dev(options: DevOptions, terminal: Terminal) -> None:
-    """Serve functions until Ctrl-C, SIGTERM, or until the output's reader has gone.
+    """Serve functions until Ctrl-C or SIGTERM, or until the reader of the output is gone.
 
     Raises:
-        DevError: It cannot start, and why.
+        DevError: It cannot start; the message says why.
     """
     functions = [_function(function) for function in options.functions]
     with _interruptible(), contextlib.ExitStack() as stack:
@@ -124,13 +124,17 @@ def _add(function: DevFunction, port: int, options: DevOptions, aws: LocalLambda
 
 
 def _reload(changed: frozenset[Path], loaders: list[Loader], aws: LocalLambda, terminal: Terminal) -> None:
-    """Let new invocations of the functions whose code has changed start on new processes, at once."""
+    """Restart the functions whose code has changed.
+
+    This does not wait for the test whether the new code loads, so that a save never waits for an earlier one.
+    The test has its own process, and the function's process imports the code itself.
+    """
     for loader in loaders:
         if any(path.is_relative_to(loader.function.code) for path in changed):
             aws.restart_function(loader.function.name)
             loader.start()
     first = min(changed)
-    # The innermost of the directories that hold it.
+    # The innermost directory that contains it.
     root = max(loader.function.code for loader in loaders if first.is_relative_to(loader.function.code))
     terminal.echo(f"Reloaded: {first.relative_to(root)} changed.")
 
@@ -160,7 +164,7 @@ def _function(function: DevFunction) -> Function:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """End quietly on Ctrl-C, and on SIGTERM and SIGHUP as on Ctrl-C."""
+    """End quietly, with status 0, on Ctrl-C, SIGTERM and SIGHUP: the normal ways to stop the server."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

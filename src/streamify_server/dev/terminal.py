@@ -1,4 +1,4 @@
-"""The terminal that `streamify dev` prints to, and the error that ends it."""
+"""The terminal output of `streamify dev`, and its error."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ class DevError(Exception):
 
 
 class Terminal:
-    """Prints, from any thread, until the reader has gone."""
+    """Prints from any thread, until the reader of the output is gone; then `gone` is set."""
 
     def __init__(self, echo: Callable[[str], None], style: Callable[[str, str], str]) -> None:
         self._echo = echo

@@ -1,4 +1,4 @@
-"""Tracebacks in a log, put so that the function's own code is seen first."""
+"""Reorders tracebacks in a log so that the function's own code comes first."""
 
 import re
 import sys
@@ -10,13 +10,13 @@ _MARK = "[ERROR] "
 _HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)')
 _INDENT = "\N{NO-BREAK SPACE}"
-# Between the function's code and the process's beginning: what called the handler.
+# Frames of these call the handler.
 _CALLERS = (Path(__file__).resolve().parent.parent, "awslambdaric")
 
 
 @dataclass(slots=True)
 class Frame:
-    """One call, with the lines of source that the log shows for it."""
+    """One frame of a traceback, with its source lines in the log."""
 
     file: Path
     line: str
@@ -26,9 +26,9 @@ class Frame:
 
 @dataclass(slots=True)
 class Record:
-    """An error as awslambdaric logs it: its type and message, then the frames from the outermost on.
+    """An error as awslambdaric logs it: its type and message, then the frames, outermost first.
 
-    `before` is what the function printed last without ending the line.
+    `before` is what the function printed last, without a line end.
     """
 
     error: list[str]
@@ -38,16 +38,16 @@ class Record:
 
     @classmethod
     def begun_by(cls, line: str) -> "Record | None":
-        """The record that a line of the log begins."""
+        """Return the record that starts with a line of the log, if one does."""
         before, found, error = line.partition(_MARK)
         return cls([error], before) if found else None
 
     def take(self, line: str) -> bool:
-        """Take the next line, if it belongs to this record."""
+        """Take the next line and return True, if it belongs to this record."""
         if line == _HEADER:
             self.traced = True
         elif not self.traced and self.before:
-            return False  # a line that the function printed, and no error of awslambdaric's
+            return False  # the function printed "[ERROR]", not awslambdaric
         elif not self.traced:
             self.error.append(line)
         elif not line.startswith((_INDENT, " ")):
@@ -60,11 +60,11 @@ class Record:
 
 
 def readable(record: Record, code: Path) -> list[str]:
-    """The lines to show: the error, then the function's own frames from the innermost on, then the others.
+    """Return the lines to show: the error, then the function's own frames, innermost first, then the others.
 
     Args:
         record: The error.
-        code: The directory of the function's code.
+        code: The function's code directory.
     """
     own = [frame for frame in record.frames if _is_own(frame, code)]
     if not own:

@@ -1,4 +1,4 @@
-"""Changes of source files, as they happen."""
+"""Watches source files for changes."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ def changes(directories: Sequence[Path], stop: threading.Event) -> Iterator[froz
     """Watch the Python files in some directories, but no others: a function may write files there.
 
     Yields:
-        The files that changed, several times a second, so mostly none. The first set comes once changes are
-        noticed.
+        Several times a second, the files that changed, so mostly none. The first set comes as soon as changes
+        are noticed.
 
     Raises:
         ModuleNotFoundError: The extra `dev` is not installed.
@@ -36,7 +36,7 @@ def changes(directories: Sequence[Path], stop: threading.Event) -> Iterator[froz
 
 
 def ticks(stop: threading.Event) -> Iterator[frozenset[Path]]:
-    """Yield as `changes` does, where nothing is watched."""
+    """Yield empty sets as often as `changes` does, without watching anything."""
     yield frozenset()
     while not stop.wait(_LOOK_MS / 1000):
         yield frozenset()

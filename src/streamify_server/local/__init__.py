@@ -1,4 +1,4 @@
-"""A whole streaming Lambda on 127.0.0.1: the Lambda API, the Runtime API, and function processes."""
+"""LocalLambda, an emulator of Lambda on 127.0.0.1: the Lambda API, the Runtime API, function processes."""
 
 from .events import (
     ChunkProduced,

@@ -1,8 +1,8 @@
-"""The errors with which Lambda refuses a request, as the botocore model lists them."""
+"""The errors of the Lambda API, as listed in the botocore model."""
 
 import json
 
-# Name to HTTP status. Errors that cannot occur here (VPC, KMS, EFS, ...) can be asked for as a fault.
+# Error name to HTTP status. Those that cannot occur here (VPC, KMS, EFS, ...) can be injected as a fault.
 STATUS = {
     "AccessDeniedException": 403,
     "CodeArtifactUserDeletedException": 409,
@@ -52,8 +52,8 @@ STATUS = {
     "UnknownOperationException": 404,
     "UnsupportedMediaTypeException": 415,
 }
-_KNOWN = STATUS | {"NotFoundException": 404}  # of API Gateway, whose reads are answered too
-# The model spells the member with a capital for these.
+_KNOWN = STATUS | {"NotFoundException": 404}  # API Gateway's, for its read operations
+# For these, the model spells the member `Message`.
 _CAPITAL_MESSAGE = frozenset(STATUS) - {
     "CodeArtifactUserDeletedException",
     "CodeArtifactUserFailedException",
@@ -73,7 +73,7 @@ _CAPITAL_MESSAGE = frozenset(STATUS) - {
 
 
 class ApiError(Exception):
-    """A request that is refused: with a modelled error, or with a bare status as a load balancer would."""
+    """The request is rejected: with a modelled error, or only with a status, as by a load balancer."""
 
     def __init__(
         self, code: str | int, message: str, *, reason: str | None = None, retry_after: int | None = None
@@ -103,7 +103,7 @@ class ApiError(Exception):
 
 
 def throttled(*, reserved: bool) -> ApiError:
-    """Too many concurrent invocations: of the function, if it has a reservation, else of the account."""
+    """Return the error for too many concurrent invocations, of the function (`reserved`) or the account."""
     scope = "ReservedFunctionConcurrent" if reserved else "Concurrent"
     reason = f"{scope}InvocationLimitExceeded"
     return ApiError("TooManyRequestsException", "Rate Exceeded.", reason=reason, retry_after=1)

@@ -1,4 +1,4 @@
-"""Checks of the values that callers hand in, so that a wrong one is a sentence where it was given."""
+"""Checks of arguments, so that a wrong one is reported where it was passed."""
 
 import os
 import re
@@ -7,17 +7,17 @@ from typing import Any
 
 
 def check_number(what: str, value: object, allowed: str, fits: Callable[[float], bool]) -> None:
-    """Refuse what is not a number, or does not fit.
+    """Check that a value is a number and that `fits` accepts it.
 
     Raises:
-        ValueError: `what` is not `allowed`.
+        ValueError: It does not; `allowed` says in the message what does.
     """
     if not isinstance(value, int | float) or isinstance(value, bool) or not fits(value):
         raise ValueError(f"{what} is {allowed}, not {value!r}.")
 
 
 def check_whole(what: str, value: object, least: int = 0) -> None:
-    """Refuse what is neither None nor a whole number.
+    """Check that a value is None or an integer.
 
     Raises:
         ValueError: It is something else, or less than `least`.
@@ -29,7 +29,7 @@ def check_whole(what: str, value: object, least: int = 0) -> None:
 
 
 def check_one_of(name: str, value: object, *values: str) -> None:
-    """Refuse what is none of these.
+    """Check that a value is one of the allowed values.
 
     Raises:
         ValueError: It is something else.
@@ -39,7 +39,7 @@ def check_one_of(name: str, value: object, *values: str) -> None:
 
 
 def check_text(name: str, value: object, allowed: str, pattern: re.Pattern[str]) -> None:
-    """Refuse what is not a text of this form.
+    """Check that a value is a string that matches a pattern.
 
     Raises:
         ValueError: It is something else.
@@ -49,20 +49,20 @@ def check_text(name: str, value: object, allowed: str, pattern: re.Pattern[str])
 
 
 def check_list(what: str, value: object) -> None:
-    """Refuse a text where several things are wanted: its letters would be taken for them.
+    """Check that a value is a collection, and not a string, whose characters would be taken for the items.
 
     Raises:
-        ValueError: It is a text, or holds nothing.
+        ValueError: It is a string, or no collection.
     """
     if isinstance(value, str | bytes) or not isinstance(value, Collection):
         raise ValueError(f"{what} is a list, such as [{value!r}], not {value!r}.")
 
 
 def check_texts(what: str, texts: Sequence[Any]) -> None:
-    """Refuse what no process can be given.
+    """Check that values are strings that can be passed to a process.
 
     Raises:
-        ValueError: A text is not one, or has a character that cannot be passed on.
+        ValueError: One is no string, or has a character that cannot be passed.
     """
     for text in texts:
         if not isinstance(text, str):
@@ -76,10 +76,10 @@ def check_texts(what: str, texts: Sequence[Any]) -> None:
 
 
 def check_environment(name: str, environment: Mapping[Any, Any]) -> None:
-    """Refuse what no process can be started with, here and not when the first invocation comes.
+    """Check environment variables now, instead of failing at the first invocation.
 
     Raises:
-        ValueError: A variable that cannot be set.
+        ValueError: A variable cannot be set.
     """
     for variable, value in environment.items():
         if not isinstance(variable, str) or not variable or "=" in variable:

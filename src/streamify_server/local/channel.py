@@ -1,4 +1,4 @@
-"""Bytes on their way from a function to its caller: few in flight, so a slow caller slows the function."""
+"""The bounded queue between a function and its caller, so that a slow caller slows the function down."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,9 @@ _IN_FLIGHT = 65536
 
 
 class Channel:
-    """A queue of pieces with a bound on their bytes; one producer, one consumer.
+    """A queue of chunks for one producer and one consumer, bounded by their size in bytes.
 
-    Pieces that are put together, or that wait together, are handed over together.
+    The consumer gets all waiting chunks as one list.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class Channel:
         self._ended = False
         self._detached = False
         self._loop = asyncio.get_running_loop()
-        self._filled: asyncio.Future[None] | None = None  # the consumer waits for it
-        self._room: asyncio.Future[None] | None = None  # the producer does
+        self._filled: asyncio.Future[None] | None = None  # awaited by the consumer
+        self._room: asyncio.Future[None] | None = None  # awaited by the producer
 
     async def put(self, pieces: list[bytes]) -> None:
-        """Add pieces; wait while the consumer is behind. Once the consumer has gone, they are dropped."""
+        """Add chunks; wait while the queue is full. After `detach`, they are dropped."""
         while self._size >= _IN_FLIGHT and not self._ended and not self._detached:
             self._room = self._loop.create_future()
             await self._room
@@ -32,13 +32,13 @@ class Channel:
             _wake(self._filled)
 
     def end(self) -> None:
-        """No piece follows; what is queued is still delivered."""
+        """Mark the end; what is queued is still delivered."""
         self._ended = True
         _wake(self._filled)
         _wake(self._room)
 
     def detach(self) -> None:
-        """The consumer has gone: the producer must not wait for it."""
+        """Drop all chunks from now on, because the consumer is gone; the producer no longer waits."""
         self._detached = True
         self._pieces.clear()
         _wake(self._room)

@@ -1,4 +1,4 @@
-"""Where the chunks of a function's response end, for faults that count them."""
+"""Finds the chunk boundaries in a function's response, for faults that count chunks."""
 
 import struct
 
@@ -9,18 +9,18 @@ _NULS = bytes(8)
 _FRAME_OVERHEAD = 16
 _MAX_FRAME = 32 * 1024 * 1024
 _MAX_PRELUDE = 1024 * 1024
-# The headers of a frame with a chunk of the handler's: one string, `:event-type: data`.
+# The headers of a data frame: `:event-type: data`, as a string.
 _DATA_HEADERS = b"\x0b:event-type\x07\x00\x04data"
 
 
 class ChunkGate:
-    """Lets the first chunks of a response through, with all that comes before and between them.
+    """Passes the first chunks of a response, and everything before and between them.
 
-    A chunk is what the handler yielded or wrote: a data frame of a verified stream, any other piece as it
+    A chunk is what the handler yielded or wrote: in a verified stream a data frame, otherwise a piece as it
     left the function. A prelude is not a chunk, nor are the other frames of a verified stream.
 
     Args:
-        limit: How many chunks to let through; 0 lets nothing through.
+        limit: How many chunks to pass; 0 passes nothing.
         content_type: The content type that the function posted.
     """
 
@@ -32,7 +32,7 @@ class ChunkGate:
         self._frame = b""
 
     def take(self, piece: bytes) -> bytes:
-        """The part of the next piece that may pass."""
+        """Return the part of the next piece that passes."""
         if self.over:
             return b""
         head = self._rest_of_prelude(piece)
@@ -49,7 +49,7 @@ class ChunkGate:
         end = self._prelude.find(_NULS)
         if end < 0 and len(self._prelude) <= _MAX_PRELUDE:
             return len(piece)
-        if end < 0:  # this is not a prelude
+        if end < 0:  # too long for a prelude
             self._prelude = None
             return len(piece)
         self._framed = VERIFIED.encode() in self._prelude[:end]
@@ -61,13 +61,13 @@ class ChunkGate:
         return len(body)
 
     def _frames(self, body: bytes) -> int:
-        """How much of the body belongs to frames that may pass; one may have begun in an earlier piece."""
+        """Return how many bytes of the body belong to frames that pass; one may have begun earlier."""
         held = len(self._frame)
         data, at = self._frame + body, 0
         while not self.over and len(data) - at >= _FRAME_OVERHEAD:
             total, headers = struct.unpack_from(">II", data, at)
             if not _FRAME_OVERHEAD <= total <= _MAX_FRAME:
-                self._framed = False  # these are not frames
+                self._framed = False  # no valid frame, so it is not a verified stream
                 return len(body)
             if len(data) - at < total:
                 break

@@ -1,4 +1,4 @@
-"""A response on its way to a caller, with whatever a fault plan does to it."""
+"""Sends a response to its caller, and applies an injected fault to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -14,17 +14,17 @@ _NO_FAULT = Fault()
 
 
 class CutShortError(ConnectionError):
-    """The plan has ended the response here."""
+    """The fault ended the response here."""
 
 
 class Delivery:
-    """Sends head and frames of one response; the plan may hold back, change or drop any of them.
+    """Sends the head and the frames of one response; the fault may delay, change or drop them.
 
     Args:
         connection: The caller's connection.
-        fault: The plan.
-        framed: Whether what is sent are event-stream frames.
-        tell: Told of the plan and what it did, when the response is over.
+        fault: The fault, if any.
+        framed: Whether the body consists of event-stream frames.
+        tell: Called with the fault and its effect when the response is over.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Delivery:
     def pieces(
         self, batches: AsyncIterator[list[bytes]], content_type: str | None
     ) -> AsyncIterator[list[bytes]]:
-        """What the plan lets through of a response, before it is framed; `finish` then ends it as planned."""
+        """Return the part of a response, before framing, up to the chunk at which `finish` cuts it."""
         limit = self.fault.cut_after_chunks
         if limit is None:
             return batches
@@ -69,14 +69,14 @@ class Delivery:
 
     @property
     def cut_here(self) -> bool:
-        """Whether the plan ends the response with the chunks that were let through."""
+        """Whether the fault cuts the response after the chunks so far."""
         return self._gate is not None and self._gate.over
 
     async def send(self, frames: Sequence[bytes]) -> None:
         """Send frames, or pieces of a plain body.
 
         Raises:
-            CutShortError: The plan ends the response here.
+            CutShortError: The fault ended the response.
         """
         if not self._script:
             return await self._connection.send_all(frames)
@@ -88,7 +88,7 @@ class Delivery:
         """End the response.
 
         Raises:
-            CutShortError: The plan does.
+            CutShortError: The fault ended the response.
         """
         if self.cut_here and self._script:
             chunks = counted(self.fault.cut_after_chunks or 0, "chunk")
@@ -99,7 +99,7 @@ class Delivery:
         await self._connection.finish()
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a whole response."""
+        """Send a complete response."""
         if not self._script:
             self._ended = True
             return await self._connection.respond(status, headers, body)
@@ -111,7 +111,7 @@ class Delivery:
         return await self.finish()
 
     def over(self) -> None:
-        """Nothing more is sent, for whatever reason."""
+        """Report the fault's effect, once nothing more is sent."""
         if self._script:
             self._tell(self.fault, self._script.effect(self._framed and self._ended))
 

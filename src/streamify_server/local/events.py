@@ -23,13 +23,13 @@ class InvocationStarted:
     time: float
     mode: Mode
     payload: bytes = field(repr=False)
-    request: str = ""  # "GET /path" behind a Function URL or a REST API
-    part: StreamPart | None = None  # of a stream that goes on, after its first part
+    request: str = ""  # "GET /path" for a Function URL or a REST API
+    part: StreamPart | None = None  # for a later part of a continued stream
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
-    """The function began to respond."""
+    """The function started its response."""
 
     function: str
     request_id: str
@@ -67,7 +67,7 @@ class InvocationEnded:
 class LogWritten:
     """A line was written to the function's log, by the function or by Lambda.
 
-    `request_id` is that of the invocation during which it was written, the start of its process included.
+    `request_id` is that of the invocation during which it was written, or for which the process started.
     """
 
     function: str
@@ -111,10 +111,10 @@ class InvocationRecord:
     chunks: int = 0
     time_to_first_byte: float | None = None
     duration: float | None = None
-    request: str = ""  # "GET /path" behind a Function URL or a REST API
+    request: str = ""  # "GET /path" for a Function URL or a REST API
     error_name: str | None = None
     error_message: str | None = None
-    part: StreamPart | None = None  # of a stream that goes on, after its first part
+    part: StreamPart | None = None  # for a later part of a continued stream
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class _Invocation:
 
     started: InvocationStarted
     content_type: str | None = None
-    first: float | None = None  # when it produced its first piece
+    first: float | None = None  # the time of its first chunk
     bytes: int = 0
     chunks: int = 0
     status: Status = "running"

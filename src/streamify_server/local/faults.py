@@ -130,7 +130,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """End the response here, in one of the ways of `Fault.cut`."""
+    """End the response here, as described for `Fault.cut`."""
 
     kind: CutKind
 
@@ -164,7 +164,7 @@ class FaultQueue:
 
 
 class Splitter:
-    """Splits a stream of bytes anew."""
+    """Splits a byte stream into pieces of other sizes."""
 
     def __init__(self, split: Split | None, seed: int) -> None:
         self._split = split
@@ -184,7 +184,7 @@ class Splitter:
             data = data[size:]
 
     def flush(self) -> Iterator[bytes]:
-        """What is still held back."""
+        """Yield what is still buffered."""
         if self._kept:
             yield self._kept
         self._kept = b""
@@ -196,7 +196,7 @@ class Splitter:
 
 
 class Script:
-    """Carries out a plan on the body of one response, frame by frame."""
+    """Applies a fault to the body of one response, frame by frame."""
 
     def __init__(self, fault: Fault) -> None:
         self.happened: list[str] = []
@@ -208,11 +208,11 @@ class Script:
         self.over: bool = False
 
     def begin(self) -> Iterator[Action]:
-        """What happens between the head and the first frame."""
+        """Yield the actions between the head and the first frame."""
         yield from self._between()
 
     def feed(self, frame: bytes) -> Iterator[Action]:
-        """What happens in place of sending a frame; nothing more once the response was cut."""
+        """Yield the actions that replace sending a frame; none after a cut."""
         frame = self._flipped(frame)
         while frame and not self.over:
             here = frame[: self._room()]
@@ -223,19 +223,19 @@ class Script:
             yield from self._between()
 
     def finish(self) -> Iterator[Action]:
-        """What is still to be sent when the response ends."""
+        """Yield the actions at the end of the response."""
         yield from map(Send, self._splitter.flush())
 
     @property
     def sent(self) -> str:
-        """How much of the body was sent, in words."""
+        """How much of the body was sent, as text."""
         return f"{counted(self._sent, 'byte')} in {counted(self._frames, 'frame')}"
 
     def effect(self, end_event: bool) -> str:
-        """What the plan did to the response, in words, once it is over.
+        """Describe what the fault did to the response, once it is over.
 
         Args:
-            end_event: Whether the body came to the place of its end event.
+            end_event: Whether the body got as far as its end event.
         """
         fault, did = self._fault, list(self.happened)
         if fault.delay_headers:
@@ -249,7 +249,7 @@ class Script:
         return ", ".join(did) or f"did nothing: the response ended after {self.sent}"
 
     def cut(self, where: str) -> Iterator[Action]:
-        """End the response here; `where` goes into the effect."""
+        """Yield the actions that cut the response; `where` is for the description of the effect."""
         self.over = True
         yield from self.finish()
         self.happened.append(f"cut the response {where} ({_CUTS[self._fault.cut]})")
@@ -268,7 +268,7 @@ class Script:
             yield from self.cut(f"after {self.sent}")
 
     def _room(self) -> int | None:
-        """The bytes until the next thing happens."""
+        """Return how many bytes may be sent before the next stall or cut; None for no limit."""
         marks = [mark for mark in (self._fault.stall_after, self._fault.cut_after) if mark is not None]
         ahead = [mark - self._sent for mark in marks if mark > self._sent]
         return min(ahead, default=None)
@@ -287,7 +287,7 @@ class Script:
 
 
 def _ending(fault: Fault) -> list[str]:
-    """What the plan put in place of the end event, or into it."""
+    """Describe what the fault did to the end event."""
     if fault.exception:
         return [f"sent an exception frame in place of the end event: {fault.exception[0]}"]
     if fault.error_frame:

@@ -1,4 +1,4 @@
-"""What is known of a function: its configuration, and the environment that its process starts in."""
+"""The configuration of a function."""
 
 import re
 import shlex
@@ -29,7 +29,7 @@ DUMMY_CREDENTIALS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """The configuration of one function; the defaults are those of Lambda."""
+    """The configuration of one function, with Lambda's defaults."""
 
     name: str
     arn: str
@@ -45,18 +45,18 @@ class Function:
     aliases: tuple[str, ...] = ()
     description: str = ""
     last_modified: str = ""
-    opt: Path | None = None  # the folder that stands for /opt
-    layers: tuple[str, ...] = ()  # the names of what was unpacked there
+    opt: Path | None = None  # the folder used as /opt
+    layers: tuple[str, ...] = ()  # the names of the layers unpacked there
     wrapped: bool = False  # an exec wrapper starts the runtime
 
     @property
     def managed(self) -> bool:
-        """Whether it is a Python handler, started by this package."""
+        """Whether this package's runtime starts it, as a Python handler."""
         return self.command == python_command(self.handler)
 
     @property
     def runtime(self) -> str:
-        """The identifier of a managed Python runtime, or that of a runtime of one's own."""
+        """The identifier of the managed Python runtime, or of a custom runtime."""
         python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         return python if self.managed or self.wrapped else "provided.al2023"
 
@@ -71,10 +71,10 @@ class Function:
 def make_function(
     *, code: str | Path, command: Sequence[str] | str | None, handler: str, opt: Path | None, **fields: Any
 ) -> Function:
-    """Check the configuration of a function and fill in what was left out.
+    """Check the configuration of a function and fill in the defaults.
 
     Raises:
-        ValueError: A name, directory, timeout or handler that cannot be.
+        ValueError: The name, directory, timeout or handler is invalid.
     """
     name, directory = fields["name"], Path(code).resolve()
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -131,10 +131,10 @@ def _argv(name: str, command: Sequence[str] | str | None) -> Sequence[str] | Non
 
 
 def timestamp() -> str:
-    """Now, as the control plane writes it."""
+    """Return the current time in the control plane's format."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
 
 
 def python_command(handler: str) -> tuple[str, ...]:
-    """The command that runs a Python handler: this interpreter, the runtime of this package."""
+    """Return the command that runs a Python handler with this interpreter and this package's runtime."""
     return (sys.executable, str(_PYTHON_START), handler)

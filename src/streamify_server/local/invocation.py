@@ -14,9 +14,9 @@ from .pacing import TokenBucket, pieces
 from .stream_parts import StreamPart
 
 BUFFERED_LIMIT = 6 * 1024 * 1024
-# AWS documents 200 MB; the megabyte more lets a body of just that size pass in a verified stream's frames.
+# AWS documents 200 MB; one more megabyte lets a body of that size pass in the frames of a verified stream.
 STREAMED_LIMIT = 201 * 1024 * 1024
-# RAPID grants a buffered response this much more than the documented 6 MB.
+# RAPID allows a buffered response this many bytes more than the documented 6 MB.
 _ALLOWANCE = 100
 
 
@@ -35,12 +35,12 @@ class Call:
     tenant_id: str | None = None
     tail: bool = False
     http: str = ""  # the method and path of an HTTP request
-    part: StreamPart | None = None  # of a stream that goes on, after its first part
+    part: StreamPart | None = None  # for a later part of a continued stream
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an invocation ended for Lambda.
+    """How an invocation ended.
 
     `error` is the JSON of the error as written by the function or by Lambda. `in_response` means that it
     occurred after the response had begun, and so cannot be its payload; `in_trailers` means that the function
@@ -53,7 +53,7 @@ class Outcome:
     content_type: str = "application/json"
     in_response: bool = False
     in_trailers: bool = False
-    log_line: str = ""  # what Lambda writes about it into the log
+    log_line: str = ""  # the line that Lambda logs for it
 
 
 def failure(
@@ -95,7 +95,7 @@ class Invocation:
         self.started: float = time.time()
         self.outcome: Outcome | None = None
         self.log_tail: bytes = b""
-        self.init_again: bool = False  # the init phase took too long and begins again within the invocation
+        self.init_again: bool = False  # the init phase took too long and is repeated within the invocation
         self._notify = notify
         self._produced = produced
         self._channel = Channel()
@@ -116,7 +116,7 @@ class Invocation:
     # The function's side.
 
     def begin(self, content_type: str) -> None:
-        """The function starts to respond."""
+        """Record that the function has started its response."""
         if not self._head.done():
             self._head.set_result(content_type)
             self._notify(
@@ -124,7 +124,7 @@ class Invocation:
             )
 
     async def write(self, batch: list[bytes]) -> None:
-        """The function sends pieces, none empty; returns when there is room for the next.
+        """Take non-empty chunks of the response; wait until there is room for more.
 
         Raises:
             ResponseTooLargeError: It exceeds the limit of the invoke mode; what fits is delivered.
@@ -180,25 +180,25 @@ class Invocation:
 
     @property
     def responding(self) -> bool:
-        """Whether the function has begun to respond."""
+        """Whether the function has started its response."""
         return self._head.done() and self._head.result() is not None
 
     # The caller's side.
 
     async def content_type(self) -> str | None:
-        """The content type of the response once it begins, or None if the invocation ended without one."""
+        """Wait for the response to start and return its content type; None if there was no response."""
         return await asyncio.shield(self._head)
 
     def batches(self) -> AsyncIterator[list[bytes]]:
-        """The pieces of the response as they come, all that are there together."""
+        """Return the chunks of the response as they come; each batch holds all that are available."""
         return aiter(self._channel)
 
     async def whole(self) -> bytes:
-        """The response in one piece, once it has come."""
+        """Wait for the complete response and return it."""
         return b"".join([piece async for batch in self._channel for piece in batch])
 
     async def result(self) -> Outcome:
-        """The outcome, once there is one."""
+        """Wait for the outcome and return it."""
         await self._ended.wait()
         assert self.outcome is not None
         return self.outcome

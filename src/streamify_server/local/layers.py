@@ -1,4 +1,4 @@
-"""Layers and exec wrappers: what Lambda unpacks into /opt, and what it starts in place of the runtime."""
+"""Layers, which Lambda unpacks into /opt, and exec wrappers, which it starts instead of the runtime."""
 
 import os
 import re
@@ -14,15 +14,15 @@ WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
 
 def layer_name(layer: str | Path) -> str:
-    """What a layer is called in its ARN: the name of its archive."""
+    """Return the name of a layer in its ARN, made from the name of its archive."""
     return re.sub(r"[^a-zA-Z0-9-_]+", "-", Path(layer).stem) or "layer"
 
 
 def unpack_layers(layers: Sequence[str | Path]) -> Path:
-    """Unpack layers, one over the other, into a new folder that stands for /opt.
+    """Unpack layers, in order, into a new folder that is used as /opt.
 
     Raises:
-        ValueError: A layer is not a zip archive, or leads out of its folder.
+        ValueError: A layer is not a zip archive, or has an entry outside of /opt.
     """
     for layer in layers:
         if not zipfile.is_zipfile(Path(layer)):
@@ -46,12 +46,12 @@ def _unpack(archive: zipfile.ZipFile, opt: Path) -> None:
             path = Path(archive.extract(entry, opt))
             if mode := entry.external_attr >> 16 & 0o777:
                 path.chmod(mode)
-    for entry in links:  # last, so that no file is written through one
+    for entry in links:  # last, so that no file is written through a link
         _link(opt / entry.filename, archive.read(entry).decode(), opt)
 
 
 def _link(path: Path, target: str, opt: Path) -> None:
-    # An absolute target is meant for Lambda, where the layer is in /opt.
+    # An absolute target refers to /opt on Lambda.
     own = opt / target.removeprefix("/opt").lstrip("/") if target.startswith("/opt/") else None
     _check_inside(own or path.parent / target, opt, f"{path.relative_to(opt)} -> {target}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,9 +65,9 @@ def _check_inside(path: Path, opt: Path, named: str) -> None:
 
 
 def wrapped_command(environment: Mapping[str, str], code: Path, opt: Path | None) -> tuple[str, ...] | None:
-    """The command with which a managed runtime starts if an exec wrapper is set.
+    """Return the command that starts a managed runtime through its exec wrapper; None if it has none.
 
-    The wrapper gets the interpreter and the bootstrap that it stands in for
+    The wrapper gets the interpreter and the bootstrap as arguments
     (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper).
     """
     wrapper = environment.get(WRAPPER)
@@ -80,7 +80,7 @@ def wrapped_command(environment: Mapping[str, str], code: Path, opt: Path | None
 
 
 def python_paths(opt: Path) -> list[str]:
-    """Where a Python function finds the packages of its layers.
+    """Return the folders in which a Python function finds the packages of its layers.
 
     https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html#packaging-layers-paths
     """
@@ -89,7 +89,7 @@ def python_paths(opt: Path) -> list[str]:
 
 
 def search_paths(opt: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """PATH and LD_LIBRARY_PATH with the programs and libraries of the layers."""
+    """Return PATH and LD_LIBRARY_PATH, extended by the layers' programs and libraries."""
     extended = {}
     for name, folder in (("PATH", "bin"), ("LD_LIBRARY_PATH", "lib")):
         own = [environment[name]] if environment.get(name) else []

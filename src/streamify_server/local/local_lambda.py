@@ -1,4 +1,4 @@
-"""LocalLambda: the emulator as a context manager, usable from any thread."""
+"""LocalLambda: the emulator as a context manager that can be used from any thread."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 
 class LocalLambda:
-    """A streaming Lambda on 127.0.0.1, for development and tests.
+    """A local Lambda with response streaming on 127.0.0.1, for development and tests.
 
     Every function runs in its own processes, one for each concurrent invocation. Use boto3 or any other AWS
     SDK with the endpoint URL. Everything is stopped at the end of the `with` block, however it ends.
@@ -147,7 +147,7 @@ class LocalLambda:
         aliases: Sequence[str] = (),
         description: str = "",
     ) -> None:
-        """Add a function, or replace the one of that name.
+        """Add a function, or replace the one with that name.
 
         Args:
             name: Its name: letters, digits, `-` and `_`, at most 64.
@@ -284,7 +284,7 @@ class LocalLambda:
                 first 16 KB; "BUFFERED" expects one JSON object.
             pass_origins: As for `function_url`.
             empty_body: As for `function_url`.
-            port: The port to listen on; 0 takes a free one.
+            port: The port to listen on; 0 selects a free one.
 
         Returns:
             The URL, with a slash at the end.
@@ -367,7 +367,7 @@ class LocalLambda:
 
     @property
     def running(self) -> bool:
-        """Whether it serves: between `start` and `stop`."""
+        """Whether it is serving: between `start` and `stop`."""
         return self._servers is not None
 
     def open_requests(self, patience: float = 0.0) -> list[str]:
@@ -394,7 +394,7 @@ class LocalLambda:
         return [answered[port] for port in sorted(unread) if port in answered]
 
     def process_ids(self) -> list[int]:
-        """The ids of the function processes that run now."""
+        """Return the process ids of the running function processes."""
         return self._call(lambda: self._running.service.process_ids)
 
     def told_since(self, moment: float) -> list[LogWritten | FaultInjected]:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for callers that have none."""
+"""An event loop in its own thread, for synchronous callers."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 
-# So many turns of callbacks in a row do not ask the kernel for news.
+# How many iterations of the loop in a row skip the poll.
 _QUIET_TURNS = 4
 # Seconds. Caller and function answer each other within this time, and to be woken takes longer than to look.
 _AWAKE = 50e-6 if (os.cpu_count() or 1) > 1 else 0.0
@@ -45,7 +45,7 @@ class QuietSelector(selectors.DefaultSelector):
 
 
 class LoopThread:
-    """Runs coroutines and functions on its loop, from any thread."""
+    """Runs coroutines and functions on its loop; it can be called from any thread."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.SelectorEventLoop(QuietSelector())
@@ -53,10 +53,10 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine to its end and return what it returns.
+        """Run a coroutine, wait for it, and return its result.
 
         Raises:
-            RuntimeError: This is the loop's own thread, which would wait for itself.
+            RuntimeError: It was called in the loop's own thread, which would wait for itself.
         """
         if threading.current_thread() is self._thread:
             work.close()
@@ -64,7 +64,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Call a function on the loop's thread and return what it returns."""
+        """Call a function in the loop's thread and return its result."""
         if threading.current_thread() is self._thread:
             return function(*arguments)
 
@@ -74,7 +74,7 @@ class LoopThread:
         return self.run(call())
 
     def close(self) -> None:
-        """End what still runs on the loop, stop it, and wait for the thread."""
+        """Cancel all tasks, stop the loop, and wait for the thread."""
         self.run(self._wind_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

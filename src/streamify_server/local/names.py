@@ -1,11 +1,11 @@
-"""The forms in which a caller may name a function, and the ARNs made from them."""
+"""Function names and ARNs."""
 
 import re
 from dataclasses import dataclass
 
 LATEST = "$LATEST"
 
-# The pattern of the botocore model's NamespacedFunctionName, with its parts named.
+# The pattern of NamespacedFunctionName in the botocore model, with named groups.
 _FUNCTION = re.compile(
     r"(?:(?P<arn>arn:aws[a-zA-Z-]*:lambda:)(?P<region>[a-z0-9-]+):)?"
     r"(?:(?P<account>\d{12}):)?(?:function:)?"
@@ -16,7 +16,7 @@ _FUNCTION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FunctionName:
-    """A function as a caller named it; what the caller left out is None."""
+    """The parts of a function name as the caller gave it; missing parts are None."""
 
     name: str
     qualifier: str | None = None
@@ -25,7 +25,7 @@ class FunctionName:
 
 
 def parse_function_name(text: str) -> FunctionName | None:
-    """Read a plain name, a partial or a full ARN, each with or without a qualifier; None if it is neither."""
+    """Parse a name, partial ARN or ARN, with or without a qualifier; return None if it is none of these."""
     match = _FUNCTION.fullmatch(text)
     if match is None or len(text) > 256 or len(match["name"]) > 64:
         return None
@@ -33,6 +33,6 @@ def parse_function_name(text: str) -> FunctionName | None:
 
 
 def function_arn(region: str, account: str, name: str, qualifier: str | None = None) -> str:
-    """Write the ARN of a function, qualified if the caller qualified it."""
+    """Return the ARN of a function, with the qualifier if there is one."""
     arn = f"arn:aws:lambda:{region}:{account}:function:{name}"
     return f"{arn}:{qualifier}" if qualifier else arn

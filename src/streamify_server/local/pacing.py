@@ -1,6 +1,6 @@
-"""The bandwidth of a streamed response: a burst at full speed, then a steady rate.
+"""Bandwidth limits for streamed responses: a burst at full speed, then a steady rate.
 
-Lambda streams the first 6 MB as fast as it can and the rest at 2 MB/s
+Lambda streams the first 6 MB at full speed and the rest at 2 MB/s
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html). The bucket and
 its refill are those of Lambda's own server (https://github.com/aws/aws-lambda-runtime-interface-emulator).
 """
@@ -14,7 +14,7 @@ PIECE = 32 * 1024
 
 
 class TokenBucket:
-    """A token for each byte: as many as the burst at first, then so many in every interval."""
+    """A token bucket with one token for each byte; it starts full and is refilled in every interval."""
 
     def __init__(self, now: float, burst: int = BURST, rate: int = RATE, interval: float = INTERVAL) -> None:
         self._burst = burst
@@ -24,7 +24,7 @@ class TokenBucket:
         self._filled = now
 
     def take(self, count: int, now: float) -> float:
-        """Take tokens for `count` bytes; return the seconds after which they may be sent."""
+        """Take tokens for `count` bytes; return how many seconds to wait before sending them."""
         due = int((now - self._filled) / self._interval)
         self._filled += due * self._interval
         self._tokens = min(self._burst, self._tokens + due * self._refill) - count
@@ -35,6 +35,6 @@ class TokenBucket:
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """Data in pieces as large as are paced one by one."""
+    """Split data into the pieces that are paced one by one."""
     for start in range(0, len(data), PIECE):
         yield data[start : start + PIECE]

@@ -1,4 +1,4 @@
-"""What callers of a LocalLambda connect to: the Lambda API, HTTP fronts, inspectors."""
+"""The servers of a LocalLambda: the Lambda API, Function URLs and REST APIs, inspectors."""
 
 import asyncio
 import uuid
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Servers:
-    """The listening sockets in front of a service, and the service that they serve."""
+    """A service and its listening sockets."""
 
     def __init__(
         self, service: LambdaService, *, authority: LocalAuthority | None = None, host: str = "127.0.0.1"
@@ -34,7 +34,7 @@ class Servers:
         self._inspectors: list[Inspector] = []
 
     async def open(self, port: int) -> None:
-        """Start to listen for the Lambda API.
+        """Open the port of the Lambda API.
 
         Raises:
             OSError: The port is taken.
@@ -43,7 +43,7 @@ class Servers:
         self.service.endpoint_url = f"{self.api.scheme}://{self.api.address}"
 
     async def close(self) -> None:
-        """Answer nothing more, end every process, close every connection."""
+        """Close all connections, then end all processes."""
         await asyncio.gather(*(listener.close() for listener in (self.api, *self._fronts)))
         await asyncio.gather(*(inspector.close() for inspector in self._inspectors))
         await self.service.close()
@@ -55,12 +55,12 @@ class Servers:
 
     @property
     def serving(self) -> list[Request]:
-        """The requests whose responses are not over while their callers are still there."""
+        """The requests whose responses are unfinished and whose callers are still connected."""
         return [request for listener in (self.api, *self._fronts) for request in listener.serving]
 
     @property
     def answered(self) -> dict[int, Request]:
-        """The last requests whose responses were sent whole, by the ports of their callers."""
+        """The last requests whose responses were sent completely, by the port of the caller."""
         return {
             port: request
             for listener in (self.api, *self._fronts)
@@ -69,7 +69,7 @@ class Servers:
 
     @property
     def ports(self) -> set[int]:
-        """The ports that callers know."""
+        """The ports that callers connect to."""
         return {listener.port for listener in (self.api, *self._fronts)}
 
     async def open_inspector(self, port: int, payloads: bool) -> str:
@@ -84,7 +84,7 @@ class Servers:
         return inspector.url
 
     async def open_front(self, front: Front, port: int) -> str:
-        """Put an HTTP endpoint in front of a function; return its URL."""
+        """Open a Function URL or REST API for a function and return its URL."""
         service, identity = self.service, uuid.uuid4().hex
         suffix = "execute-api" if front.api == "rest" else "lambda-url"
         tld = "amazonaws.com" if front.api == "rest" else "on.aws"

@@ -1,4 +1,4 @@
-"""The emulator inside: functions and their pools, on one event loop; servers.py is in front."""
+"""The core of the emulator: functions and their workers, on one event loop, without the servers."""
 
 import asyncio
 import logging
@@ -33,8 +33,8 @@ from .sandbox.runtime_api import RuntimeApi
 from .sandbox.worker import Worker
 from .trace import new_request_id, trace_header
 
-# How long the last words of a dead process are waited for; those of a response take as long as the caller
-# reads.
+# How long to wait for what a process sent before it exited. In a response, that takes as long as the caller
+# reads it.
 _DRAIN_SECONDS = 1.0
 
 _LOGGER = logging.getLogger("streamify_server.local")
@@ -78,7 +78,7 @@ class LambdaService:
         self._closing = False
 
     async def close(self) -> None:
-        """Begin nothing more and end every process."""
+        """Start nothing more and end every process."""
         self._closing = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -88,7 +88,7 @@ class LambdaService:
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
 
     def add(self, function: Function) -> None:
-        """Add a function, or change one: workers of the old configuration serve what they have, then end."""
+        """Add or replace a function; workers with the old configuration end after their invocation."""
         self.functions[function.name] = function
         if function.name in self._pools:
             self._pools[function.name].retire(function)
@@ -104,17 +104,17 @@ class LambdaService:
         return self._processes.process_ids
 
     def submit(self, call: Call) -> Invocation:
-        """Begin an invocation.
+        """Start an invocation.
 
         Raises:
-            ApiError: The function, or the account, has as many as it may have.
+            ApiError: The function, or the account, is at its concurrency limit.
         """
         if refusal := self._refusal(call.function):
             raise refusal
         return self._begin(call)
 
     def submit_event(self, call: Call) -> None:
-        """Begin an asynchronous invocation as soon as the function has room for it."""
+        """Start an asynchronous invocation, as soon as the concurrency limits allow it."""
         if self._refusal(call.function):
             self._queued.append(call)
         else:
@@ -152,7 +152,7 @@ class LambdaService:
         is an event like any other.
 
         Returns:
-            Why it cannot be, in a sentence, or None.
+            None, or a sentence that says why it is not possible.
         """
         record = self.history.find(request_id)
         function = self.functions.get(record.function) if record else None
@@ -166,7 +166,7 @@ class LambdaService:
             trace_id=trace_header(None),
             mode=record.mode,
             http=record.request,
-            part=record.part if record.request else None,  # the event of an HTTP request holds the token
+            part=record.part if record.request else None,  # an HTTP event contains the token
         )
         try:
             self.submit(call).detach()
@@ -175,20 +175,20 @@ class LambdaService:
         return None
 
     def end_idle(self) -> None:
-        """End the processes that wait for an invocation: they hold descriptors, of which there are none."""
+        """End idle processes, to free their file descriptors when none are left."""
         for pool in self._pools.values():
             pool.end_idle()
 
     def explain(self, invocation: Invocation, line: str) -> None:
-        """Write a line of LocalLambda's own into a function's log."""
+        """Write a line from LocalLambda into a function's log."""
         call = invocation.call
         self._notify(LogWritten(call.function.name, time.time(), line, call.request_id))
 
     def fault_for(self, function: Function, request_id: str) -> Fault | None:
-        """The plan for one invocation that begins now.
+        """Return the fault for an invocation that starts now, if any.
 
         Raises:
-            ApiError: The plan is that the request is refused.
+            ApiError: The fault is to reject the request.
         """
         fault = self.faults.take(function.name)
         if fault and fault.error:
@@ -197,17 +197,17 @@ class LambdaService:
         return fault
 
     def fault_teller(self, function: Function, request_id: str) -> Callable[[Fault, str], None]:
-        """A function that tells observers what a plan did to a response."""
+        """Return a function that reports the effect of a fault to observers."""
         return lambda fault, effect: self._notify(
             FaultInjected(function.name, request_id, time.time(), fault, effect)
         )
 
     def fronts_of(self, function: Function) -> list[OpenFront]:
-        """The Function URLs and REST APIs of a function."""
+        """Return the Function URLs and REST APIs of a function."""
         return [each for each in self.fronts if each.front.function == function.name]
 
     def _produced(self, call: Call, batch: list[bytes]) -> None:
-        """Pieces of a response have left a function: an event for each, if anybody asked for events."""
+        """Record chunks of a response, and send an event for each if there are observers."""
         now, name = time.time(), call.function.name
         self.history.produced(name, call.request_id, now, batch)
         if self._observers:
@@ -236,7 +236,7 @@ class LambdaService:
 
     def _spawn(self, function: Function) -> Worker:
         worker = Worker(function, self._notify)
-        if self._closing:  # an invocation that waited for a worker, which no longer comes
+        if self._closing:  # start no process any more
             return worker
         task = asyncio.get_running_loop().create_task(self._start(worker))
         self._tasks.add(task)
@@ -244,6 +244,8 @@ class LambdaService:
         return worker
 
     async def _start(self, worker: Worker) -> None:
+        # One port for each process: AWS_LAMBDA_RUNTIME_API is only a host and a port, so the port must tell
+        # which process is calling.
         listener = Listener(RuntimeApi(worker), idle_seconds=None, on_full=self.end_idle)
         self._listeners[worker] = listener
         try:

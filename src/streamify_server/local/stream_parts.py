@@ -1,4 +1,4 @@
-"""Which part of a stream an invocation is, as its token says; shown to people, and not checked here."""
+"""Reads from a token which part of a continued stream an invocation is; only for display, not verified."""
 
 import json
 import re
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from streamify_server.errors import TokenError
 from streamify_server.wire.token import peek
 
-STATE = "streamify-state"  # the header, and the name in a client context
-_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")  # whoever calls may have written the token
+STATE = "streamify-state"  # the name of the header, and of the field in a client context
+_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")  # the token is unverified input
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPart:
-    """A part of a stream after the first: its number, and the request id of the first part."""
+    """A later part of a continued stream: its number, and the request id of the first part."""
 
     number: int
     stream: str
 
 
 def part_of(token: object) -> StreamPart | None:
-    """Read a token; None if it is not one."""
+    """Read a token; return None if it is invalid."""
     if not isinstance(token, str):
         return None
     try:
@@ -31,7 +31,7 @@ def part_of(token: object) -> StreamPart | None:
 
 
 def part_of_context(client_context: str | None) -> StreamPart | None:
-    """Read the token in a client context, which is JSON; None if it has none."""
+    """Read the token in a client context (JSON); return None if there is none."""
     context = json.loads(client_context) if client_context else None
     custom = context.get("custom") if isinstance(context, dict) else None
     return part_of(custom.get(STATE)) if isinstance(custom, dict) else None

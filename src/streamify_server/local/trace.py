@@ -9,15 +9,14 @@ _ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;|$)")
 
 
 def new_request_id() -> str:
-    """The id of a new request to the Lambda API."""
+    """Return a new request id."""
     return str(uuid.uuid4())
 
 
 def trace_header(given: str | None) -> str:
-    """The caller's trace header if it is one, else that of a new trace which is not sampled.
+    """Return the caller's trace header if it is valid, else one for a new, unsampled trace.
 
-    The format is that of
-    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader.
+    See https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader.
     """
     if given and _ROOT.match(given):
         return given

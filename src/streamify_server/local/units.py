@@ -1,8 +1,8 @@
-"""Times and sizes as people read them."""
+"""Human-readable times and sizes."""
 
 
 def seconds_text(seconds: float) -> str:
-    """A time with the precision that matters.
+    """Format a duration in milliseconds or seconds.
 
     >>> seconds_text(0.0041), seconds_text(0.412), seconds_text(2.3091)
     ('4.1 ms', '412 ms', '2.31 s')
@@ -14,7 +14,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things.
+    """Format a number of things, with the noun in singular or plural.
 
     >>> counted(1, "chunk"), counted(10_000, "chunk")
     ('1 chunk', '10,000 chunks')
@@ -23,7 +23,7 @@ def counted(number: int, what: str) -> str:
 
 
 def bytes_text(size: int) -> str:
-    """A size in decimal units.
+    """Format a size in decimal units.
 
     >>> bytes_text(999), bytes_text(4200), bytes_text(3_400_000)
     ('999 bytes', '4.2 kB', '3.4 MB')

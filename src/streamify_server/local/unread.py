@@ -1,4 +1,8 @@
-"""Responses that were sent whole and not read: known only at the other end of their connections."""
+"""Finds responses that were sent completely but not read by the caller.
+
+The server's own socket does not show that. They are found in Linux's list of sockets, and among the live
+response objects of urllib3 and aiohttp, which may have read them into a buffer.
+"""
 
 import gc
 import sys
@@ -9,16 +13,16 @@ from typing import Any
 # Linux's lists of sockets: https://docs.kernel.org/networking/proc_net_tcp.html
 _LISTS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _CLOSE_WAIT = "08"
-# Response classes that say with `connection` whether they still hold one.
+# Response classes whose `connection` attribute tells whether they still hold a connection.
 _RESPONSES = (("urllib3.response", "HTTPResponse"), ("aiohttp.client_reqrep", "ClientResponse"))
 
 
 def unread_ports(servers: Collection[int], *, tls: bool = False) -> set[int]:
-    """The ports of sockets of this machine that hold unread bytes from these servers (Linux).
+    """Return the local ports of sockets with unread bytes from these servers (Linux).
 
     Args:
         servers: The ports of the servers.
-        tls: Whether the servers end connections with an alert, which an idle caller does not read.
+        tls: Whether the servers end connections with a TLS alert, which an idle caller does not read.
     """
     return {port for path in _LISTS for port in _unread(path, servers, tls)}
 
@@ -32,20 +36,20 @@ def _unread(path: Path, servers: Collection[int], tls: bool) -> Iterator[int]:
         _, local, remote, state, queues, *_ = line.split()
         if int(remote.rpartition(":")[2], 16) not in servers:
             continue
-        # The end of a connection that the server has closed counts for one byte.
+        # When the server has closed the connection, the FIN counts as one byte.
         end = state == _CLOSE_WAIT
         if int(queues.partition(":")[2], 16) > int(end) and not (end and tls):
             yield int(local.rpartition(":")[2], 16)
 
 
 def held_ports(servers: Collection[int]) -> set[int]:
-    """The ports of connections to these servers that responses in this process still hold.
+    """Return the local ports of connections to these servers that responses in this process still hold.
 
-    A response may be read into its client's buffer and no further: no socket shows that.
+    A response may have been read only into its client's buffer, which no socket shows.
     """
     ports = _held(servers)
     if ports:
-        # What is no longer referenced is not held, only not collected yet.
+        # Unreferenced responses that are not collected yet do not count.
         gc.collect()
         ports = _held(servers)
     return ports
@@ -67,7 +71,7 @@ def _with_subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 
 
 def _ends(connection: object) -> tuple[int, int]:
-    """The ports of a connection, its own and its peer's; zeros if it has none."""
+    """Return the local and the remote port of a connection; zeros if it has none."""
     transport = getattr(connection, "transport", None)
     held = transport.get_extra_info("socket") if transport else getattr(connection, "sock", None)
     try:

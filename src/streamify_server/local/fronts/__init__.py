@@ -1,1 +1,1 @@
-"""Functions behind plain HTTP: Function URLs and REST APIs."""
+"""The HTTP endpoints of functions: Function URLs and REST APIs."""

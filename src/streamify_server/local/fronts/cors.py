@@ -1,4 +1,4 @@
-"""Cross-origin requests to a Function URL, answered as its CORS configuration says."""
+"""CORS for Function URLs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Cors:
     https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html
 
     Raises:
-        ValueError: A field that cannot be.
+        ValueError: A field is invalid.
     """
 
     allow_origins: Sequence[str] = ()
@@ -36,10 +36,10 @@ class Cors:
 
 
 def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
-    """Origins as browsers write them.
+    """Check that origins have the form in which browsers send them.
 
     Raises:
-        ValueError: One that no browser sends.
+        ValueError: One does not.
     """
     check_list("pass_origins", origins)
     check_texts("An origin", origins)
@@ -51,7 +51,7 @@ def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_preflight(request: Request) -> bool:
-    """Whether a browser asks if it may send a request."""
+    """Whether the request is a CORS preflight."""
     return (
         request.method == "OPTIONS"
         and request.header("origin") is not None
@@ -60,7 +60,7 @@ def is_preflight(request: Request) -> bool:
 
 
 def cors_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
-    """The CORS headers of a response: none for an origin that is not allowed."""
+    """Return the CORS headers of a response; none if the origin is not allowed."""
     origin = request.header("origin")
     if origin is None or not cors.allows(origin):
         return []

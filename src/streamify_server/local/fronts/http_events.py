@@ -1,4 +1,4 @@
-"""HTTP requests as the events that functions get for them.
+"""Turns HTTP requests into events for functions.
 
 Function URLs send payload format 2.0
 (https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads), REST APIs format 1.0
@@ -21,7 +21,7 @@ SOURCE_IP = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What an HTTP front is called in the events that it makes."""
+    """The identity of an HTTP endpoint in its events."""
 
     id: str
     account: str
@@ -33,7 +33,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One whole HTTP request; `caller` is who signed it, if it was signed."""
+    """One complete HTTP request; `caller` is the signer, if it was signed."""
 
     request: Request
     body: bytes
@@ -51,7 +51,7 @@ class Received:
 
 
 def format_2_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
-    """The event of a Function URL."""
+    """Return the event of a Function URL."""
     request = received.request
     now = time.time()
     event: dict[str, Any] = {
@@ -94,7 +94,7 @@ def format_2_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
 
 
 def format_1_0(endpoint: Endpoint, received: Received) -> dict[str, Any]:
-    """The event of a REST API with a proxy integration on `/{proxy+}`."""
+    """Return the event of a REST API with a proxy integration on `/{proxy+}`."""
     request = received.request
     now = time.time()
     path = received.path
@@ -143,7 +143,7 @@ def _all_headers(endpoint: Endpoint, received: Received) -> dict[str, list[str]]
 
 
 def _joined_headers(endpoint: Endpoint, received: Received) -> dict[str, str]:
-    """Format 2.0 has one value for each name, and the cookies apart."""
+    """Return the headers for format 2.0: repeated headers are joined, cookies are in another field."""
     headers = _all_headers(endpoint, received)
     return {name: ",".join(values) for name, values in headers.items() if name != "cookie"}
 
@@ -161,7 +161,7 @@ def _query(query: str) -> dict[str, list[str]]:
 
 
 def _body(request: Request, body: bytes) -> tuple[str, bool]:
-    """The body as text if its type says so and it is; else in base64."""
+    """Return the body as text if its content type is a text type and it is valid UTF-8, else in base64."""
     media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if _TEXT.fullmatch(media_type):
         try:

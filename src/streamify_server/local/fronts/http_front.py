@@ -1,4 +1,4 @@
-"""Functions behind plain HTTP: Function URLs, and REST APIs of API Gateway."""
+"""Serves Function URLs and REST APIs of API Gateway."""
 
 import json
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ _ADVICE = (
 
 
 class RefusedError(Exception):
-    """A request that the front answers itself."""
+    """The endpoint rejects a request, or answers in place of a failed function."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class RefusedError(Exception):
 
 
 class HttpFront:
-    """Answers HTTP requests with what a function makes of them."""
+    """Answers HTTP requests by invoking a function."""
 
     def __init__(self, service: LambdaService, front: Front, endpoint: Endpoint) -> None:
         self._service = service
@@ -46,7 +46,7 @@ class HttpFront:
         self.endpoint = endpoint
 
     def guard(self, request: Request, port: int, scheme: str, *, host: str) -> str | None:
-        """Turn away pages of other origins than the configured ones."""
+        """Reject requests from pages of origins that are not configured."""
         return refused(request, port, scheme, host=host, allows=self._front.allows, advice=_ADVICE)
 
     async def __call__(self, request: Request, connection: Connection) -> None:
@@ -202,7 +202,7 @@ class HttpFront:
 
 
 class _Bodies:
-    """The pieces of a response's body, once its prelude was taken off."""
+    """The chunks of a response's body, without its prelude."""
 
     def __init__(self, batches: AsyncIterator[list[bytes]]) -> None:
         self._batches = batches
@@ -216,7 +216,7 @@ class _Bodies:
             if reader.head:
                 return reader.head
         if not reader.begun:
-            # Node's HttpResponseStream writes the metadata with the first chunk, and without one never:
+            # Node's HttpResponseStream writes the metadata with the first chunk, so never if there is none:
             # https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/97
             self.without_prelude = True
             return Head(200, [("content-type", "application/octet-stream")])

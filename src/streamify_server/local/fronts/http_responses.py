@@ -1,4 +1,4 @@
-"""What functions answer to HTTP events: a streamed prelude, or one JSON object."""
+"""Reads what functions return for HTTP events: a streamed prelude, or one JSON object."""
 
 import base64
 import binascii
@@ -10,17 +10,17 @@ from typing import Any
 _DELIMITER = b"\0" * 8
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\r\n\0]*")
-# Of the connection, not of the response; and a length that holds for the function's body only.
+# Headers that belong to the connection; and Content-Length, which is that of the function's body only.
 _DROPPED = {"connection", "keep-alive", "transfer-encoding", "content-length", "trailer", "upgrade", "te"}
 
 
 class MalformedResponseError(Exception):
-    """The function's answer is not an HTTP response."""
+    """The function did not return a valid HTTP response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and headers of a function's response; a cookie is a header of its own."""
+    """Status and headers of a function's response; each cookie is a separate header."""
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -30,7 +30,7 @@ def head_of(fields: Any, default_type: str = "application/json") -> Head:
     """Read `statusCode`, `headers`, `multiValueHeaders` and `cookies`.
 
     Raises:
-        MalformedResponseError: One of them is not what it should be.
+        MalformedResponseError: One of them is invalid.
     """
     if not isinstance(fields, dict):
         raise MalformedResponseError("The metadata of a response is a JSON object.")
@@ -60,17 +60,17 @@ def _mapping(fields: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    # HTTP carries bytes; a character beyond Latin-1 goes as its UTF-8.
+    # Heads are encoded as Latin-1; other characters are sent as UTF-8.
     return text.encode().decode("latin-1") if any(ord(letter) > 255 for letter in text) else text
 
 
 def buffered_2_0(body: bytes) -> tuple[Head, bytes]:
-    """The response that a Function URL in BUFFERED mode makes of a function's answer.
+    """Return the response of a Function URL in BUFFERED mode for what the function returned.
 
-    An object with a status code says all itself; other JSON is the body of a 200, and so is what is not JSON.
+    An object with a status code is the whole response. Anything else, JSON or not, is the body of a 200.
 
     Raises:
-        MalformedResponseError: A status code or header cannot be.
+        MalformedResponseError: A status code or header is invalid.
     """
     try:
         answer = json.loads(body)
@@ -82,10 +82,10 @@ def buffered_2_0(body: bytes) -> tuple[Head, bytes]:
 
 
 def buffered_1_0(body: bytes) -> tuple[Head, bytes]:
-    """The response that a REST API with a buffered proxy integration makes of a function's answer.
+    """Return the response of a REST API with a buffered integration for what the function returned.
 
     Raises:
-        MalformedResponseError: It is not an object with a status code, a stream for instance.
+        MalformedResponseError: It is not an object with a status code, but for example a stream.
     """
     try:
         answer = json.loads(body)
@@ -108,7 +108,7 @@ def _body(answer: dict[str, Any]) -> bytes:
 
 
 class PreludeReader:
-    """Separates the metadata in front of a streamed body, however it is split."""
+    """Separates the metadata (the prelude) from a streamed body, however the bytes are split."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -117,14 +117,14 @@ class PreludeReader:
 
     @property
     def begun(self) -> bool:
-        """Whether anything came."""
+        """Whether any bytes were received."""
         return bool(self._seen)
 
     def feed(self, piece: bytes) -> bytes:
-        """Take a piece; return what of it is body, once `head` is known.
+        """Take the next bytes and return the part that belongs to the body; `head` is set before that.
 
         Raises:
-            MalformedResponseError: There is no delimiter within the limit, or no metadata in front of it.
+            MalformedResponseError: There is no delimiter within the limit, or no valid metadata before it.
         """
         if self.head is not None:
             return piece

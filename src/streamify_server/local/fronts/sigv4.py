@@ -1,4 +1,4 @@
-"""Signatures of requests to a Function URL with AWS_IAM, verified by botocore's own signer."""
+"""Verifies the signatures of requests to Function URLs with AWS_IAM, using botocore's signer."""
 
 import hashlib
 import hmac
@@ -21,21 +21,21 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 class SignatureError(Exception):
-    """A request that is not signed, or not by whom it says; the text says why."""
+    """The request has no valid signature; the message says why."""
 
 
 def verify(request: Request, body: bytes, secrets: Mapping[str, str], region: str, url: str) -> str:
-    """Verify the signature in the Authorization header; return the access key.
+    """Verify the signature in the Authorization header and return the access key.
 
     Args:
         request: The request.
-        body: Its whole body.
-        secrets: The secret key of each access key that may sign.
+        body: Its complete body.
+        secrets: The secret key for each accepted access key.
         region: The region that the signature must be for.
-        url: The URL as the caller wrote it.
+        url: The URL that the caller requested.
 
     Raises:
-        SignatureError: There is no signature, or it is not right.
+        SignatureError: The signature is missing or invalid.
     """
     match = _AUTHORIZATION.fullmatch(request.header("authorization") or "")
     if match is None:
@@ -96,7 +96,7 @@ def _signature(
     replayed = AWSRequest(request.method, url, sent, body)
     replayed.context["timestamp"] = request.header("x-amz-date")
     auth: Any = SigV4Auth(Credentials(*credentials), "lambda", region)
-    # What the caller has signed counts, and not what botocore would have.
+    # Use the headers that the caller signed, not those that botocore would sign.
     headers = HTTPHeaders()
     for name in signed:
         headers[name] = request.header(name) or ""

@@ -1,43 +1,43 @@
-"""HTTP/1.1's chunked transfer coding, undone in bulk: bytes in, chunks out, no I/O.
+"""A decoder for HTTP/1.1's chunked transfer coding (RFC 9112, section 7.1), without I/O.
 
-RFC 9112, section 7.1. Every chunk that is whole in what was received comes out as one piece, so that pieces
-are the writes of the sender as long as nothing splits them on their way.
+A chunk that was received completely is returned as one piece, so that pieces correspond to the sender's
+writes, unless something in between splits them.
 """
 
 import re
 
 _LINE_LIMIT = 8192
-_TRAILERS_LIMIT = 8 * 1024 * 1024  # an error report travels in one, in base64
+_TRAILERS_LIMIT = 8 * 1024 * 1024  # a trailer can hold an error report in base64
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _TRAILER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 
 
 class ChunkedError(Exception):
-    """The bytes are not a chunked body."""
+    """The bytes are not a valid chunked body."""
 
 
 class ChunkedDecoder:
-    """Undoes the coding of one body.
+    """Decodes one body.
 
     Attributes:
-        ended: Whether the body and its trailers have come to their end.
-        trailers: The trailers, names in lower case, once it has ended.
+        ended: Whether the body and its trailers are complete.
+        trailers: The trailers, with lower-case names, once it has ended.
     """
 
     def __init__(self) -> None:
         self.ended: bool = False
         self.trailers: dict[str, str] = {}
         self._kept = b""
-        self._left = 0  # bytes of the current chunk that are still to come
-        self._closes = False  # the line end behind a chunk is still to come
-        self._last = False  # the last chunk has come, its trailers not
+        self._left = 0  # missing bytes of the current chunk
+        self._closes = False  # the line end after the current chunk is missing
+        self._last = False  # the last chunk was received, its trailers were not
         self._sizes: dict[bytes, int] = {}
 
     def receive(self, data: bytes) -> list[bytes]:
-        """The chunks, and pieces of chunks, that these bytes complete; none once the body has ended.
+        """Decode bytes and return the chunks and parts of chunks in them; none once the body has ended.
 
         Raises:
-            ChunkedError: They are not a chunked body.
+            ChunkedError: They are not a valid chunked body.
         """
         pieces: list[bytes] = []
         if self._kept:
@@ -52,11 +52,11 @@ class ChunkedDecoder:
 
     @property
     def rest(self) -> bytes:
-        """What was received behind the end of the body."""
+        """The bytes received after the end of the body."""
         return self._kept
 
     def _step(self, data: bytes, at: int, pieces: list[bytes]) -> tuple[int, bool]:
-        """Take one thing from the bytes; return where the next begins, and whether there was one."""
+        """Parse the next element; return the position after it, and whether there was one."""
         if self._last:
             return self._end(data, at)
         if self._left:
@@ -71,7 +71,7 @@ class ChunkedDecoder:
         return self._chunks(data, at, pieces)
 
     def _chunks(self, data: bytes, at: int, pieces: list[bytes]) -> tuple[int, bool]:
-        """Take all whole chunks, and the beginning of the one behind them."""
+        """Parse all complete chunks and the beginning of the next."""
         sizes, end = self._sizes, len(data)
         while (line := data.find(b"\r\n", at)) >= 0:
             text = data[at:line]
@@ -109,7 +109,7 @@ class ChunkedDecoder:
         return at + len(piece), bool(piece)
 
     def _end(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Take the trailers, up to their empty line."""
+        """Parse the trailers up to and including the empty line."""
         if data[at : at + 2] == b"\r\n":
             stop = at + 2
         else:

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection of a server, on asyncio's transports.
+"""One server-side HTTP/1.1 connection, on asyncio's transports.
 
-All that one read brought is handed over together, and what is answered to it goes out in one write: a
-response of many small chunks then costs the reads and writes of the kernel, not those of its chunks.
+The data of one read is passed on together, and what is sent in reply goes out in one write, so that a
+response of many small chunks does not need a system call for each of them.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from .chunked import ChunkedDecoder, ChunkedError
 from .head import Headers, MalformedRequestError, RequestHead, end_of_head, read_head, write_head
 from .request import Request
 
-# More than this unread, and the peer has to wait.
+# With more unread bytes than this, reading pauses.
 _READ_AHEAD = 256 * 1024
 _WRITE_BUFFER = 65536
 _LINGER_SECONDS = 2.0
@@ -26,25 +26,24 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class TruncatedBodyError(Exception):
-    """The body did not come as its head says: it broke off, or is malformed."""
+    """The body is incomplete or malformed."""
 
 
 class BodyTooLargeError(Exception):
-    """The body is larger than the caller of `read_body` takes."""
+    """The body exceeds the limit given to `read_body`."""
 
 
 class Connection(asyncio.Protocol):
-    """Requests in, responses out, one after the other; used by one task.
+    """Reads requests and sends responses, one after the other, for one task.
 
     Args:
-        idle_seconds: How long the peer may take until it begins or goes on with a request; None: as long as
-            it likes.
+        idle_seconds: How long to wait for the start, or for more, of a request; None for no limit.
 
     Attributes:
-        trailers: Those of the current request, once its body was read.
+        trailers: The trailers of the current request, once its body was read.
         was_reset: Whether the peer reset the connection.
-        request_is_read: Whether the current request has been read to the end of its body.
-        responded: Whether the current request has been answered to the end.
+        request_is_read: Whether the body of the current request has been read completely.
+        responded: Whether the response to the current request is complete.
     """
 
     def __init__(self, idle_seconds: float | None = None) -> None:
@@ -64,13 +63,13 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._closing = False
         self._head: RequestHead | None = None
-        self._left = 0  # bytes of a request's body of announced length
+        self._left = 0  # unread bytes of a request body with Content-Length
         self._decoder: ChunkedDecoder | None = None
         self._bare = False  # the response has no body
         self._chunked = False
-        self._owed: int | None = None  # bytes of the response's announced length
+        self._owed: int | None = None  # unsent bytes of a response with Content-Length
 
-    # What the transport says.
+    # Callbacks of the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -86,7 +85,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._eof = True
         self._wake_reader()
-        # A peer that has sent all may still read; TLS has no such half.
+        # A peer that has finished sending may still read; TLS connections cannot be half-closed.
         return self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -113,7 +112,7 @@ class Connection(asyncio.Protocol):
     # Requests.
 
     async def next_request(self) -> Request | None:
-        """The next request, or None at the end of the connection."""
+        """Wait for the next request and return it; None at the end of the connection."""
         if self._closing or not (self.request_is_read and self.responded):
             return None
         try:
@@ -136,7 +135,7 @@ class Connection(asyncio.Protocol):
         while True:
             while self._data.startswith(
                 b"\r\n"
-            ):  # RFC 9112, section 2.2: clients that send one line end more
+            ):  # RFC 9112, section 2.2: ignore an extra line end before a request
                 del self._data[:2]
             if len(self._data) > seen:
                 seen = len(self._data)
@@ -152,7 +151,7 @@ class Connection(asyncio.Protocol):
                 raise MalformedRequestError("The rest of the request's head did not come in time.", 408)
 
     async def _more(self, seconds: float | None = None) -> bool:
-        """Wait for data that were not there yet; False at the end of what the peer sends."""
+        """Wait for more data; return False at the end of the data, or when the time is up."""
         if self._eof:
             return self._at_the_end()
         self._resume_reading()
@@ -177,12 +176,12 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     async def batch(self) -> list[bytes]:
-        """The next pieces of the request's body, all that are there together; none at its end.
+        """Wait for data of the request's body and return all that is available; nothing at its end.
 
-        `trailers` is set then.
+        At the end, `trailers` is set.
 
         Raises:
-            TruncatedBodyError: The body broke off, or is malformed.
+            TruncatedBodyError: The body is incomplete or malformed.
         """
         while not self.request_is_read:
             self._resume_reading()
@@ -220,17 +219,17 @@ class Connection(asyncio.Protocol):
         return pieces
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The pieces of the request's body as they arrive; as `batch`."""
+        """Yield the pieces of the request's body as they arrive; otherwise like `batch`."""
         while batch := await self.batch():
             for piece in batch:
                 yield piece
 
     async def read_body(self, limit: int) -> bytes:
-        """The whole body.
+        """Read the whole body and return it.
 
         Raises:
             BodyTooLargeError: It has more than `limit` bytes.
-            TruncatedBodyError: It broke off, or is malformed.
+            TruncatedBodyError: It is incomplete or malformed.
         """
         if self.request_is_read:
             return b""
@@ -243,7 +242,7 @@ class Connection(asyncio.Protocol):
         return b"".join(pieces)
 
     async def skip_body(self, limit: int) -> None:
-        """Read the rest of the body and forget it, unless that is too much or it breaks off."""
+        """Read and discard the rest of the body; stop if it exceeds the limit or is incomplete."""
         try:
             await self.read_body(limit)
         except (BodyTooLargeError, TruncatedBodyError):
@@ -252,7 +251,7 @@ class Connection(asyncio.Protocol):
     # Responses.
 
     async def respond(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        """Send a whole response; a connection whose request was not read to its end closes after it."""
+        """Send a complete response; if the request was not read completely, the connection is then closed."""
         headers, length = list(headers), None
         if status != HTTPStatus.NO_CONTENT:
             length = len(body)
@@ -262,7 +261,7 @@ class Connection(asyncio.Protocol):
         await self._write(head if self._bare else head + body)
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Send the head of a response; without a Content-Length its body goes out in HTTP chunks."""
+        """Send the head of a response; without a Content-Length, the body is sent in HTTP chunks."""
         headers = list(headers)
         given = [int(value) for name, value in headers if name.lower() == "content-length"]
         await self._write(self._begin(status, headers, given[0] if given else None))
@@ -275,7 +274,7 @@ class Connection(asyncio.Protocol):
         if self._chunked:
             headers.append(("transfer-encoding", "chunked"))
         elif not self._bare and length is None:
-            self._closing = True  # HTTP/1.0: the end of the connection ends the body
+            self._closing = True  # HTTP/1.0: closing the connection ends the body
         if not self.request_is_read:
             self._closing = True
         if self._closing and not any(name.lower() == "connection" for name, _ in headers):
@@ -283,11 +282,11 @@ class Connection(asyncio.Protocol):
         return write_head(status, headers)
 
     async def send(self, data: bytes) -> None:
-        """Send a piece of the body, at once; wait while the peer does not read."""
+        """Send a piece of the body immediately; wait while the peer does not read."""
         await self.send_all((data,))
 
     async def send_all(self, pieces: Sequence[bytes]) -> None:
-        """Send pieces of the body, each an HTTP chunk of its own, in one write."""
+        """Send pieces of the body in one write, each as a separate HTTP chunk."""
         if self._bare:
             return
         if self._chunked:
@@ -299,7 +298,7 @@ class Connection(asyncio.Protocol):
             await self._write(data)
 
     async def finish(self) -> None:
-        """End the response; one that is shorter than its Content-Length closes the connection."""
+        """End the response; if it is shorter than its Content-Length, close the connection afterwards."""
         self.responded = True
         if self._owed:
             self._closing = True
@@ -315,10 +314,10 @@ class Connection(asyncio.Protocol):
             if self._lost.done():
                 raise ConnectionResetError("The peer has closed the connection.")
 
-    # The end.
+    # Closing.
 
     async def linger(self) -> None:
-        """Half-close and discard what still comes, so that a response sent early is not lost to a reset."""
+        """Half-close and discard further input, so that a reset does not destroy an early response."""
         try:
             self._transport.write_eof()
             async with asyncio.timeout(_LINGER_SECONDS):
@@ -327,10 +326,10 @@ class Connection(asyncio.Protocol):
             pass
 
     async def cut(self, kind: CutKind) -> None:
-        """End a response in the middle: close or reset the connection, or end the HTTP body in good order."""
+        """End a response early: close or reset the connection, or end the HTTP body properly."""
         if kind == "clean" and not self._owed:
             return await self.finish()
-        # Not 0: over TLS that would wait for ever.
+        # Not 0: that would wait forever over TLS.
         self._transport.set_write_buffer_limits(1)
         if self._writable:
             await asyncio.shield(self._writable)
@@ -344,13 +343,13 @@ class Connection(asyncio.Protocol):
         return None
 
     async def wait_for_hang_up(self) -> None:
-        """Wait until the peer closes; what it sends until then is dropped."""
+        """Wait until the peer closes the connection; discard what it sends."""
         while not self._eof:
             self._data.clear()
             await self._more()
 
     def hung_up(self) -> bool:
-        """Whether the peer has closed; only to be asked while it has nothing to send."""
+        """Whether the peer has closed the connection. Call it only while the peer has nothing to send."""
         if self._eof or self._transport.is_closing():
             return True
         if self._poll is None:
@@ -359,25 +358,25 @@ class Connection(asyncio.Protocol):
         return bool(self._poll.poll(0))
 
     def abort(self) -> None:
-        """Drop the connection without another word."""
+        """Close the connection immediately, without sending what is buffered."""
         self._transport.abort()
 
     async def close(self) -> None:
-        """Send what is still to be sent, close, and wait until that is done."""
+        """Send what is buffered, close the connection, and wait until it is closed."""
         self._transport.close()
         await asyncio.shield(self._lost)
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterable[bytes]:
     for piece in pieces:
-        if piece:  # an empty one would end the body
+        if piece:  # an empty chunk would end the body
             yield b"%x\r\n" % len(piece)
             yield piece
             yield b"\r\n"
 
 
 def _has_error(transport: Any) -> bool:
-    """Whether a reset followed the end of the peer's bytes, which hides it from whoever reads."""
+    """Whether the socket has an error: a reset after the peer's end of stream is not seen by reading."""
     try:
         return bool(transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
     except OSError:

@@ -1,6 +1,6 @@
-"""The heads of HTTP/1.1 messages: a request's read, a response's written, no I/O.
+"""Parses the heads of HTTP/1.1 requests and encodes those of responses (RFC 9112), without I/O.
 
-RFC 9112. Strict where a message could be read in two ways, since a request may come from any page or program.
+Ambiguous requests are rejected, since any web page or program may have sent them.
 """
 
 import re
@@ -21,7 +21,7 @@ Headers = Iterable[tuple[str, str]]
 
 
 class MalformedRequestError(Exception):
-    """The bytes are not a request that can be answered; `status` says how it is refused."""
+    """The request is malformed; `status` is the status of the response."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -30,17 +30,17 @@ class MalformedRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A request, how its body is framed (`length` None: in chunks), and what its connection is for."""
+    """A request, the length of its body (None if it is chunked), and options of the connection."""
 
     request: Request
     length: int | None
     keep_alive: bool
-    chunks_allowed: bool  # in the response: HTTP/1.0 knows none
+    chunks_allowed: bool  # in the response; not in HTTP/1.0
     expects_continue: bool
 
 
 def end_of_head(data: bytes | bytearray) -> int:
-    """Where the head ends whose beginning was received, behind its empty line; 0 if that is still to come.
+    """Return the position after the head's empty line; 0 if that was not received yet.
 
     Raises:
         MalformedRequestError: It is too long.
@@ -52,10 +52,10 @@ def end_of_head(data: bytes | bytearray) -> int:
 
 
 def read_head(data: bytes) -> RequestHead:
-    """Read the head of a request, its empty line included.
+    """Parse the head of a request, including its empty line.
 
     Raises:
-        MalformedRequestError: It is none, or could be read in two ways.
+        MalformedRequestError: It is invalid or ambiguous.
     """
     first, *lines = data[:-4].decode("latin-1").split("\r\n")
     match = _REQUEST.fullmatch(first)
@@ -84,7 +84,7 @@ def _field(line: str) -> tuple[str, str]:
 
 
 def _length(request: Request) -> int | None:
-    """The length of the request's body; None if it comes in chunks."""
+    """Return the length of the request's body; None if it is chunked."""
     coding = request.header("transfer-encoding")
     if coding is None and request.header("content-length") is None:
         return 0
@@ -102,10 +102,10 @@ def _length(request: Request) -> int | None:
 
 
 def write_head(status: int, headers: Headers) -> bytes:
-    """The head of a response, its empty line included.
+    """Encode the head of a response, including its empty line.
 
     Raises:
-        ValueError: A header that would end before its value does.
+        ValueError: A header contains a line break or a NUL.
     """
     lines = [f"{name}: {value}" for name, value in headers]
     if _BREAK.search("".join(lines)):

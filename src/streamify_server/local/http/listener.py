@@ -1,4 +1,4 @@
-"""Listening sockets: they take connections and hand their requests to a handler."""
+"""Listening sockets, which accept connections and pass the requests to a handler."""
 
 import asyncio
 import errno
@@ -17,24 +17,25 @@ from .request import Request, bracketed, refused
 _LOGGER = logging.getLogger("streamify_server.local")
 _BACKLOG = 1024
 _REMEMBERED = 1024
-# Out of descriptors, connections stay in the backlog for so long before the next try.
+# How long connections stay in the backlog when there are no file descriptors left.
 _FULL_SECONDS = 0.2
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-# What a server that listens on every address is called by its own machine.
+# The addresses for local clients of a server that listens on all addresses.
 _ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 
 Guard = Callable[..., str | None]
 
 
 class Listener:
-    """A server for one handler; a foreign Host or Origin never gets as far as the handler.
+    """A server for one handler; requests with a foreign Host or Origin do not reach the handler.
 
-    A connection on which nothing was asked for `idle_seconds`, or on which a request stopped for so long, is
-    closed. Out of descriptors, connections wait; `on_full` is called, which may let go of some.
+    A connection that is idle, or stalls in a request, for `idle_seconds` is closed. When there are no file
+    descriptors left, connections wait, and `on_full` is called to free some.
 
-    It accepts by itself and not with asyncio's server: that one has connections which nobody can reach yet,
-    between their accept and their protocol, and from Python 3.12 on its `wait_closed` waits for them.
+    It does not use asyncio's server, which has connections that cannot be reached between their accept and
+    their protocol, and whose `wait_closed` waits for them since Python 3.12. Out of file descriptors,
+    asyncio's server also logs a traceback for each place in the backlog.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class Listener:
 
     @property
     def serving(self) -> list[Request]:
-        """The requests whose responses are not over while their peers are still there."""
+        """The requests whose responses are unfinished and whose callers are still connected."""
         return [request for connection, request in self._serving.items() if not connection.hung_up()]
 
     @property
     def answered(self) -> dict[int, Request]:
-        """The last requests whose responses were sent whole, by the ports of their callers."""
+        """The last requests whose responses were sent completely, by the port of the caller."""
         return dict(self._answered)
 
     @property
@@ -81,7 +82,7 @@ class Listener:
         return f"{bracketed(_ANY.get(self._host, self._host))}:{self.port}"
 
     async def open(self, port: int = 0) -> None:
-        """Start to listen.
+        """Start listening.
 
         Raises:
             OSError: The port is taken, or may not be used.
@@ -91,29 +92,29 @@ class Listener:
         self._loop.add_reader(self._socket, self._accept, 1)
 
     async def close(self) -> None:
-        """Stop listening, drop every connection, and wait until their handlers have ended."""
+        """Stop listening, close every connection, and wait until the handlers have ended."""
         if self._socket is None:
             return
         self._loop.remove_reader(self._socket)
         self._socket.close()
         self._socket = None
-        # A task that is cancelled before its first step never runs, and would leave its socket open.
+        # A task that is cancelled before its first step never runs and would not close its socket.
         await asyncio.sleep(0)
         tasks = list(self._connections)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # A transport closes its socket in the turn after the one in which it was told to.
+        # A transport closes its socket only in the next iteration of the loop.
         await asyncio.sleep(0)
 
     async def drain(self, seconds: float | None) -> None:
-        """Wait until the peers have closed their connections and all that they sent has been handled."""
+        """Wait until the peers have closed their connections and everything they sent has been handled."""
         self._accept()
         if self._connections:
             await asyncio.wait(list(self._connections), timeout=seconds)
 
     def _accept(self, most: int | None = None) -> None:
-        """Take the connections that wait, all of them or so many at most."""
+        """Accept waiting connections: all of them, or at most `most`."""
         for _ in repeat(None) if most is None else repeat(None, most):
             if self._socket is None:
                 break
@@ -134,16 +135,16 @@ class Listener:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._connections.discard(task)
-        if self._paused:  # there is a descriptor again
+        if self._paused:  # a file descriptor was freed
             self._resume()
 
     def _pause(self, error: OSError) -> None:
         shortage = out_of_descriptors(error)
         if not shortage:
-            _LOGGER.error("%s takes no more connections: %s", self.address, error)
+            _LOGGER.error("%s cannot accept connections: %s", self.address, error)
         elif not self._full:
             self._full = True
-            _LOGGER.warning("%s: connections wait: %s.", self.address, shortage)
+            _LOGGER.warning("%s: new connections have to wait: %s.", self.address, shortage)
         if shortage:
             self._on_full()
         if self._socket is not None:
@@ -168,7 +169,7 @@ class Listener:
             caller = peer.getpeername()[1]
             _, connection = await self._loop.connect_accepted_socket(self._connection, peer, **options)
         except OSError:
-            peer.close()  # it has gone, or does not trust the certificate
+            peer.close()  # it has disconnected, or does not trust the certificate
         else:
             await self._serve(connection, caller)
 
@@ -188,7 +189,7 @@ class Listener:
                     await connection.linger()
                     break
         except OSError:
-            pass  # the peer is gone; whatever ran for it goes on
+            pass  # the peer has disconnected; its invocation continues
         except asyncio.CancelledError:
             connection.abort()
             raise
@@ -201,7 +202,7 @@ class Listener:
 
 
 def out_of_descriptors(error: OSError) -> str:
-    """What to do about an error, if this process has no descriptors left; else nothing."""
+    """Return what to do if the error means that no file descriptors are left, else an empty string."""
     if error.errno not in _FULL:
         return ""
     return f"{os.strerror(error.errno)}; close some, or raise the limit (ulimit -n)"

@@ -1,4 +1,4 @@
-"""The head of an HTTP request, and which heads are turned away."""
+"""HTTP requests, and the check of their Host and Origin."""
 
 import ipaddress
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# Nobody can register a name under these, so no page of a stranger's has one.
+# Nobody can register a domain under these, so no foreign page has one.
 _PRIVATE_SUFFIXES = (".internal", ".local", ".localhost")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The head of a request; header names are in lower case, values as they came."""
+    """The head of a request; header names are in lower case, values are unchanged."""
 
     method: str
     target: str
@@ -26,17 +26,17 @@ class Request:
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
 
     def header(self, name: str) -> str | None:
-        """The value of a header; several of one name are joined as RFC 9110, section 5.2 says."""
+        """Return the value of a header; repeated headers are joined (RFC 9110, section 5.2)."""
         return self._joined.get(name)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server that listens on this host is reached from this machine only."""
+    """Whether a server that listens on this host can be reached only from this machine."""
     return host in _LOOPBACK
 
 
 def no_origin(origin: str) -> bool:
-    """Whether pages of an origin may call: none."""
+    """Allow no origin; the default for `allows`."""
     return False
 
 
@@ -49,20 +49,21 @@ def refused(
     allows: Callable[[str], bool] = no_origin,
     advice: str = "",
 ) -> str | None:
-    """Why a request must not be served, if so: a foreign Host (DNS rebinding) or another site's page.
+    """Return why a request must be rejected: a foreign Host (DNS rebinding) or a page of another site.
 
-    A page's request shows in its Origin, and in Sec-Fetch-Site where a browser sends no Origin: images,
-    scripts, links, `fetch` with `mode: "no-cors"`
+    A request from a page is recognized by its Origin, or by Sec-Fetch-Site if the browser sends no Origin:
+    images, scripts, links, `fetch` with `mode: "no-cors"`
     (https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site).
 
     Args:
         request: The request.
         port: The port of the server.
         scheme: "http" or "https".
-        host: What the server listens on. If other machines can reach it, it has more names than it knows of
-            (behind a port mapping other ports too), so Host may be any that a stranger cannot own.
+        host: The address that the server listens on. If other machines can reach it, it cannot know all of
+            its names, nor its port behind a port mapping. Host may then be anything that cannot be a public
+            name, which DNS rebinding needs.
         allows: Which other origins' pages may call.
-        advice: How to let one in; added to the reason.
+        advice: How to allow an origin; added to the reason.
     """
     named = request.header("host") or ""
     own = _own_names(host, port)
@@ -81,24 +82,24 @@ def _own_names(host: str, port: int) -> tuple[str, ...]:
 
 
 def _origin(request: Request) -> str | None:
-    """The origin of the page that sent a request; None if it was no page of another site."""
+    """Return the origin of the page that sent a request; None if no page of another site sent it."""
     origin = request.header("origin")
     if origin is not None or request.header("sec-fetch-site") != "cross-site":
         return origin
     try:
         referrer = urlsplit(request.header("referer") or "")
-    except ValueError:  # no URL
+    except ValueError:
         return "another site"
     return f"{referrer.scheme}://{referrer.netloc}" if referrer.netloc else "another site"
 
 
 def bracketed(host: str) -> str:
-    """A host as it stands in a URL."""
+    """Return a host as written in a URL: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _is_private(named: str) -> bool:
-    """Whether a Host header holds an address, or a name that means something on a private network only."""
+    """Whether a Host header is an IP address, or a name that only a private network can resolve."""
     name = named.rpartition(":")[0] if named.rpartition(":")[2].isdecimal() else named
     try:
         return bool(ipaddress.ip_address(name.strip("[]")))

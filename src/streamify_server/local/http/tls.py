@@ -1,4 +1,4 @@
-"""A certificate authority of our own, for a Lambda API on https."""
+"""The certificate authority for a Lambda API on https."""
 
 import ssl
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class LocalAuthority:
-    """A certificate for 127.0.0.1 and localhost, and the file that makes clients trust it.
+    """A certificate for 127.0.0.1 and localhost, and a CA file for clients to trust it.
 
     Raises:
         ModuleNotFoundError: trustme is not installed.

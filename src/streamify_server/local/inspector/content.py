@@ -1,4 +1,4 @@
-"""What the bytes of a response say, for people: HTTP prelude and verified frames taken off, text decoded."""
+"""Makes a response readable: removes its HTTP prelude and verified frames, and decodes the text."""
 
 import codecs
 import json
@@ -18,7 +18,7 @@ _MAX_FRAME = 2 * 1024 * 1024
 _FRAME_OVERHEAD = 16
 _MAX_FIELD = 4096
 _EVENT_TYPE = b"\x0b:event-type\x07"
-# Control characters but tab and line feed, as Unicode's pictures of them; then what moves or hides text.
+# Control characters except tab and line feed, as Unicode's pictures; then characters that move or hide text.
 _VISIBLE: dict[int, int | str] = {code: 0x2400 + code for code in range(32) if code not in (9, 10)}
 _VISIBLE |= {127: 0x2421}
 _VISIBLE |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
@@ -33,7 +33,7 @@ _VISIBLE |= {
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The metadata of an HTTP response, from the prelude in front of its body."""
+    """The metadata of an HTTP response, from its prelude."""
 
     status: int
     headers: dict[str, str]
@@ -41,7 +41,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong, as the function or Lambda told it, cut to a length for people."""
+    """An error as the function or Lambda reported it, shortened for display."""
 
     error_type: str
     message: str
@@ -49,15 +49,15 @@ class Failure:
 
 
 class Content:
-    """Reads one response, chunk by chunk; never fails, whatever the bytes are.
+    """Reads one response, chunk by chunk; it accepts any bytes.
 
     Args:
         content_type: The content type that the function posted.
-        max_text: Characters that are decoded; later chunks give empty text.
+        max_text: How many characters to decode; after that, `feed` returns empty text.
 
     Attributes:
-        kind: What the last chunk held; the most telling of several.
-        handed_over: Whether the stream goes on in another invocation, as its end says.
+        kind: The kind of the last chunk, or the most important one if it held several.
+        handed_over: Whether the stream continues in another invocation, according to its end.
     """
 
     def __init__(self, content_type: str, max_text: int) -> None:
@@ -78,18 +78,18 @@ class Content:
         self._begin_body(content_type)
 
     def feed(self, data: bytes) -> str:
-        """The text that a chunk adds."""
+        """Return the text that a chunk adds."""
         body = self._after_prelude(data)
         self.kind = "data" if body or not data else "head"
         if self._frames is not None:
             self._kinds = [] if body else ["head"]
             body = b"".join(self._unframed(body))
-            # A piece of a frame that is not whole yet belongs to the body for all that is known.
+            # Part of an incomplete frame counts as data, since its type is not known yet.
             self.kind = most_telling(*self._kinds) if self._kinds else "data"
         return self._text(body) if body else ""
 
     def finish(self) -> str:
-        """The text that was waiting for more bytes: of a character or a prelude that never got whole."""
+        """Return the remaining text, from a character, prelude or frame that was not completed."""
         rest = bytes(self._prelude or b"") + bytes(self._frames or b"")
         self._prelude = self._frames = None
         return self._text(rest, final=True)
@@ -121,7 +121,7 @@ class Content:
         while len(self._frames) >= _FRAME_OVERHEAD:
             total, headers = struct.unpack_from(">II", self._frames)
             if not headers + _FRAME_OVERHEAD <= total <= _MAX_FRAME:
-                # Not a frame: show it as it is from here on.
+                # Not a frame: show everything from here on unchanged.
                 self._kinds.append("data")
                 broken, self._frames = bytes(self._frames), None
                 yield broken
@@ -158,23 +158,23 @@ class Content:
 
 
 def visible(text: str) -> str:
-    """A text with everything in it to be seen: nothing hides, and nothing turns the text around it."""
+    """Replace characters that are invisible, or that hide or reorder other text."""
     return text.translate(_VISIBLE)
 
 
 def shown(data: bytes, max_text: int) -> tuple[str, bool]:
-    """The beginning of some bytes as text, and whether anything was left out."""
-    # No character takes more than four bytes.
+    """Return the beginning of some bytes as text, and whether anything was cut off."""
+    # A character has at most four bytes.
     text = data[: max_text * 4].decode("utf-8", "backslashreplace").translate(_VISIBLE)
     return text[:max_text], len(text) > max_text or len(data) > max_text * 4
 
 
 def failure(error: bytes) -> Failure | None:
-    """Read the JSON of an error; None if it is no such thing."""
+    """Read the JSON of an error; return None if it is something else."""
     fields = _json_object(error)
     if "errorType" not in fields and "errorMessage" not in fields:
         return None
-    # Node's runtime says `trace`.
+    # Node's runtime calls it `trace`.
     trace = fields.get("stackTrace") or fields.get("trace")
     lines = [str(line).rstrip("\n") for line in trace] if isinstance(trace, list) else []
     return Failure(
@@ -195,7 +195,7 @@ def _parse_head(data: bytes) -> Head | None:
 
 
 def _event_type(headers: bytes) -> str:
-    """The first header of a frame of ours is its event type; it has no other."""
+    """Return the event type, which is the only header of our frames; empty if it is missing."""
     if not headers.startswith(_EVENT_TYPE) or len(headers) < len(_EVENT_TYPE) + 2:
         return ""
     (length,) = struct.unpack_from(">H", headers, len(_EVENT_TYPE))

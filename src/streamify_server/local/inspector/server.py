@@ -1,6 +1,7 @@
-"""The inspector's page and its stream of changes, over HTTP, for those who know the token.
+"""Serves the inspector's page and its stream of changes over HTTP.
 
-It lives on the event loop of the emulator that it looks at.
+It runs on the event loop of the emulator and takes events as they happen, so that no queue between them can
+grow. Pages fetch what is new to them from one bounded store, so that a slow page costs nothing.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from streamify_server.local.http.request import Request
 from .store import Cursor, Store, Waterfall
 from .timeline import LONG_GAP
 
-# Pages are told of changes at most this often, however many chunks there are.
+# The minimum time between two updates of a page, however many chunks there are.
 _PAUSE_SECONDS = 0.05
 _KEEPALIVE_SECONDS = 15.0
 _CONTENT_TYPES = {
@@ -45,7 +46,7 @@ _SECURITY = [
 _WRONG_TOKEN = "The inspector's URL holds a token that is new at each start: open the one printed last.\n"
 
 
-# Invokes once more what an invocation of this request id did; the error is a sentence, None if there is none.
+# Repeats the invocation with this request id; returns None, or an error as a sentence.
 Replay = Callable[[str], str | None]
 
 
@@ -53,9 +54,9 @@ class Inspector:
     """Serves the page.
 
     Args:
-        payloads: Whether to show what payloads, responses and logs say, or only times and sizes.
-        about: What the page says of the server that it looks at.
-        replay: Invokes a function once more.
+        payloads: Whether to show the content of payloads, responses and logs, or only times and sizes.
+        about: Information about the emulator to show on the page.
+        replay: Repeats an invocation.
         host: The address to listen on.
     """
 
@@ -77,27 +78,30 @@ class Inspector:
         await self._listener.open(port)
 
     async def close(self) -> None:
-        """Stop serving; pages that are open are told so by the end of their connections."""
+        """Stop serving and close the connections of open pages."""
         await self._listener.close()
 
     def observe(self, event: Event) -> None:
-        """Take in an event of the emulator."""
+        """Take an event of the emulator."""
         self._store.observe(event)
 
     @property
     def url(self) -> str:
-        """The URL of the page, with the token that lets its reader in."""
+        """The URL of the page, including the token."""
         return f"http://{self._listener.address}/{self._token}/"
 
 
 class InspectorServer:
-    """Answers under `/<token>/` and nowhere else.
+    """Answers requests whose path starts with `/<token>/`.
+
+    With a token in a query or a cookie, files and events would need rules of their own, and a cookie would be
+    sent to every other port of 127.0.0.1.
 
     Args:
-        store: What it shows.
-        token: What the path of every request must start with.
-        about: What the page says of the server that it looks at.
-        replay: Invokes a function once more.
+        store: The invocations to show.
+        token: The first part of the path of every request.
+        about: Information about the emulator to show on the page.
+        replay: Repeats an invocation.
     """
 
     def __init__(self, store: Store, token: str, about: Mapping[str, Any], replay: Replay) -> None:
@@ -138,7 +142,7 @@ class InspectorServer:
         return await connection.respond(204, _SECURITY)
 
     async def _events(self, connection: Connection) -> None:
-        """Server-sent events: `hello`, then a message with all changes whenever there are some."""
+        """Send server-sent events: `hello`, then a message with all changes whenever there are some."""
         await connection.start(200, [("content-type", "text/event-stream"), *_SECURITY])
         await connection.send(_event(self._about, name="hello"))
         changed = asyncio.Event()
@@ -178,6 +182,6 @@ async def _text(connection: Connection, status: int, message: str) -> None:
 
 
 def _event(data: Mapping[str, Any], name: str | None = None) -> bytes:
-    # JSON in ASCII has no line breaks of any kind, so one `data:` line holds it.
+    # ASCII JSON contains no line breaks, so it fits in one `data:` line.
     lines = [*([f"event: {name}"] if name else []), f"data: {json.dumps(data, separators=(',', ':'))}"]
     return ("\n".join(lines) + "\n\n").encode()

@@ -1,4 +1,4 @@
-"""The last invocations, in memory and bounded, and what is new about them for each page that looks."""
+"""Keeps the last invocations in memory, with limits, and tells each page what has changed."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +24,7 @@ _MAX_FIELD = 4096
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is kept in memory: invocations, and for each of them bars, characters of text, and log lines."""
+    """How many invocations to keep and, for each, how many bars, characters of text, and log lines."""
 
     invocations: int = 100
     bars: int = 1000
@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How much of a waterfall a page has been given; more may come to the last of its bars."""
+    """How much of a waterfall was sent to a page; the last bar may still change."""
 
     revision: int = -1
     chunks_per_bar: int = 1
@@ -45,13 +45,13 @@ class Seen:
 
 
 class Waterfall:
-    """When and what one invocation sent and logged.
+    """What one invocation sent and logged, and when.
 
     Args:
-        number: Counts the invocations since the inspector was started.
-        started: The event that it began with.
-        payloads: Whether to keep what payload, response and log say, and not only their sizes.
-        limits: How much of it to keep.
+        number: Its number since the start of the inspector.
+        started: Its first event.
+        payloads: Whether to keep the content of payload, response and log, or only sizes.
+        limits: How much to keep.
     """
 
     def __init__(self, number: int, started: InvocationStarted, *, payloads: bool, limits: Limits) -> None:
@@ -82,7 +82,7 @@ class Waterfall:
     def update(
         self, event: ResponseStarted | ChunkProduced | InvocationEnded | LogWritten | FaultInjected
     ) -> None:
-        """Take in the next event of this invocation."""
+        """Take the next event of this invocation."""
         self.revision += 1
         match event:
             case ResponseStarted():
@@ -114,7 +114,7 @@ class Waterfall:
             self._lines_left -= 1
 
     def since(self, seen: Seen) -> tuple[dict[str, Any], Seen]:
-        """What is new to a page that has seen so much, as JSON, without the bars and lines they have."""
+        """Return what has changed for a page, without the bars and lines it has, as a JSON object."""
         bars = self._timeline.bars
         first = max(0, seen.bars - 1) if seen.chunks_per_bar == self._timeline.chunks_per_bar else 0
         changes = {
@@ -131,7 +131,7 @@ class Waterfall:
         return changes, Seen(self.revision, self._timeline.chunks_per_bar, len(bars), len(self._lines))
 
     def export(self) -> dict[str, Any]:
-        """All that is known, with names in place of positions."""
+        """Return everything as a JSON object, with names instead of positions."""
         known, _ = self.since(Seen())
         for name in ("number", "from", "linesFrom"):
             del known[name]
@@ -182,7 +182,7 @@ class Waterfall:
         }
 
     def _error(self) -> dict[str, Any] | None:
-        """The error's type; its message and trace too, where payloads may be shown."""
+        """Return the error's type, and its message and trace if payloads may be shown."""
         told = self._content.failure or self._failure
         if told:
             said = {"message": visible(told.message), "trace": visible(told.trace)} if self._payloads else {}
@@ -208,10 +208,10 @@ Cursor = dict[int, Seen]
 
 
 class Store:
-    """Takes in events and hands out changes; it does no I/O and belongs to one thread.
+    """Takes events and returns changes, without I/O and for one thread.
 
     Args:
-        payloads: Whether to keep what payloads, responses and logs say, and not only times and sizes.
+        payloads: Whether to keep the content of payloads, responses and logs, or only times and sizes.
         limits: How much to keep.
     """
 
@@ -223,7 +223,7 @@ class Store:
         self._waterfalls: dict[str, Waterfall] = {}
 
     def observe(self, event: Event) -> None:
-        """Take in what happened; what belongs to an invocation that is no longer kept is dropped."""
+        """Take an event; it is ignored if its invocation is no longer kept."""
         if isinstance(event, InvocationStarted):
             if len(self._waterfalls) >= self._limits.invocations:
                 del self._waterfalls[next(iter(self._waterfalls))]
@@ -237,21 +237,21 @@ class Store:
         self._changed()
 
     def clear(self) -> None:
-        """Forget everything that was seen so far."""
+        """Remove all invocations."""
         self._waterfalls.clear()
         self._changed()
 
     def find(self, number: int) -> Waterfall | None:
-        """The invocation of this number, if it is kept."""
+        """Return the invocation with this number, if it is kept."""
         return next((found for found in self._waterfalls.values() if found.number == number), None)
 
     def changes(self, cursor: Cursor) -> dict[str, Any]:
-        """What is new since the last call with this cursor, which is brought up to date.
+        """Return what has changed since the last call with this cursor, and update the cursor.
 
         Returns:
-            `kept`: the numbers of all invocations that are kept. `invocations`: those that changed; each
-            with its bars from the index `from` on, which replace whatever was given for them before, and its
-            log lines from `linesFrom` on.
+            `kept`: the numbers of all invocations that are kept. `invocations`: those that have changed, each
+            with its bars from the index `from` on, which replace the previous ones, and its log lines from
+            `linesFrom` on.
         """
         changed = []
         for waterfall in self._waterfalls.values():

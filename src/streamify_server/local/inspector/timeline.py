@@ -1,4 +1,4 @@
-"""When the bytes of a response left the function, and what that says about it, in a sentence."""
+"""When the bytes of a response left the function, and a hint on what is unusual about that."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from streamify_server.local.events import Mode, Status
 from streamify_server.local.units import seconds_text
 
-# What a chunk holds: bytes of the body, or a part that a prelude or a verified stream puts around it.
+# What a chunk contains: bytes of the body, or a part of the prelude or of the verified stream around it.
 Kind = Literal["data", "head", "checkpoint", "keepalive", "end", "hand-over", "error"]
 _TELLING: tuple[Kind, ...] = ("error", "hand-over", "data", "end", "checkpoint", "head", "keepalive")
 
@@ -15,7 +15,7 @@ _MAX_BARS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One chunk, or neighbours merged into one; times are seconds since the invocation started."""
+    """One chunk, or several adjacent ones merged; times are seconds since the invocation started."""
 
     at: float
     until: float
@@ -36,13 +36,13 @@ class Bar:
 
 
 def most_telling(*kinds: Kind) -> Kind:
-    """The kind to show for chunks that are shown as one."""
+    """Return the most important kind, to show for merged chunks."""
     return min(kinds, key=_TELLING.index)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time in which nothing left the function, between two of its chunks."""
+    """The time between two chunks, in which nothing left the function."""
 
     start: float
     end: float
@@ -55,9 +55,9 @@ class Gap:
 class Timeline:
     """The chunks of one response.
 
-    The number of bars is bounded: once there are too many, neighbours are merged, and later chunks come so
-    many to a bar too, so that the picture stays whole and only its resolution is halved. Totals, first and
-    last byte and the longest gap stay exact.
+    The number of bars is limited: once there are too many, adjacent bars are merged, and later bars hold as
+    many chunks, so that only the resolution is halved. Totals, first and last byte and the longest gap stay
+    exact.
     """
 
     def __init__(self, max_bars: int = _MAX_BARS) -> None:
@@ -88,7 +88,7 @@ class Timeline:
                 self._halve()
 
     def add_text(self, text: str) -> None:
-        """Add what the last chunk turns out to say, now that nothing follows it."""
+        """Add the remaining text to the last chunk, at the end of the response."""
         if text and self.bars:
             self.bars[-1] = replace(self.bars[-1], text=self.bars[-1].text + text)
 
@@ -100,24 +100,24 @@ class Timeline:
 
 HintKind = Literal["one-piece", "burst", "buffered-caller", "gap", "empty"]
 
-# A pause that a person notices, and that idle limits on the way (CloudFront's 30 s) are made of.
+# A pause that people notice; longer ones can exceed idle timeouts on the way (CloudFront's 30 s).
 LONG_GAP = 1.0
-# A first byte that comes before this is not waited for, and "all at once" says nothing.
+# If the first byte comes earlier, nobody waits for it, and "all at once" is no problem.
 _QUICK = 0.2
-# A response whose chunks take less than this share of the wait for the first of them came in one burst.
+# If the chunks take less than this share of the time to the first byte, they came in one burst.
 _BURST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something to look at: its kind, and the sentence for a person."""
+    """A possible problem: its kind, and a sentence that describes it."""
 
     kind: HintKind
     text: str
 
 
 def hint(timeline: Timeline, *, status: Status, mode: Mode) -> Hint | None:
-    """The most telling thing about a response that has ended without an error, or has paused for long."""
+    """Return the most important hint on a response that ended without an error or paused for long."""
     ended = status == "success"
     if timeline.first is None or timeline.last is None:
         return Hint("empty", "The response has no body.") if ended else None

@@ -1,1 +1,1 @@
-"""The Lambda API: invocations, and the reads of the control plane and API Gateway."""
+"""The Lambda API: invocations, and read operations of the control plane and API Gateway."""

@@ -1,4 +1,4 @@
-"""The Lambda API: Invoke, InvokeWithResponseStream, and the reads of the control plane."""
+"""The Lambda API: Invoke, InvokeWithResponseStream, and read operations of the control plane."""
 
 import base64
 import re
@@ -28,7 +28,7 @@ class LambdaApi:
 
     def __init__(self, service: LambdaService) -> None:
         self._service = service
-        # Methods and paths are those of the botocore model; tests hold them against it.
+        # Methods and paths are those of the botocore model; tests compare them.
         routes: list[tuple[str, str, Route]] = [
             ("POST", "/2015-03-31/functions/([^/]+)/invocations", self._invoke),
             ("POST", "/2021-11-15/functions/([^/]+)/response-streaming-invocations", self._invoke_streaming),
@@ -94,7 +94,7 @@ class LambdaApi:
         function, arn = self._find(ask)
         kind = ask.one_of("x-amz-invocation-type", ("RequestResponse", "DryRun"), "RequestResponse")
         payload = await ask.payload(REQUEST_LIMIT)
-        # Documented as 204; on AWS a dry run of a stream was seen to run, with 200.
+        # Documented as 204; on AWS, a streamed dry run was observed to run the function and answer 200.
         if kind == "DryRun" and self._service.documented:
             return await ask.respond(204, [("x-amz-executed-version", function.version)])
         call = ask.call(function, arn, payload, "streaming")
@@ -122,7 +122,7 @@ class LambdaApi:
         await delivery.finish()
 
     def _find(self, ask: Ask) -> tuple[Function, str]:
-        """The function that a request names, and its ARN as the caller qualified it."""
+        """Return the requested function, and its ARN with the caller's qualifier."""
         named = parse_function_name(ask.name)
         if named is None:
             raise ApiError("InvalidParameterValueException", f"Not the name or ARN of a function: {ask.name}")
@@ -154,9 +154,9 @@ def _unknown(method: str, path: str) -> str:
 
 
 async def collect(invocation: Invocation, documented: bool) -> tuple[bytes, Outcome]:
-    """The body of a buffered invocation and its outcome as its caller sees it.
+    """Return the body of a buffered invocation and its outcome as the caller sees it.
 
-    An error in the trailers of a streamed response is lost to a buffered caller, as captured on AWS.
+    A buffered caller does not see an error in the trailers of a streamed response, as captured on AWS.
     """
     body = await invocation.whole()
     outcome = await invocation.result()

@@ -1,4 +1,4 @@
-"""A request to the Lambda API, with the checks that every invocation makes."""
+"""A request to the Lambda API, with the checks that all invocations share."""
 
 import base64
 import binascii
@@ -25,7 +25,7 @@ _STRICT = json.JSONDecoder(parse_constant=_no_number)
 
 
 class Ask:
-    """A request to the Lambda API with the checks that every invocation makes."""
+    """A request to the Lambda API, with the checks that all invocations share."""
 
     def __init__(
         self,
@@ -95,5 +95,5 @@ class Ask:
         except (binascii.Error, ValueError, RecursionError):
             message = "Client context must be a valid Base64-encoded JSON object."
             raise ApiError("InvalidRequestContentException", message) from None
-        # A header carries bytes and no line breaks, which JSON allows between its tokens.
+        # JSON may have line breaks between its tokens, which a header must not.
         return re.sub(r"[\r\n]", " ", text).encode().decode("latin-1")

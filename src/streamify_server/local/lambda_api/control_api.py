@@ -1,4 +1,4 @@
-"""The reads of the control plane, routed; what they say is in control_plane.py."""
+"""The routes for the control plane's read operations; control_plane.py makes the responses."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _QUERY_LIMIT = 65536
 
 
 class ControlApi:
-    """Tells what there is; LocalLambda's own methods change it."""
+    """Answers read operations. There are no write operations: LocalLambda's methods take their place."""
 
     def __init__(self, service: LambdaService, find: Callable[[Ask], tuple[Function, str]]) -> None:
         self._service = service
@@ -114,7 +114,7 @@ class ControlApi:
         await _respond_json(ask, {"item": rest_apis.resources(apis[0], function.arn)})
 
     async def _query(self, ask: Ask) -> None:
-        """AWS's query protocol: of STS, what tools ask before anything else."""
+        """Answer AWS's query protocol: only GetCallerIdentity of STS, which many tools call first."""
         fields = parse_qs((await ask.connection.read_body(_QUERY_LIMIT)).decode("utf-8", "replace"))
         action = fields.get("Action", [""])[0]
         known = action == "GetCallerIdentity"

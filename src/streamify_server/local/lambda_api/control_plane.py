@@ -1,4 +1,4 @@
-"""What the control plane tells of functions, in the shapes of the botocore model."""
+"""The responses of the control plane, in the shapes of the botocore model."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ _PAGE = 50
 
 
 def configuration(function: Function) -> dict[str, Any]:
-    """FunctionConfiguration; what a local function does not have is left out."""
+    """Return the FunctionConfiguration, without the fields that a local function does not have."""
     digest = hashlib.sha256(str(function.code).encode()).hexdigest()
     shown: dict[str, Any] = {
         "FunctionName": function.name,
@@ -48,7 +48,7 @@ def configuration(function: Function) -> dict[str, Any]:
 
 
 def function(function: Function, location: str) -> dict[str, Any]:
-    """The answer to GetFunction; `location` is where its package can be downloaded."""
+    """Return the response to GetFunction; `location` is the download URL of its package."""
     answer: dict[str, Any] = {
         "Configuration": configuration(function),
         "Code": {"RepositoryType": "S3", "Location": location},
@@ -60,19 +60,19 @@ def function(function: Function, location: str) -> dict[str, Any]:
 
 
 def concurrency(function: Function) -> dict[str, Any]:
-    """The answer to GetFunctionConcurrency: empty without a reservation."""
+    """Return the response to GetFunctionConcurrency: empty without a reservation."""
     if function.concurrency is None:
         return {}
     return {"ReservedConcurrentExecutions": function.concurrency}
 
 
 def versions(function: Function) -> dict[str, Any]:
-    """The answer to ListVersionsByFunction: nothing is published here."""
+    """Return the response to ListVersionsByFunction: only $LATEST, since nothing is published."""
     return {"Versions": [configuration(function)]}
 
 
 def alias(function: Function, name: str) -> dict[str, Any]:
-    """The answer to GetAlias.
+    """Return the response to GetAlias.
 
     Raises:
         ApiError: The function has no such alias.
@@ -88,22 +88,22 @@ def alias(function: Function, name: str) -> dict[str, Any]:
 
 
 def aliases(function: Function) -> dict[str, Any]:
-    """The answer to ListAliases."""
+    """Return the response to ListAliases."""
     return {"Aliases": [alias(function, name) for name in function.aliases]}
 
 
 def tags(function: Function) -> dict[str, Any]:
-    """The answer to ListTags: there are none here."""
+    """Return the response to ListTags: a local function has no tags."""
     return {"Tags": {}}
 
 
 def runtime_management(function: Function) -> dict[str, Any]:
-    """The answer to GetRuntimeManagementConfig."""
+    """Return the response to GetRuntimeManagementConfig."""
     return {"UpdateRuntimeOn": "Auto", "FunctionArn": function.arn}
 
 
 def url_config(function: Function, opened: OpenFront) -> dict[str, Any]:
-    """A FunctionUrlConfig."""
+    """Return the FunctionUrlConfig."""
     front = opened.front
     shown: dict[str, Any] = {
         "FunctionUrl": opened.url,
@@ -131,7 +131,7 @@ def _cors(cors: Cors) -> dict[str, Any]:
 
 
 def policy(function: Function, fronts: Sequence[OpenFront]) -> dict[str, Any] | None:
-    """The answer to GetPolicy: what AWS grants for a URL with AuthType NONE, and for a REST API."""
+    """Return the response to GetPolicy: the grants for URLs with AuthType NONE and for REST APIs."""
     urls = [each.front for each in fronts if each.front.api == "url" and not each.front.signed]
     granted = {permission for front in urls for permission in front.granted}
     statements = [_for_urls(action, function) for action in URL_PERMISSIONS if action in granted]
@@ -144,7 +144,7 @@ def policy(function: Function, fronts: Sequence[OpenFront]) -> dict[str, Any] | 
     }
 
 
-# What AWS calls the statement of each permission, and on which condition it grants it.
+# The statement id and the condition that AWS uses for each permission.
 _PUBLIC: dict[str, tuple[str, dict[str, Any]]] = {
     "lambda:InvokeFunctionUrl": (
         "FunctionURLAllowPublicAccess",
@@ -185,13 +185,13 @@ def no_such_resource() -> ApiError:
 
 
 def access_denied(account: str, action: str) -> ApiError:
-    """The refusal of a caller whose policies do not allow an action."""
+    """Return the error for a caller whose policies do not allow an action."""
     message = f"User: arn:aws:iam::{account}:user/local is not authorized to perform: {action}"
     return ApiError("AccessDeniedException", f"{message} because no identity-based policy allows it")
 
 
 def caller_identity(account: str, request_id: str) -> bytes:
-    """The answer of STS to GetCallerIdentity."""
+    """Return the response of STS to GetCallerIdentity."""
     return (
         '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
         f"<GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/local</Arn>"
@@ -202,7 +202,7 @@ def caller_identity(account: str, request_id: str) -> bytes:
 
 
 def unknown_action(action: str, request_id: str) -> bytes:
-    """The answer of AWS's query protocol to an action that is not served here."""
+    """Return the error response of AWS's query protocol to an unknown action."""
     message = escape(f"LocalLambda has no action {action!r}, only GetCallerIdentity.")
     return (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>{message}</Message>"
@@ -211,10 +211,10 @@ def unknown_action(action: str, request_id: str) -> bytes:
 
 
 def function_list(functions: Sequence[Function], query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """A page of ListFunctions; the marker is the number of the first function of the next page.
+    """Return a page of ListFunctions; the marker is the index of the next page's first function.
 
     Raises:
-        ApiError: MaxItems or Marker is not a number that this gave out.
+        ApiError: MaxItems or Marker is invalid.
     """
     size = min(_number(query, "MaxItems", _PAGE), _PAGE)
     first = _number(query, "Marker", 0)

@@ -1,4 +1,4 @@
-"""The event stream of a streamed invocation: which frames a caller gets, as AWS writes them."""
+"""The event stream of a streamed invocation, encoded as AWS does it."""
 
 import base64
 import json
@@ -17,13 +17,13 @@ except ImportError:
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
 
-# The first bytes of a PayloadChunk by the size of its payload, and their checksum.
+# The bytes of a PayloadChunk before its payload, and their checksum, by the size of the payload.
 _heads: dict[int, tuple[bytes, int]] = {}
 _HEADS = 1024
 
 
 def payload_chunk(data: bytes) -> bytes:
-    """A PayloadChunk frame, its headers in the order in which AWS writes them."""
+    """Return a PayloadChunk frame, with the headers in AWS's order."""
     head = _heads.get(len(data))
     if head is None:
         begun = _event("PayloadChunk", "application/octet-stream", data)[: -4 - len(data) or None]
@@ -35,12 +35,12 @@ def payload_chunk(data: bytes) -> bytes:
 
 
 def invoke_complete(**fields: str) -> bytes:
-    """The InvokeComplete frame, with any of ErrorCode, ErrorDetails and LogResult."""
+    """Return an InvokeComplete frame; the fields are ErrorCode, ErrorDetails and LogResult."""
     return _event("InvokeComplete", "application/json", json.dumps(fields).encode())
 
 
 def exception_frame(kind: str, message: str) -> bytes:
-    """A modelled exception in the stream (https://smithy.io/2.0/aws/amazon-eventstream.html)."""
+    """Return a frame for a modelled exception (https://smithy.io/2.0/aws/amazon-eventstream.html)."""
     headers = [
         (":exception-type", kind),
         (":content-type", "application/json"),
@@ -50,7 +50,7 @@ def exception_frame(kind: str, message: str) -> bytes:
 
 
 def error_frame(code: str, message: str) -> bytes:
-    """An error without a model in the stream; it has no payload."""
+    """Return a frame for an unmodelled error, which has no payload."""
     return encode_frame([(":error-code", code), (":error-message", message), (":message-type", "error")], b"")
 
 
@@ -62,7 +62,7 @@ def _event(event: str, content_type: str, payload: bytes) -> bytes:
 async def frames(
     invocation: Invocation, documented: bool, delivery: Delivery, content_type: str
 ) -> AsyncIterator[list[bytes]]:
-    """All frames of a streamed invocation, as the function produces them; those of one read together."""
+    """Yield all frames of a streamed invocation as they are produced; those of one read as one list."""
     fault = delivery.fault
     splitter = Splitter(fault.reframe, fault.seed) if fault.reframe else None
     async for batch in delivery.pieces(invocation.batches(), content_type):
@@ -81,10 +81,10 @@ async def frames(
 
 
 def _ending(outcome: Outcome, invocation: Invocation, documented: bool, fault: Fault) -> list[bytes]:
-    """The end event, or what a fault puts in its place.
+    """Return the end event, or what a fault sends instead.
 
-    As captured on AWS, the end of a failed stream looks like that of a whole one, and an error that came
-    instead of a response is its payload; as documented, the end event names the error.
+    As captured on AWS, a failed stream ends like a complete one, and an error instead of a response is sent
+    as its payload. As documented by AWS, the end event contains the error.
     """
     if fault.exception:
         return [exception_frame(*fault.exception)]

@@ -1,4 +1,4 @@
-"""A function's folder as the package that GetFunction offers for download."""
+"""Packs a function's folder for download through GetFunction."""
 
 import io
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 _LEFT_OUT = {"__pycache__", ".git", ".venv", "venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 
-# The package that functions here have from LocalLambda, and on Lambda from their package or a layer.
+# This package. Local functions get it from LocalLambda; on Lambda it is in their own package or in a layer.
 _OWN = Path(__file__).parents[2]
 
 
 def packed(code: Path) -> bytes:
-    """The files of a folder in a zip archive, without caches and virtual environments.
+    """Return the files of a folder as a zip archive, without caches and virtual environments.
 
-    Where the code uses streamify_server and does not bring it, the archive has the one that it runs with.
+    If the code uses streamify_server but does not contain it, the archive includes the one in use.
     """
     files = _files(code, code)
     if _OWN.name not in {name.parts[0] for name in files} and any(map(_uses_own, files.values())):
@@ -28,7 +28,7 @@ def packed(code: Path) -> bytes:
 
 
 def _files(top: Path, root: Path) -> dict[Path, Path]:
-    """The files of a folder by their names from a root on."""
+    """Return the files of a folder, by their paths relative to `root`."""
     found = {}
     for folder, names, files in os.walk(top):
         names[:] = sorted(name for name in names if name not in _LEFT_OUT)

@@ -1,6 +1,6 @@
-"""The reads that a LocalLambda answers, and that it can be told to deny: each with its path.
+"""The read operations that a LocalLambda answers, and can be told to deny, with their paths.
 
-Paths are those of the botocore models; tests hold them against it.
+The paths are those of the botocore models; tests compare them.
 """
 
 _FUNCTION = "/functions/([^/]+)"
@@ -23,5 +23,5 @@ GATEWAY_READS = {
     "GetRestApis": "/restapis()",
     "GetResources": "/restapis/([^/]+)/resources",
 }
-# What a policy calls them: API Gateway has one action for all of its reads.
+# Their names in IAM policies: API Gateway has one action for all read operations.
 ACTIONS = (*(f"lambda:{name}" for name in LAMBDA_READS), "apigateway:GET")

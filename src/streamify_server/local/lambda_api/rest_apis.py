@@ -1,4 +1,4 @@
-"""What API Gateway tells of the REST APIs in front of functions, in the shapes of the botocore model.
+"""API Gateway's responses about the REST APIs of functions, in the shapes of the botocore model.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
 """
@@ -15,12 +15,12 @@ _INVOKE = {
 
 
 def rest_api(opened: OpenFront) -> dict[str, Any]:
-    """A RestApi."""
+    """Return the RestApi."""
     return {"id": opened.id, "name": opened.front.function}
 
 
 def resources(opened: OpenFront, arn: str) -> list[dict[str, Any]]:
-    """Its Resources with their methods: every path goes to the function."""
+    """Return the Resources with their methods; all paths go to the function."""
     region = arn.split(":")[3]
     streaming = opened.front.streaming
     integration = {

@@ -1,1 +1,1 @@
-"""A function's processes: started, fed over the Runtime API, watched and ended."""
+"""The processes of functions: how they are started, served over the Runtime API, watched and killed."""

@@ -1,4 +1,4 @@
-"""The environment that a function's process starts in, as Lambda sets it."""
+"""The environment variables of a function's process, as Lambda sets them."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from streamify_server.local.functions import DUMMY_CREDENTIALS, Function
 from streamify_server.local.layers import python_paths, search_paths
 
-# Nothing else of the caller's environment reaches a function: least of all its AWS credentials and profiles.
+# A function inherits nothing else, and in particular none of the caller's AWS credentials and profiles.
 _INHERITED = (
     "PATH",
     "HOME",
@@ -29,11 +29,10 @@ def process_environment(
     endpoint_url: str | None = None,
     ca_bundle: str | None = None,
 ) -> dict[str, str]:
-    """Return the whole environment of a function's process, as Lambda sets it.
+    """Return the complete environment of a function's process, as Lambda sets it.
 
-    The names are those of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html. The
-    function's own variables win over what is inherited and over conveniences, never over what Lambda
-    reserves.
+    See https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html. The function's own variables
+    override inherited variables and defaults, but not the variables that Lambda reserves.
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     conveniences = {
@@ -72,7 +71,7 @@ def process_environment(
     environment = {**inherited, **conveniences, **function.environment, **reserved}
     if function.opt:
         environment.update(search_paths(function.opt, environment))
-    if function.wrapped:  # it finds the packages as on Lambda, and nothing helps it
+    if function.wrapped:  # the wrapper must find its packages as it would on Lambda
         return environment | {"LAMBDA_RUNTIME_DIR": "/var/runtime"}
     return environment | {"PYTHONPATH": _python_path(function, environment.get("PYTHONPATH"))}
 
@@ -81,17 +80,17 @@ def _python_path(function: Function, own: str | None) -> str:
     layered = python_paths(function.opt) if function.opt else []
     paths = [str(function.code), *layered, *([own] if own else [])]
     package_root = Path(__file__).resolve().parents[3]
-    # Never site-packages itself: in front of the standard library its backports would shadow it.
+    # Never site-packages itself: on PYTHONPATH, its backports would shadow the standard library.
     if package_root.name not in ("site-packages", "dist-packages"):
         paths.append(str(package_root))
     return os.pathsep.join(paths)
 
 
 def _breakpoints() -> dict[str, str]:
-    """Variables for a function's process: what `breakpoint()` calls, and the terminal that it may use."""
+    """Return the variables that set what `breakpoint()` calls and which terminal it may use."""
     variables = {"PYTHONBREAKPOINT": "streamify_server.dev.breakpoint.stop"}
     try:
-        # Both, because a prompt that cannot be answered, or is not seen, would hold the function up.
+        # Both must be terminals: a prompt that cannot be seen or answered would block the function.
         if os.isatty(0) and os.isatty(1):
             variables[TERMINAL] = os.ttyname(0)
     except OSError:

@@ -1,4 +1,4 @@
-"""Extensions of one execution environment: who has registered, and the events that wait for them.
+"""The Lambda extensions of one execution environment, and their queued events.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -14,7 +14,7 @@ EVENTS = ("INVOKE", "SHUTDOWN")
 
 
 class ExtensionError(Exception):
-    """A call of the Extensions API that is refused; `kind` is the error type that says how."""
+    """The Extensions API rejects a call; `kind` is the error type in the response."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class ExtensionError(Exception):
 
 
 class Extensions:
-    """The registered extensions, each with a queue of its own."""
+    """The registered extensions, each with its own event queue."""
 
     def __init__(self) -> None:
         self._queues: dict[str, asyncio.Queue[Mapping[str, Any]]] = {}
@@ -33,25 +33,25 @@ class Extensions:
         self._ready.set()
 
     def expect(self, name: str) -> None:
-        """An extension was started by this name: the first invocation waits until it waits for an event."""
+        """Note that an extension was started; the first invocation waits until it asks for an event."""
         self._awaited.add(name)
         self._ready.clear()
 
     def settled(self, name: str) -> None:
-        """An extension waits for its first event, or has ended before."""
+        """Note that an extension has asked for its first event, or has exited before that."""
         self._awaited.discard(name)
         if not self._awaited:
             self._ready.set()
 
     async def ready(self) -> None:
-        """Wait for the extensions that were started."""
+        """Wait until all started extensions have settled."""
         await self._ready.wait()
 
     def register(self, name: str | None, events: Any) -> str:
-        """Register an extension; return the identifier that it has to show.
+        """Register an extension and return its identifier, which it must send with later calls.
 
         Raises:
-            ExtensionError: It has no name, an unknown event, or has registered before.
+            ExtensionError: The name is missing or already registered, or an event is unknown.
         """
         if not name:
             raise ExtensionError("Extension.InvalidExtensionName", "Empty extension name")
@@ -66,20 +66,20 @@ class Extensions:
         return identifier
 
     async def next(self, identifier: str | None) -> Mapping[str, Any]:
-        """The next event of an extension, once there is one.
+        """Wait for the next event of an extension and return it.
 
         Raises:
-            ExtensionError: No extension registered with this identifier.
+            ExtensionError: The identifier is unknown.
         """
         known = self.known(identifier)
         self.settled(self._names[known])
         return await self._queues[known].get()
 
     def known(self, identifier: str | None) -> str:
-        """The identifier, if an extension registered with it.
+        """Return the identifier if it belongs to a registered extension.
 
         Raises:
-            ExtensionError: None did.
+            ExtensionError: The identifier is unknown.
         """
         if identifier not in self._queues:
             message = (
@@ -90,18 +90,18 @@ class Extensions:
 
     @property
     def registered(self) -> bool:
-        """Whether any has."""
+        """Whether any extension has registered."""
         return bool(self._queues)
 
     def tell(self, event: Mapping[str, Any]) -> None:
-        """Hand an event to every extension that registered for its kind."""
+        """Queue an event for every extension that registered for its type."""
         for identifier, queue in self._queues.items():
             if event["eventType"] in self._events[identifier]:
                 queue.put_nowait(event)
 
 
 def external_extensions(opt: Path | None) -> list[Path]:
-    """The programs of the layers that Lambda starts beside the runtime: those in /opt/extensions."""
+    """Return the executables in the layers' /opt/extensions, which Lambda starts beside the runtime."""
     folder = opt / "extensions" if opt else None
     if folder is None or not folder.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""The lines that Lambda writes around an invocation, and the tail of the log that a caller may ask for."""
+"""The log lines that Lambda writes for an invocation, and the log tail that a caller may request."""
 
 import math
 
@@ -23,7 +23,7 @@ def report_line(
     status: str = "success",
     error_type: str | None = None,
 ) -> str:
-    """The REPORT line: durations in seconds here, in milliseconds there; memory in MB."""
+    """Return the REPORT line. Arguments are in seconds and MB; the line shows milliseconds."""
     fields = [
         f"REPORT RequestId: {request_id}",
         f"Duration: {duration * 1000:.2f} ms",
@@ -42,7 +42,7 @@ def report_line(
 
 
 class Tail:
-    """The last 4 KB of what was added."""
+    """Keeps the last 4 KB of the added data."""
 
     def __init__(self) -> None:
         self._kept = bytearray()

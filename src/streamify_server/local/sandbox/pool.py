@@ -1,4 +1,4 @@
-"""The workers of one function: one for each concurrent invocation, warm ones first."""
+"""The workers of one function: one for each concurrent invocation; warm workers are used first."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from streamify_server.local.invocation import Invocation
 
 from .worker import Worker
 
-# How long an invocation waits for a worker that has responded and not yet come back for more.
+# How long an invocation waits for a worker that has responded but not yet called /next again.
 _RETURN_SECONDS = 1.0
 
 
 class Pool:
-    """Assigns invocations to workers and replaces those that died."""
+    """Assigns invocations to workers and replaces workers that died."""
 
     def __init__(self, function: Function, spawn: Callable[[Function], Worker]) -> None:
         self.function: Function = function
@@ -26,7 +26,7 @@ class Pool:
         return list(self._workers)
 
     def submit(self, invocation: Invocation) -> None:
-        """Hand an invocation to the worker that served last, to one about to be free, or to a new one."""
+        """Assign an invocation to the most recently used idle worker, one about to be idle, or a new one."""
         for worker in reversed(self._workers):
             if worker.waits and worker.current is None:
                 worker.assign(invocation)
@@ -39,9 +39,9 @@ class Pool:
         self._cold(invocation)
 
     def retire(self, function: Function) -> None:
-        """End the workers, busy ones after their invocation; new ones take the new function.
+        """Stop all workers, busy ones after their invocation; new workers use the new configuration.
 
-        An invocation that its worker has not come for, because it is still importing, goes to a new one.
+        An invocation whose worker is still importing, and has not fetched it, moves to a new worker.
         """
         self.function = function
         retired, self._workers = self._workers, []
@@ -55,7 +55,7 @@ class Pool:
                 self._cold(waiting)
 
     def end_idle(self) -> None:
-        """End the workers that wait for an invocation."""
+        """Stop the workers that are waiting for an invocation."""
         for worker in self.workers:
             if worker.waits and worker.current is None:
                 self._workers.remove(worker)

@@ -1,4 +1,4 @@
-"""This side of the supervisor: processes started, their output read, their end told."""
+"""LocalLambda's side of the supervisor: starts processes, reads their output, reports how they exited."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ _PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: with a status (negative: the signal), or without ever starting."""
+    """How a process ended: its exit status (negative for a signal), or why it could not be started."""
 
     status: int
     error: str | None = None
@@ -41,7 +41,7 @@ def _signal_name(number: int) -> str:
 
 
 class Process:
-    """One running process of a function, with everything that it prints."""
+    """One running process of a function, and its output."""
 
     def __init__(
         self, identity: int, supervisor: "Processes", log: int, on_output: Callable[[bytes], None]
@@ -58,7 +58,7 @@ class Process:
         self._loop.add_reader(log, self.drain)
 
     def drain(self) -> None:
-        """Read what the process has printed so far, without waiting."""
+        """Read the output that is available, without blocking."""
         while self._log >= 0:
             try:
                 data = os.read(self._log, _READ_SIZE)
@@ -71,13 +71,13 @@ class Process:
 
     @property
     def peak_memory(self) -> int | None:
-        """The peak resident memory in MB, where /proc knows it."""
+        """The peak resident memory in MB, if /proc is available."""
         peak = self._kilobytes(_PEAK)
         return None if peak is None else -(-peak // 1024)
 
     @property
     def memory(self) -> int | None:
-        """The resident memory in bytes, where /proc knows it."""
+        """The resident memory in bytes, if /proc is available."""
         used = self._kilobytes(_RESIDENT)
         return None if used is None else used << 10
 
@@ -100,7 +100,7 @@ class Process:
             self._status = -1
 
     def kill(self) -> None:
-        """Kill the process and its group; `on_exit` follows."""
+        """Kill the process and its process group; `on_exit` is called later."""
         self._supervisor.send({"op": "kill", "id": self.identity})
 
     def ended(self, result: Exit) -> None:
@@ -110,7 +110,7 @@ class Process:
 
 
 class Processes:
-    """The processes of all functions, by way of the process that supervises them."""
+    """The processes of all functions, controlled through the supervisor process."""
 
     def __init__(self) -> None:
         self._identities = count(1)
@@ -147,14 +147,14 @@ class Processes:
         *,
         leads: bool = True,
     ) -> Process:
-        """Start a process; whether that worked is told to its `on_exit`.
+        """Start a process. Its `on_exit` is called when it exits, or if it cannot be started.
 
         Args:
             argv: Its command.
-            env: Its whole environment.
-            cwd: The folder that it starts in.
-            on_output: Called with what it prints.
-            leads: Whether all that has its Runtime API in the environment ends with it.
+            env: Its complete environment.
+            cwd: Its working directory.
+            on_output: Called with its output.
+            leads: Whether, when it exits, every process with the same Runtime API address is killed.
         """
         reader, writer = os.pipe()
         process = Process(next(self._identities), self, reader, on_output)
@@ -173,7 +173,7 @@ class Processes:
             sent = socket.send_fds(self._requests, [line], descriptors) if descriptors else 0
             self._requests.sendall(line[sent:])
         except OSError:
-            # The supervisor is gone: the end of its reports says so and ends every process.
+            # The supervisor has died; `_read_reports` sees the end of its reports and ends every process.
             return
 
     def _read_reports(self) -> None:
@@ -203,7 +203,7 @@ class Processes:
             process.ended(Exit(-signal.SIGKILL))
 
     def end(self) -> None:
-        """End every process, wait until none is left, and let go of all descriptors."""
+        """Kill every process, wait until all have exited, and close all descriptors."""
         if self.alive:
             self._loop.remove_reader(self._reports)
             self._reports = -1

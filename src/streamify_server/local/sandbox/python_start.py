@@ -1,9 +1,10 @@
 """Starts the Python runtime in a function's process: run as a script, `python python_start.py app.handler`.
 
-Python takes a cached bytecode file for current whose source has the size and the second of change that it
-was made from. Who saves twice within a second would be served the code of the first save. Modules of the
-function's own folder therefore use a cache only if it was written in a later second than its source, after
-which no change goes unseen, and leave none behind.
+Python considers a bytecode cache valid if the source has the size and the modification time, in seconds, that
+the cache recorded. After two saves within one second, it could run the code of the first. Modules in the
+function's own folder therefore use a cache only if it was written in a later second than its source, and
+write none; disabling caches for the whole process would slow down every cold start. Therefore functions start
+with this script and not with `-m streamify_server.runtime`.
 """
 
 import os
@@ -19,7 +20,7 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 
-# No typing on the cold path.
+# Importing typing would slow down the cold start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 class FreshLoader(SourceFileLoader):
-    """Loads a module from its source as it is now."""
+    """Loads a module from its current source."""
 
     def get_data(self, path: str) -> bytes:
         if path.endswith(tuple(BYTECODE_SUFFIXES)) and int(os.stat(path).st_mtime) <= int(
@@ -43,11 +44,11 @@ class FreshLoader(SourceFileLoader):
         return super().get_data(path)
 
     def set_data(self, path: str, data: "Buffer", *, _mode: int = 0o666) -> None:
-        """Keep no cache."""
+        """Write no cache."""
 
 
 def fresh_hook(root: str) -> "Callable[[str], PathEntryFinder]":
-    """A hook for `sys.path_hooks` that loads what is below a folder, but for packages installed there."""
+    """Return a hook for `sys.path_hooks` for modules below a folder, except packages installed there."""
     finder = FileFinder.path_hook(
         (ExtensionFileLoader, EXTENSION_SUFFIXES),
         (FreshLoader, SOURCE_SUFFIXES),
@@ -64,7 +65,7 @@ def fresh_hook(root: str) -> "Callable[[str], PathEntryFinder]":
 
 
 class PdbFinder(PathFinder):
-    """Finds pdb, and lets `pdb.set_trace()` do what `breakpoint()` does: a function has no standard input."""
+    """Makes `pdb.set_trace()` do what `breakpoint()` does, because a function has no standard input."""
 
     @classmethod
     def find_spec(
@@ -83,7 +84,7 @@ class _PdbLoader(SourceFileLoader):
 
 
 def main() -> None:
-    """Import the runtime, and only then let the function's folders be searched, as Lambda does."""
+    """Import the runtime before the function's folders are on `sys.path`, as Lambda does."""
     path = sys.path[1:]  # without this script's folder
     ours = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
     functions = set(os.environ["PYTHONPATH"].split(os.pathsep)) - {ours}

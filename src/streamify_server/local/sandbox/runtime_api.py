@@ -1,4 +1,4 @@
-"""The Runtime API of one worker, as https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html has it."""
+"""The Runtime API of one worker (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
 
 import asyncio
 import base64
@@ -31,14 +31,14 @@ _JSON = [("content-type", "application/json")]
 _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ERROR_BODY = "lambda-runtime-function-error-body"
 _MAX_ERROR_BODY = BUFFERED_LIMIT
-# What a runtime does on one connection, and its end or its next call, can be seen in either order.
+# A runtime's response on one connection, and its exit or its next call, may be seen in either order.
 _ORDER_SECONDS = 2.0
 # How long a runtime that reported an init error may take to exit.
 _LAST_WORDS_SECONDS = 0.5
 
 
 class RuntimeApi:
-    """Answers the calls of the runtime in one worker's process."""
+    """Answers the calls of the runtime in one worker."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -105,12 +105,12 @@ class RuntimeApi:
         await self._answered()
         invocation = await self._worker.next(connection.hung_up)
         gone = connection.hung_up()
-        # A process that ends with bytes unread resets its connection: it has not seen the whole invocation.
+        # A process that exits with unread bytes resets its connection: it has not read the whole invocation.
         self._worker.not_taken = lambda: gone or connection.was_reset
         await connection.respond(200, self._next_headers(invocation), invocation.call.payload)
 
     async def _answered(self) -> None:
-        """Let an answer that is still being read, on another connection, come first."""
+        """Wait for a response that is still being read on another connection."""
         self._asked.set()
         if not self._answering.locked():
             return
@@ -139,7 +139,7 @@ class RuntimeApi:
         if request_id == worker.finished_id and not worker.begun and worker.state is not State.READY:
             worker.called(
                 RuntimeCall.RESPONSE if what == "response" else RuntimeCall.ERROR
-            )  # answered twice: refused
+            )  # raises: the invocation was answered before
         echoed = request.header("lambda-runtime-invocation-id")
         if request_id == worker.finished_id or echoed not in (None, worker.invocation_id):
             return await _refuse(connection, 410, "InvokeTimeout", "Invoke timeout")
@@ -153,7 +153,7 @@ class RuntimeApi:
         self._worker.called(RuntimeCall.RESPONSE)
         mode = request.header("lambda-runtime-function-response-mode")
         if mode not in (None, "streaming"):
-            # The state stays as it is: Lambda's own server lets such a runtime go no further either.
+            # The state does not change: Lambda's own server does not let such a runtime continue either.
             self._worker.reject(failure("Runtime.InvalidResponseModeHeader", "Invalid response mode header"))
             message = "Invalid function response mode"
             return await _refuse(connection, 400, "InvalidFunctionResponseMode", message)
@@ -165,7 +165,7 @@ class RuntimeApi:
                 await self._last_words(connection)
             if outcome and self._worker.current is invocation:
                 self._worker.respond(outcome)
-        await asyncio.sleep(0)  # the caller waits for its answer, and gets it first
+        await asyncio.sleep(0)  # the caller is waiting, so its response goes out first
         if refusal:
             return await _refuse(connection, *refusal)
         if not connection.responded:
@@ -173,17 +173,17 @@ class RuntimeApi:
         return None
 
     async def _last_words(self, connection: Connection) -> None:
-        """Let a runtime write its traceback, which it does once its response is accepted, into this log."""
+        """Accept the response and wait for the traceback that the runtime then writes to this log."""
         try:
             await _accept(connection)
         except OSError:
-            pass  # it has gone; what it wrote is in its log
+            pass  # it has exited; what it wrote is in the log
         await self._died()
 
     async def _read(
         self, invocation: Invocation, connection: Connection
     ) -> tuple[Outcome | None, tuple[int, str, str] | None]:
-        """Pass the response on; return how it ended (None: with its process), and why it is refused."""
+        """Forward the response; return its outcome (None if the process died) and the refusal, if any."""
         try:
             while batch := await connection.batch():
                 await invocation.write(batch)
@@ -198,7 +198,7 @@ class RuntimeApi:
         return outcome_of_trailers(connection.trailers), None
 
     async def _died(self) -> bool:
-        """Whether a response broke off with its process, and not in a runtime that lives on."""
+        """Wait briefly and return whether the process exited, after a response that was cut off."""
         ended = asyncio.ensure_future(self._worker.ended())
         asked = asyncio.ensure_future(self._asked.wait())
         await asyncio.wait((ended, asked), timeout=_ORDER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -225,7 +225,7 @@ class RuntimeApi:
 
 
 def outcome_of_trailers(trailers: dict[str, str]) -> Outcome:
-    """A response that came whole is a success, unless its trailers report an error."""
+    """Return the outcome of a complete response: success, unless its trailers report an error."""
     error_type = trailers.get(_ERROR_TYPE)
     if not error_type:
         return Outcome("success")
@@ -238,7 +238,7 @@ def outcome_of_trailers(trailers: dict[str, str]) -> Outcome:
 
 
 async def _beginning(connection: Connection, limit: int) -> bytes:
-    """The body, or as much of it as the limit lets through."""
+    """Read the body and return at most `limit` bytes of it."""
     kept = bytearray()
     async for piece in connection.body():
         kept += piece[: limit - len(kept)]
@@ -255,7 +255,7 @@ async def _refuse(connection: Connection, status: int, error_type: str, message:
 
 
 def _events(body: bytes) -> Any:
-    """The events that an extension registers for; what is not JSON is refused with the rest."""
+    """Return the events that an extension registers for; `register` rejects a body that is not JSON."""
     try:
         return json.loads(body).get("events", []) if body else []
     except (ValueError, AttributeError):

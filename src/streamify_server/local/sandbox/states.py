@@ -1,6 +1,6 @@
-"""The life of a runtime as the Runtime API sees it: one table of states and calls.
+"""The state machine of the Runtime API: which call a runtime may make in which state.
 
-The states, their names and the transitions are those of Lambda's own Runtime API server, published in
+States, names and transitions are those of Lambda's own Runtime API server, published in
 https://github.com/aws/aws-lambda-runtime-interface-emulator.
 """
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a runtime stands; the values are the names that the Runtime API puts into its errors."""
+    """The state of a runtime; the values are the names in the Runtime API's error messages."""
 
     STARTED = "Started"
     INIT_ERROR = "InitError"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class RuntimeCall(StrEnum):
-    """What can happen to a runtime; the values are the names of the states that the calls ask for."""
+    """A call or event that changes the state; the values are the names of the requested states."""
 
     NEXT = "Ready"
     INVOKE = "Running"
@@ -44,7 +44,7 @@ TRANSITIONS: dict[tuple[State, RuntimeCall], State] = {
     (State.RESTORING, RuntimeCall.INIT_ERROR): State.RESTORE_ERROR,
     (State.READY, RuntimeCall.NEXT): State.READY,
     (State.READY, RuntimeCall.INVOKE): State.RUNNING,
-    # A runtime that lost the answer to /next asks again and gets the same invocation.
+    # A runtime that lost the response to /next may repeat the call and gets the same invocation.
     (State.RUNNING, RuntimeCall.NEXT): State.RUNNING,
     (State.RUNNING, RuntimeCall.RESPONSE): State.INVOCATION_RESPONSE,
     (State.RUNNING, RuntimeCall.ERROR): State.INVOCATION_ERROR_RESPONSE,
@@ -55,7 +55,7 @@ TRANSITIONS: dict[tuple[State, RuntimeCall], State] = {
 
 
 class InvalidTransitionError(Exception):
-    """A call that the runtime may not make now."""
+    """The call is not allowed in the current state."""
 
 
 def transition(state: State, call: RuntimeCall) -> State:
@@ -77,7 +77,7 @@ _ERROR_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
 def valid_error_type(posted: str) -> str:
-    """Return the error type that Lambda keeps: the one posted, or its placeholder for an unknown one."""
+    """Return the posted error type if it is valid, else the placeholder that Lambda uses."""
     if _ERROR_TYPE.search(posted):
         return posted
     return "Function.Unknown" if posted.startswith("Function.") else "Runtime.Unknown"

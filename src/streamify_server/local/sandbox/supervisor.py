@@ -1,9 +1,12 @@
-"""The parent of all function processes: when LocalLambda goes, however it goes, it kills them all.
+"""The parent of all function processes, which kills them when LocalLambda ends, whatever the reason.
 
-Run as a script with nothing but the standard library. Standard input is a socket with requests, one JSON
-object a line, a log pipe passed along with each "spawn"; standard output takes reports, one JSON object a
-line. The end of the requests (an orderly stop, a crash, `kill -9`: the kernel closes the socket) ends every
-process group.
+Run as a script that needs only the standard library. Standard input is a socket for requests, one JSON object
+per line, with a log pipe passed along with each "spawn"; standard output is for reports, one JSON object per
+line. When the requests end (an orderly stop, a crash or `kill -9`: the kernel closes the socket), it kills
+every process group.
+
+Only the parent of a process can wait for it and learn its exit status. There is one supervisor for each
+LocalLambda and not one for each process, which would cost an interpreter for each.
 """
 
 import json
@@ -16,19 +19,19 @@ import sys
 import time
 from collections import deque
 
-# The first invocation waits for every import here: hence no typing and no glob, and ctypes when it is needed.
+# The first invocation waits for these imports: hence no typing, no glob, and ctypes only when needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
-# How often, and after which pause, a process is looked at again that is in the middle of its exec.
+# How often, and at which interval, to look again at a process that is in the middle of its exec.
 _EXEC_LOOKS = 20
 _EXEC_SECONDS = 0.005
 
 
 class Supervisor:
-    """Starts, kills and reaps processes, each the leader of a session of its own."""
+    """Starts, kills and reaps processes, each the leader of its own session."""
 
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
@@ -78,7 +81,7 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
             )
-        except Exception as error:  # whatever is wrong with it, it is this process's trouble alone
+        except Exception as error:  # must not affect the other processes
             report(id=request["id"], error=str(error))
         else:
             self._processes[request["id"]] = process
@@ -102,8 +105,7 @@ class Supervisor:
     def _reap(self) -> None:
         for identity, process in list(self._processes.items()):
             if process.poll() is not None:
-                # What the process left behind, in its group or in sessions of its own, ends with it, as a
-                # sandbox does.
+                # What it left behind, in its group or in other sessions, ends with it, as on Lambda.
                 kill_group(process.pid)
                 if identity in self._marks:
                     kill_marked(self._marks.pop(identity))
@@ -112,7 +114,7 @@ class Supervisor:
         reap_adopted({process.pid for process in self._processes.values()})
 
     def end(self) -> None:
-        """Kill every group, and whatever escaped its group and was handed to this process by the kernel."""
+        """Kill every process group, and the processes that left their group and were adopted by this one."""
         for process in self._processes.values():
             kill_group(process.pid)
         for process in self._processes.values():
@@ -142,19 +144,19 @@ def kill_group(pid: int) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process; known on Linux only, where orphans are adopted."""
+    """Return the children of a process; empty except on Linux, where orphans are adopted."""
     found: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children") as file:
                 found += [int(child) for child in file.read().split()]
     except OSError:
-        pass  # it has gone, or this is not Linux
+        pass  # it has exited, or this is not Linux
     return found
 
 
 def descendants(pid: int) -> list[int]:
-    """The children of a process, theirs, and so on."""
+    """Return the children of a process, their children, and so on."""
     found, ahead = [], [pid]
     while ahead:
         below = children(ahead.pop())
@@ -172,7 +174,7 @@ def mark(environment: "dict[str, str]") -> bytes:
 
 
 def kill_marked(marked: bytes) -> None:
-    """Kill what a function's process left behind: orphans, which this process has adopted."""
+    """Kill what a function's process left behind: orphans that this process has adopted."""
     killed: set[int] = set()
     for _ in range(_EXEC_LOOKS):
         environments = {pid: environment_of(pid) for pid in descendants(os.getpid()) if pid not in killed}
@@ -186,7 +188,7 @@ def kill_marked(marked: bytes) -> None:
 
 
 def environment_of(pid: int) -> "bytes | None":
-    """The environment that a process was started with; empty in the middle of its exec, None once it died."""
+    """Return the initial environment of a process: empty in the middle of its exec, None if it has died."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = file.read()
@@ -206,7 +208,7 @@ def reap_adopted(known: set[int]) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs, so that a daemonized grandchild is found (Linux)."""
+    """Become the parent of orphaned descendants, so that daemonized grandchildren are found (Linux)."""
     if sys.platform == "linux":
         try:
             import ctypes
@@ -228,7 +230,7 @@ def main() -> None:
     wakeup, wakeup_writer = socket.socketpair()
     wakeup.setblocking(False)
     wakeup_writer.setblocking(False)
-    # Handlers that do nothing, and not SIG_IGN: functions would inherit that.
+    # Handlers that do nothing instead of SIG_IGN, which functions would inherit.
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(wakeup_writer.fileno(), warn_on_full_buffer=False)

@@ -1,4 +1,4 @@
-"""One execution environment: a function's process, its Runtime API, its log, and what it is doing now."""
+"""One execution environment: a function's process, the state of its runtime, its log."""
 
 import asyncio
 import signal
@@ -17,17 +17,17 @@ from .logs import Tail, end_line, report_line, start_line
 from .processes import Exit, Process
 from .states import InvalidTransitionError, RuntimeCall, State, transition
 
-# How long Lambda's init phase may take.
+# Lambda's limit for the init phase.
 _INIT_SECONDS = 10.0
 
 _MEMORY_SECONDS = 0.05
 
-# A line that has not ended by then is cut: a function may print for ever without a line feed.
+# A longer line is split: a function may print without ever ending the line.
 _LINE_BYTES = 256 * 1024
 
 
 class Worker:
-    """Serves one invocation at a time, warm from the second on."""
+    """Serves one invocation at a time; it is warm from the second on."""
 
     def __init__(self, function: Function, notify: Callable[[Event], None]) -> None:
         self.function = function
@@ -60,12 +60,12 @@ class Worker:
         self._partial_line = b""
         self._request_id: str | None = None
 
-    # Life and death of the process.
+    # The process.
 
     def attach(self, process: Process) -> None:
         self._process = process
         process.on_exit = self._exited
-        # Lambda gives the init phase ten seconds; one that needs more begins again within the invocation.
+        # An init phase that exceeds ten seconds starts again within the invocation.
         again = self.current is not None and self.current.init_again
         seconds = self.function.timeout if again else _INIT_SECONDS
         expired = self._timed_out if again else self._init_expired
@@ -74,7 +74,7 @@ class Worker:
             self._watch_memory()
 
     def _watch_memory(self) -> None:
-        """End a process that uses more memory than the function has; looked at a few times a second."""
+        """Kill the process when it exceeds the function's memory size; checked several times a second."""
         if self.dead or self._process is None:
             return
         used = self._process.memory if self.current else None
@@ -85,7 +85,7 @@ class Worker:
             asyncio.get_running_loop().call_later(_MEMORY_SECONDS, self._watch_memory)
 
     def kill(self) -> None:
-        """Kill the process group; the worker serves nothing more."""
+        """Kill the process group; the worker takes no further invocation."""
         self.dead = True
         if self._process:
             self._process.kill()
@@ -93,11 +93,11 @@ class Worker:
             self._exit.set()
 
     async def ended(self) -> None:
-        """Wait for the end of the process."""
+        """Wait until the process has exited."""
         await self._exit.wait()
 
     def start_failed(self, why: str) -> None:
-        """There was never a process."""
+        """Record that the process could not be started."""
         self._exited(Exit(127, why))
 
     def _exited(self, how: Exit) -> None:
@@ -108,9 +108,9 @@ class Worker:
         self._exit.set()
 
     def bury(self) -> None:
-        """The process has ended and all that it had sent has been read: wake the task that waits for it."""
+        """Finish up after the process has exited and everything it sent has been read."""
         self._flush_line()
-        # Only of a process that has served before: one that never takes any would be replaced for ever.
+        # Only if the process has served before: one that never takes an invocation would be replaced forever.
         if self.served and self.state is State.RUNNING and self.not_taken():
             self.begun = False
         if self.current and (self.begun or self._init_duration is None) and not self._init_cut:
@@ -155,7 +155,7 @@ class Worker:
     # Invocations.
 
     def assign(self, invocation: Invocation) -> None:
-        """Give the worker its next invocation: at once if it waits in /next, else when it comes for it."""
+        """Assign the next invocation: delivered now if the runtime waits in /next, else when it calls it."""
         self.current = invocation
         if self._init_duration is None:
             self._request_id = invocation.call.request_id
@@ -165,25 +165,25 @@ class Worker:
             self._assigned.set_result(None)
 
     def withdraw(self) -> Invocation | None:
-        """Take back an invocation that the worker has not come for."""
+        """Take back an invocation that the runtime has not fetched."""
         invocation, self.current = self.current, None
         return invocation
 
     @property
     def waits(self) -> bool:
-        """Whether the runtime is in /next, and still there."""
+        """Whether the runtime waits in /next and is still connected."""
         return not self.dead and self.state is State.READY and not self._hung_up()
 
     @property
     def returns(self) -> bool:
-        """Whether the runtime has responded and should soon be back in /next."""
+        """Whether the runtime has responded and should soon call /next."""
         return not self.dead and self.state is State.RESPONSE_SENT and self.current is None
 
     async def next(self, hung_up: Callable[[], bool]) -> Invocation:
-        """The runtime asks for its next invocation; returns when there is one.
+        """Handle a call of /next: wait for the next invocation and return it.
 
         Raises:
-            InvalidTransitionError: The runtime may not ask now.
+            InvalidTransitionError: The call is not allowed now.
         """
         self.state = transition(self.state, RuntimeCall.NEXT)
         if self._init_duration is None:
@@ -213,7 +213,7 @@ class Worker:
         self.begun = True
         self._request_id = self.current.call.request_id
         self.invocation_id = str(uuid.uuid4())
-        # An init phase that began again is part of the invocation.
+        # An init phase that was started again counts as part of the invocation.
         self._invoked = self._spawned if self.current.init_again and not self.served else time.monotonic()
         self._tail = Tail()
         left = self._invoked + self.function.timeout - time.monotonic()
@@ -233,24 +233,24 @@ class Worker:
 
     @property
     def deadline_ms(self) -> int:
-        """The deadline of the current invocation, in milliseconds since the epoch."""
+        """The current invocation's deadline, in milliseconds since the epoch."""
         left = self._invoked + self.function.timeout - time.monotonic()
         return int((time.time() + left) * 1000)
 
     def called(self, call: RuntimeCall) -> None:
-        """The runtime makes a call of the Runtime API.
+        """Record that the runtime called the Runtime API.
 
         Raises:
-            InvalidTransitionError: It may not make this call now.
+            InvalidTransitionError: The call is not allowed now.
         """
         self.state = transition(self.state, call)
 
     def init_failed(self, outcome: Outcome) -> None:
-        """The runtime reports that it cannot start; the invocation that waits for it gets the error."""
+        """Record an init error that the runtime reports; the waiting invocation fails with it."""
         self._init_error = outcome
 
     def respond(self, outcome: Outcome) -> None:
-        """The response, or the error in its place, has come whole or failed to."""
+        """End the invocation, after its response or error has arrived, whole or cut off."""
         self.called(RuntimeCall.RESPONSE_SENT)
         invocation = self.current
         if invocation is None or invocation.recorded_first or outcome.status != "success":
@@ -261,7 +261,7 @@ class Worker:
             asyncio.get_running_loop().call_soon(self._record, invocation, outcome)
 
     def reject(self, outcome: Outcome) -> None:
-        """The runtime broke the protocol: its invocation is over, and it gets no other."""
+        """End the invocation because the runtime violated the protocol; it gets no other."""
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome) -> None:
@@ -287,7 +287,7 @@ class Worker:
     # The log.
 
     def output(self, data: bytes) -> None:
-        """The process has printed something."""
+        """Take output of the process."""
         self._tail.add(data)
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         if len(self._partial_line) >= _LINE_BYTES:
@@ -316,7 +316,7 @@ class Worker:
         )
 
     def note(self, line: str) -> None:
-        """Write a line of LocalLambda's own into the log."""
+        """Write a line from LocalLambda into the log."""
         self._write_line(line)
 
     def _write_line(self, line: str) -> None:

@@ -1,4 +1,4 @@
-// Drawings of one response on a time axis: a small shape for the table, and the chart of its bytes.
+// Draws a response on a time axis: a small shape for the table, and a chart of its bytes.
 
 import { svg } from "./dom.js";
 import { axisTime, bytes, ticks, time } from "./format.js";
@@ -6,10 +6,10 @@ import { axisTime, bytes, ticks, time } from "./format.js";
 const SHAPE = { width: 120, height: 18 };
 const MARGIN = { left: 52, right: 14, top: 10, bottom: 46 };
 const LANE = 12;
-// Below the marks of the chunks, those of the log lines.
+// The marks of the log lines, below those of the chunks.
 const LOG = { top: 19, height: 5 };
 
-// Where the chunks lie between the start and the end of their own invocation.
+// Draw the chunks between the start and the end of the invocation.
 export function drawShape(node, invocation, span) {
   const x = (seconds) => (Math.min(1, seconds / span) * (SHAPE.width - 3) + 1).toFixed(1);
   node.setAttribute("viewBox", `0 0 ${SHAPE.width} ${SHAPE.height}`);
@@ -17,7 +17,7 @@ export function drawShape(node, invocation, span) {
   if (invocation.firstByte !== null) {
     const [from, to] = [x(invocation.firstByte), x(invocation.lastByte)];
     parts.push(svg("path", { class: "shape-span", d: `M${from} 9H${to}` }));
-    // Marks that fall on the same pixel are one.
+    // One mark for each pixel.
     const marks = new Set(invocation.bars.filter((bar) => bar[5] !== "error").map((bar) => Math.round(x(bar[0]))));
     parts.push(svg("path", { class: "shape-chunk", d: [...marks].map((at) => `M${at} 3V15`).join("") }));
   }
@@ -36,7 +36,7 @@ function axis(width, height, x, span, most) {
   return parts;
 }
 
-// The silences: before the first byte, and the longest one after it if it is long.
+// The pauses: before the first byte, and the longest later one if it is long.
 function silences(invocation, x, base, longGap, span) {
   const zone = (kind, from, to, label) => {
     const width = Math.max(0, x(to) - x(from));
@@ -57,14 +57,14 @@ function staircase(invocation, x, y, span) {
   let path = `M${x(0).toFixed(1)} ${y(0).toFixed(1)}`;
   for (const [at, until, size, , , kind] of invocation.bars) {
     path += `H${x(at).toFixed(1)}`;
-    // The report of an error is no progress of the response.
+    // An error report is no progress of the response.
     sum += kind === "error" ? 0 : size;
     path += until > at ? `L${x(until).toFixed(1)} ${y(sum).toFixed(1)}` : `V${y(sum).toFixed(1)}`;
   }
   return `${path}H${x(span).toFixed(1)}`;
 }
 
-// Marks below the axis: chunks by what they hold, and log lines.
+// The marks below the axis: chunks by kind, and log lines.
 function lanes(invocation, x, base) {
   const of = (...kinds) => invocation.bars.filter((bar) => kinds.includes(bar[5]));
   const marks = (bars) => bars.map((bar) => `M${x(bar[0]).toFixed(1)} ${base + 4}v${LANE}`).join("");
@@ -77,7 +77,7 @@ function lanes(invocation, x, base) {
   ];
 }
 
-// Where and how a response that failed ended.
+// Where a failed response ended, and with which error.
 function failure(invocation, x, width, base, span) {
   if (!invocation.error) return [];
   const at = Math.min(x(invocation.duration ?? span), width - MARGIN.right);
@@ -89,7 +89,7 @@ function failure(invocation, x, width, base, span) {
   ];
 }
 
-// Cut the words on the error so that they stay in the chart, beside those on a silence.
+// Shorten the label of the error so that it fits into the chart, beside that of a pause.
 function fitWords(node, width) {
   const words = node.querySelector(".error-label");
   if (!words) return;
@@ -102,14 +102,14 @@ function fitWords(node, width) {
   }
 }
 
-// The chart: a staircase where a response streams, a cliff where it comes at once.
+// Draw the chart: a staircase if the response streams, a cliff if it comes all at once.
 export function drawChart(node, invocation, span, { longGap, highlighted }) {
   const width = Math.max(280, node.clientWidth);
   const height = Math.max(140, node.clientHeight);
   const base = height - MARGIN.bottom;
   const x = (seconds) => MARGIN.left + (seconds / span) * (width - MARGIN.left - MARGIN.right);
   const total = invocation.bars.reduce((sum, bar) => sum + (bar[5] === "error" ? 0 : bar[2]), 0);
-  // Room for the words over the line.
+  // Room for the label above the line.
   const room = invocation.error ? 24 : 8;
   const y = (size) => base - (size / Math.max(1, total)) * (base - MARGIN.top - room);
   node.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -133,7 +133,7 @@ export function drawChart(node, invocation, span, { longGap, highlighted }) {
   fitWords(node, width);
 }
 
-// The bar next to a place of the pointer over the chart.
+// The bar closest to the pointer.
 export function nearestBar(node, invocation, span, clientX) {
   const box = node.getBoundingClientRect();
   const seconds = ((clientX - box.left - MARGIN.left) / (box.width - MARGIN.left - MARGIN.right)) * span;

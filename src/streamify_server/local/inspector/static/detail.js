@@ -1,4 +1,4 @@
-// The selected invocation: its figures, its chart, its chunks and what they say.
+// The selected invocation: its figures, chart, chunks and their text.
 
 import { drawChart, nearestBar } from "./chart.js";
 import { byId, copyText, element, markSelected, roveRows, setText } from "./dom.js";
@@ -7,7 +7,7 @@ import { statusOf } from "./invocations.js";
 
 const MODES = { streaming: "streamed to the caller", buffered: "buffered for the caller", event: "asynchronous" };
 
-// What the chunks are that are not the response itself, where the table has room for a word.
+// The labels in the table for chunks that are not data of the response.
 const KINDS = { head: "head", checkpoint: "checkpoint", keepalive: "keepalive", end: "end", "hand-over": "end, goes on", error: "error" };
 const PLATFORM = /^(START|END|REPORT) RequestId: /;
 
@@ -40,7 +40,7 @@ export class Detail {
     new ResizeObserver(() => this.#draw()).observe(this.chart);
   }
 
-  // `parts` are the invocations of the same stream, itself among them.
+  // `parts` are the invocations of the same stream, including this one.
   show(invocation, span, parts = []) {
     const another = this.invocation?.number !== invocation?.number;
     this.invocation = invocation;
@@ -251,13 +251,13 @@ export class Detail {
   }
 }
 
-// How many bars two lists begin with that are the same; the last one is told anew while chunks come to it.
+// The number of bars that two lists have in common at their start; the last bar may change while chunks arrive.
 function alike(shown, bars) {
   const end = shown.findIndex((bar, index) => bar !== bars[index] && String(bar) !== String(bars[index]));
   return end < 0 ? shown.length : end;
 }
 
-// Add to a box that scrolls, so that who reads its end goes on doing so.
+// Add to a scrolling box; if it was scrolled to the end, it stays there.
 function keepingEnd(box, another, add) {
   const atEnd = !another && box.scrollTop + box.clientHeight >= box.scrollHeight - 8;
   add();

@@ -1,4 +1,4 @@
-// Elements made and moved through; what is shown is always set as text, never parsed as markup.
+// Creates and navigates elements. Content is always set as text and never parsed as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -22,7 +22,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// Put a text on the clipboard; a page that is not served from this machine has no clipboard but the selection.
+// Copy text to the clipboard; a page from another machine has no clipboard API and must use the selection.
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = element("textarea", { class: "visually-hidden" });
@@ -33,7 +33,7 @@ export async function copyText(text) {
   area.remove();
 }
 
-// Rows of a grid as one tab stop: arrows, Home, End, Page Up and Page Down move between them.
+// Make the rows of a grid one tab stop; arrows, Home, End, Page Up and Page Down move between them.
 export function roveRows(body, onFocus) {
   body.addEventListener("keydown", (event) => {
     const row = event.target.closest("tr");

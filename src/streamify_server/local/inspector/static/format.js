@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Human-readable numbers.
 
 export function time(seconds) {
   if (seconds === null || seconds === undefined) return "–";
@@ -43,11 +43,11 @@ export function axisTime(seconds, span) {
   return `${+seconds.toPrecision(4)} s`;
 }
 
-// What hides in a text or turns the text around it; JSON may hold it as an escape.
+// Characters that are invisible or reorder other text; JSON may contain them as escapes.
 const UNSEEN = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g;
 const escaped = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-// The JSON of a payload over several lines; anything else as it is.
+// Format JSON over several lines; leave anything else unchanged.
 export function pretty(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2).replace(UNSEEN, escaped);

@@ -1,4 +1,4 @@
-// The page: keeps what the server tells of invocations, and shows it.
+// The page: keeps the invocations that the server sends, and shows them.
 
 import { Detail } from "./detail.js";
 import { byId, element, setText } from "./dom.js";
@@ -13,7 +13,7 @@ let drawing = false;
 let words = [];
 const stale = new Set();
 
-// How long the axis of an invocation is: until its end, or until now.
+// The length of an invocation's time axis: until its end, or until now.
 function span(invocation) {
   const known = Math.max(invocation.duration ?? 0, invocation.lastByte ?? 0);
   if (invocation.status !== "running") return Math.max(known, 0.001);
@@ -75,7 +75,7 @@ function onFilter() {
   if (selected === null || !isShown(selected)) select(newest());
 }
 
-// Invoke the function of an invocation once more; what comes of it is followed.
+// Repeat an invocation, and follow the new one.
 async function replay(number) {
   follow(true);
   const answer = await fetch(`replay/${number}`, { method: "POST" }).catch(() => null);
@@ -147,7 +147,7 @@ document.addEventListener("keydown", (event) => {
     byId("filter").focus();
   }
 });
-// The clock of what is running ticks on between its chunks.
+// Running invocations are redrawn between their chunks too.
 setInterval(() => {
   for (const [number, { status }] of invocations) if (status === "running") stale.add(number);
   if (stale.size) drawSoon();

@@ -10,17 +10,17 @@ export function statusOf(invocation) {
   const failed = invocation.status === "success" && (invocation.error || invocation.httpStatus >= 400);
   const kind = failed ? "error" : invocation.status;
   const named = kind === "success" ? "ok" : kind;
-  // A stream that broke off is an error, whatever its head said.
+  // A stream that ended with an error is shown as an error, whatever its HTTP status.
   const text = invocation.httpStatus && kind !== "timeout" && !invocation.error ? String(invocation.httpStatus) : named;
   return { kind, text, symbol: SYMBOLS[kind] };
 }
 
-// Which part of a stream an invocation is; nothing for most, which are all of theirs.
+// The part of a continued stream that an invocation is; empty if it is a whole stream.
 export function partOf({ part, handedOver }) {
   return part > 1 || handedOver ? `part ${part}` : "";
 }
 
-// Whether all words of the filter occur in what the table and the heading say.
+// Whether all words of the filter occur in the text of the table and the heading.
 export function matches(invocation, words) {
   const { error, request, contentType, httpStatus, stream } = invocation;
   const said = [statusOf(invocation).text, invocation.function, invocation.id, invocation.mode, request, partOf(invocation), stream, contentType, httpStatus, error?.type, error?.message];
@@ -47,7 +47,7 @@ export class InvocationTable {
     byId("empty").hidden = this.rows.size > 0;
   }
 
-  // Show the rows of these invocations only.
+  // Show only the rows of these invocations.
   filter(isShown) {
     let shown = 0;
     for (const [number, row] of this.rows) {
