@@ -49,7 +49,7 @@ def test_the_demo_says_what_it_does_and_what_to_try_next_in_commands_that_work()
 
 def test_make_demo_installs_only_what_the_demo_needs() -> None:
     recipe = subprocess.run(
-        ["make", "-n", "demo", "VENV=nowhere"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "-nB", "demo", "VENV=nowhere"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     installed = [line for line in recipe.splitlines() if "pip install" in line]
     assert len(installed) == 1
