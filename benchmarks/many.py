@@ -1,4 +1,4 @@
-"""CPU and memory of many streams at once: each waits in the middle until all others have got there.
+"""CPU and memory of many concurrent streams: each pauses in the middle until all have arrived there.
 
     python benchmarks/many.py [--streams 1000] [--rounds 3]
 

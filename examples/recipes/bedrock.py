@@ -4,8 +4,8 @@
     streamify invoke chat --payload '{"prompt": "hi"}'      # handler bedrock.text
     new EventSource(url + "?prompt=hi")                     # handler bedrock.events
 
-MODEL_ID selects the model. SILENCE is for how many seconds Bedrock may send nothing; the function's timeout
-must be longer. Bedrock's stream is closed however this one ends.
+MODEL_ID selects the model. SILENCE is the number of seconds for which Bedrock may send nothing; the
+function's timeout must be longer. Bedrock's stream is closed however this one ends.
 """
 
 import os
