@@ -14,9 +14,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' --group test --group check
 	@touch $@
 
-install: $(STAMP)  ## Build .venv with everything that the targets need
+install: $(STAMP)  ## Create .venv with everything that the targets need
 
-# What `make install` has made already serves the demo too.
+# Use the .venv of `make install` if it exists.
 ifneq ($(wildcard $(STAMP)),)
 DEMO := $(VENV)
 else
@@ -24,7 +24,7 @@ DEMO := .venv-demo
 
 $(DEMO)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Streamify needs Python 3.11 or newer: make demo PYTHON=python3.13")'
-	@echo "Installing what the demo needs into $(DEMO) (about 90 MB) ..."
+	@echo "Installing the demo's dependencies into $(DEMO) (about 90 MB) ..."
 	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
 	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[demo]'
 	@touch $@
@@ -37,25 +37,25 @@ test: $(STAMP)   ## Run the suite
 	$(BIN)/python -m pytest -m 'not interop and not slow and not recipes' -n 2 --dist loadfile
 
 matrix: $(STAMP)  ## Run every cell of the fault matrix
-	STREAMIFY_MATRIX=full $(BIN)/python -m pytest tests/matrix -n 4  # its cells mostly wait
+	STREAMIFY_MATRIX=full $(BIN)/python -m pytest tests/matrix -n 4  # most of its time is spent waiting
 
 load: $(STAMP)   ## Run 100 concurrent streams and 1,000 invocations in a row
 	$(BIN)/python -m pytest -m slow tests/local
 
-interop: $(STAMP)  ## Run against peers from npm, Debian and PyPI; a missing peer is a failure
+interop: $(STAMP)  ## Run against other implementations from npm, Debian and PyPI; fail if one is missing
 	scripts/install-peers
 	$(BIN)/python scripts/install-vendors
 	$(BIN)/python -m pip install -q -c constraints.txt --group docs
 	$(BIN)/python -m pytest -m interop tests/interop
 
-recipes:         ## Run the recipes with the packages that they are about, in an environment of their own
+recipes:         ## Run the recipes with the real packages, in a separate environment
 	scripts/test-recipes
 
-another-python: $(STAMP)  ## Run what goes over the whole wire on the newest Python here that .venv does not have
+another-python: $(STAMP)  ## Run the end-to-end tests on the newest installed Python that is not that of .venv
 	$(BIN)/python -m pip install -q -c constraints.txt --group pythons
 	$(BIN)/nox -s another
 
-pythons: $(STAMP)  ## Run the quick part of the suite on every Python here, with the newest and with the lowest dependencies
+pythons: $(STAMP)  ## Run the quick part of the suite on every installed Python, with the newest and the lowest dependencies
 	$(BIN)/python -m pip install -q -c constraints.txt --group pythons
 	$(BIN)/nox
 
@@ -69,16 +69,16 @@ fuzz: $(STAMP)   ## Fuzz every parser, SECONDS=10 each (Linux)
 bench: $(STAMP)  ## Run the benchmarks
 	for name in decoder client server local_throughput rows local_start cold_start; do echo "$$name:"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
-heavy: $(STAMP)  ## Stream 200 MB into a file with an eye on memory, and for 60 s through timeouts of 3 s
+heavy: $(STAMP)  ## Stream 200 MB into a file, checking memory, and stream for 60 s through timeouts of 3 s
 	$(BIN)/python -m pytest -m slow tests/e2e -n 2 --dist loadfile
 
-extras: $(STAMP)  ## Use each extra alone, from the wheel, with the newest packages
+extras: $(STAMP)  ## Test each extra on its own, from the wheel, with the newest packages
 	$(BIN)/python scripts/check-extras
 
 layer: $(STAMP)  ## Build the Lambda layer, build/streamify-layer.zip, and one for each Python
 	$(BIN)/python -m streamify_server.deploy.layer --each build/streamify-layer.zip
 
-docs: $(STAMP)   ## Build the site, docs/ and the reference, into build/site, and check its links
+docs: $(STAMP)   ## Build the site (docs/ and the reference) into build/site and check its links
 	$(BIN)/python -m pip install -q -c constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
 	$(BIN)/python scripts/check-site
@@ -92,7 +92,7 @@ lint: $(STAMP)   ## Lint and check the format
 types: $(STAMP)  ## Check the types
 	$(BIN)/mypy
 
-public-types: $(STAMP)  ## Check that every public name has a type, with pyright (needs node)
+public-types: $(STAMP)  ## Check with pyright that every public name has a type (needs node)
 	scripts/verify-types
 
 packages: $(STAMP)  ## Build the sdist and the wheel into dist/, and check them
@@ -102,9 +102,9 @@ packages: $(STAMP)  ## Build the sdist and the wheel into dist/, and check them
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
-format: $(STAMP)  ## Format, and fix what ruff can fix
+format: $(STAMP)  ## Format the code, and apply ruff's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:           ## Remove what the targets made
+clean:           ## Remove everything that the targets created
 	rm -rf $(VENV) .venv-demo .nox node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

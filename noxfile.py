@@ -1,8 +1,8 @@
-"""The suite on other Pythons than that of .venv.
+"""Runs the test suite on other Python versions than that of .venv.
 
-`make pythons` runs the quick part of it on every Python from 3.11 on that this machine has, with the newest
-dependencies and with the lowest that pyproject.toml claims and that have wheels. `make another-python` runs
-less: what goes over the whole wire, on one of them, with the dependencies of constraints.txt.
+`make pythons` runs its quick part on every installed Python from 3.11 on, with the newest dependencies and
+with the lowest that pyproject.toml allows and that have wheels. `make another-python` runs less, the
+end-to-end tests, on one of them, with the dependencies in constraints.txt.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import nox
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
-# What starts, stops, forks or waits, and all that touches a dependency.
+# Tests of starting, stopping, forking and waiting, and all that use a dependency.
 QUICK = (
     "tests/client",
     "tests/server",
@@ -23,7 +23,7 @@ QUICK = (
     "tests/e2e/test_server.py",
 )
 NOT_QUICK = ("tests/server/deploy", "tests/server/dev")
-# Both clients and real function processes over real sockets: what has differed between Pythons.
+# Both clients and real function processes over real sockets, where Python versions have differed.
 END_TO_END = (
     "README.md",
     "tests/test_documents.py",
@@ -43,7 +43,7 @@ nox.options.error_on_missing_interpreters = True
 
 
 def interpreter(version: str) -> str | None:
-    """Find a Python of this version: on the path, or among pyenv's."""
+    """Find a Python with this version on PATH or in pyenv."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [shutil.which(f"python{version}"), *sorted(map(str, root.glob(f"{version}.*/bin/python")))]
     for candidate in filter(None, candidates):
@@ -55,7 +55,7 @@ def interpreter(version: str) -> str | None:
 
 FOUND = {version: path for version in VERSIONS if (path := interpreter(version))}
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-# 3.15 is not released; `make pythons` shows early what will break there.
+# 3.15 is not released yet; `make pythons` shows early what will break.
 OTHERS = [path for version, path in FOUND.items() if version not in (HERE, "3.15")]
 
 
@@ -72,7 +72,7 @@ def quick(session: nox.Session, dependencies: str) -> None:
 
 @nox.session(python=OTHERS[-1] if OTHERS else False, default=False)
 def another(session: nox.Session) -> None:
-    """Run what goes over the whole wire on the newest Python here that is not that of .venv."""
+    """Run the end-to-end tests on the newest installed Python that is not that of .venv."""
     if not OTHERS:
         session.warn("=" * 80)
         session.warn(f"NOTHING WAS RUN: this machine has no other Python from 3.11 on than {HERE}.")

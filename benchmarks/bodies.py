@@ -1,6 +1,6 @@
-"""The responses that are served: text in frames as AWS writes them, each in an HTTP chunk of its own.
+"""The responses to read: text in frames as AWS sends them, each frame in its own HTTP chunk.
 
-The frames are made here and not by the code that is measured.
+The frames are encoded here, not by the measured code.
 """
 
 import json
@@ -26,7 +26,7 @@ class Body:
         count: How many chunks.
         verified: Whether it is framed as a verified stream.
         live: Seconds between two chunks; 0 for back to back.
-        together: How many streams wait for each other in the middle, so that all of them are open at once.
+        together: How many streams wait for each other in the middle, so that all are open at once.
     """
 
     size: int
@@ -37,7 +37,7 @@ class Body:
 
     @property
     def name(self) -> str:
-        """The function's name and the URL's path; `from_name` reads it."""
+        """The function's name and the URL's path; `from_name` parses it."""
         return "_".join(map(str, (self.size, self.count, int(self.verified), self.live, self.together)))
 
     @classmethod
@@ -50,7 +50,7 @@ class Body:
         return self.size * self.count
 
     def chunks(self) -> Iterator[bytes]:
-        """The chunks as a function makes them."""
+        """Yield the chunks as a function would."""
         text = LINE * (self.size // len(LINE) + 2)
         for number in range(self.count):
             start = number * self.size % len(LINE)
@@ -58,7 +58,7 @@ class Body:
 
 
 def frame(headers: dict[str, str], payload: bytes) -> bytes:
-    """One message of the event-stream framing, with string headers."""
+    """Encode one event-stream message with string headers."""
     block = b"".join(
         pack(">B", len(name)) + name.encode() + b"\7" + pack(">H", len(value)) + value.encode()
         for name, value in headers.items()
@@ -73,7 +73,7 @@ def event(kind: str, content_type: str, payload: bytes) -> bytes:
 
 
 def verified(body: Body) -> Iterator[bytes]:
-    """The body's chunks inside the frames of a verified stream."""
+    """Yield the body's chunks in the frames of a verified stream."""
     yield frame({":event-type": "head"}, json.dumps({"contentType": TEXT_TYPE}).encode())
     for chunk in body.chunks():
         yield frame({":event-type": "data"}, chunk)
@@ -85,7 +85,7 @@ def http_chunk(data: bytes) -> bytes:
 
 
 def by_name(body: Body) -> Iterator[bytes]:
-    """An answer of InvokeWithResponseStream: its head, then its HTTP chunks."""
+    """Yield a response of InvokeWithResponseStream: its head, then its HTTP chunks."""
     inner = VERIFIED_TYPE if body.verified else TEXT_TYPE
     yield head({"Content-Type": STREAM_TYPE, "X-Amzn-Remapped-Content-Type": inner})
     for chunk in verified(body) if body.verified else body.chunks():
@@ -94,7 +94,7 @@ def by_name(body: Body) -> Iterator[bytes]:
 
 
 def by_url(body: Body) -> Iterator[bytes]:
-    """An answer of a Function URL."""
+    """Yield a response of a Function URL."""
     yield head({"Content-Type": VERIFIED_TYPE if body.verified else TEXT_TYPE})
     for chunk in verified(body) if body.verified else body.chunks():
         yield http_chunk(chunk)

@@ -1,11 +1,11 @@
-"""CPU seconds for a whole stream: the clients here beside raw boto3, raw aiobotocore and others.
+"""CPU seconds for a whole stream: our clients compared with plain boto3, plain aiobotocore and others.
 
     python benchmarks/client.py                                  # everything, several minutes
     python benchmarks/client.py --only text --size 100           # one cell, seconds
     python benchmarks/client.py --write                          # into docs/benchmarks.md
 
-The responses come prepared from a process of its own; the contestants take turns. A ratio compares two
-medians of one run. In parentheses stands what it must be, at least (≥) or at most (≤); ✗ says that it is not.
+Another process serves prepared responses; the contestants take turns. A ratio compares two medians of one
+run. Its limit follows in parentheses, at least (≥) or at most (≤); ✗ marks a ratio that misses it.
 """
 
 import argparse
@@ -45,7 +45,7 @@ MANY = "many"
 
 
 def main() -> None:
-    """Measure, print, and write if asked to."""
+    """Measure, print, and with --write update the docs."""
     given = arguments()
     found: dict[str, Results] = {}
     with Prepared.start() as server:
@@ -76,7 +76,7 @@ def arguments() -> argparse.Namespace:
 
 
 def measure(topic: Topic, server: Prepared, given: argparse.Namespace) -> Results:
-    """CPU seconds for one stream, by cell and contestant."""
+    """Measure the CPU seconds for one stream, by cell and contestant."""
     results: Results = {}
     with ExitStack() as stack:
         found = makers(topic, server, given.sdk_python)
@@ -99,7 +99,7 @@ def one_turn(read: Timed, body: Body, topic: Topic) -> float:
 
 
 def makers(topic: Topic, server: Prepared, sdk_python: str | None) -> dict[str, Callable[[], Opened]]:
-    """How to open each contestant that can run here."""
+    """Return functions that open each contestant that can run here."""
     options: dict[str, Any] = {"server": server, "tls": topic.tls}
     ours = {**options, "by_url": topic.by_url}
     found: dict[str, Callable[[], Opened]] = {

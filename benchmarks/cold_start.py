@@ -1,11 +1,11 @@
-"""How long a function takes from its start to its first GET /next, on an emulated managed runtime.
+"""The time from the start of a function's process to its first GET /next, on an emulated managed runtime.
 
     python benchmarks/cold_start.py [--runs 15] [--limit 12]
 
 Contestants: AWS's client with a plain handler; the same with this package and a streaming handler; the
-wrapper of the layer. They take turns, so that whatever else the machine does hits all of them alike. With
---limit it fails when a median is more than so many milliseconds above that of AWS's client. The last column
-is processor time (Linux), which says more on a machine that has other things to do.
+wrapper of the layer. They take turns, so that other load on the machine affects all of them alike. With
+--limit, it fails if a median exceeds that of AWS's client by more than this many milliseconds. The last
+column is processor time (Linux), which is more reliable on a busy machine.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CONTESTANTS = {
 
 
 class Listener:
-    """Takes the place of the Runtime API until the first request has come."""
+    """Replaces the Runtime API until the first request."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -49,7 +49,7 @@ class Listener:
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
 
     def request(self) -> bytes:
-        """Wait for a request, and leave it without an answer."""
+        """Wait for a request and return it, without answering."""
         connection, _ = self._socket.accept()
         with connection:
             return connection.recv(1 << 16)
@@ -59,7 +59,7 @@ class Listener:
 
 
 def start_to_next(aws: Managed, listener: Listener, environment: dict[str, str]) -> tuple[float, float]:
-    """Seconds from starting the process to its first request, GET /next; and of processor time."""
+    """Return the seconds from the start of the process to its first request, and its processor time."""
     begun = time.perf_counter()
     process = aws.start(listener.address, environment)
     try:
@@ -74,7 +74,7 @@ def start_to_next(aws: Managed, listener: Listener, environment: dict[str, str])
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that the threads of a process have run."""
+    """Return the seconds that the threads of a process have run."""
     total = 0
     for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
         with suppress(OSError):  # a thread that has ended
@@ -83,7 +83,7 @@ def processor_time(pid: int) -> float:
 
 
 def measure(root: Path, runs: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds of every run, by contestant; the first round is only to warm the file cache."""
+    """Return the seconds of every run, by contestant. An additional first round warms the file cache."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTESTANTS}
     opt = unpack(build_layer(root / "layer.zip"), root / "opt")
     functions = {}
@@ -107,12 +107,12 @@ def measure(root: Path, runs: int) -> dict[str, list[tuple[float, float]]]:
 
 
 def compileall(folder: Path) -> None:
-    """Bytecode for what a deployment tool or AWS has compiled beforehand."""
+    """Compile bytecode, as a deployment tool or AWS would have done."""
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(folder)], check=True)
 
 
 def main() -> None:
-    """Print the medians of each contestant, and how they compare."""
+    """Print the medians of each contestant, and their ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,8 @@
-"""How fast frames are decoded: FrameDecoder, and the EventStream of botocore, on the same bytes.
+"""The speed of decoding frames: our FrameDecoder and botocore's EventStreamBuffer, on the same bytes.
 
     python benchmarks/decoder.py [rounds]
 
-The contestants take turns in one process. The ratio is what to look at.
+The contestants take turns in one process. Compare the ratios, not the speeds.
 """
 
 import statistics
@@ -19,7 +19,7 @@ HEADERS = {
     ":content-type": "application/octet-stream",
     ":message-type": "event",
 }
-READ = 64 * 1024  # bytes that a transport hands over at a time
+READ = 64 * 1024  # bytes in one read of a transport
 TOTAL = 16 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""How late paced chunks reach a raw reader of LocalLambda: one every 10 ms, with the time it was made.
+"""The delay of paced chunks to a raw reader of LocalLambda: one every 10 ms, with its timestamp.
 
     python benchmarks/latency.py [--only "async generator"] [--chunks 200] [--pause 0.01]
 
@@ -26,7 +26,7 @@ CLAIMS = [Claim(f"{name}, ms", name, UNIT, most={MEDIAN: 1.0}) for name in PRODU
 
 
 def measure_latency(names: Sequence[str], chunks: int, pause: float) -> Results:
-    """Milliseconds from making a chunk to its arrival."""
+    """Measure the milliseconds from producing a chunk to its arrival."""
     results: Results = {MEDIAN: {UNIT: 1.0}, LATE: {UNIT: 1.0}}
     with LocalLambda() as aws:
         for name in names:
@@ -48,7 +48,7 @@ def delays(endpoint: str, name: str, chunks: int, pause: float) -> list[float]:
 
 
 def arrivals(endpoint: str, name: str, chunks: int, pause: float) -> Iterator[float]:
-    """Read the response off a bare socket; the delay of each chunk in it."""
+    """Read the response from a plain socket and yield the delay of each chunk."""
     url = urlsplit(endpoint)
     payload = json.dumps(event_for(name, count=chunks, pause=pause)).encode()
     target = f"/2021-11-15/functions/{PRODUCERS[name]}/response-streaming-invocations"

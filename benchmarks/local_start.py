@@ -1,4 +1,4 @@
-"""How long LocalLambda takes to its first answer, against the start of the function's process alone.
+"""The time to LocalLambda's first response, compared with starting only the function's process.
 
 python benchmarks/local_start.py [rounds]
 """
@@ -21,7 +21,7 @@ PAYLOAD = b'{"name": "Ada"}'
 
 
 def alone() -> float:
-    """Seconds until a function's process, started by hand, asks for its first invocation."""
+    """Return the seconds until a function's process, started directly, asks for its first invocation."""
     function = make_function(
         name="hello",
         arn="",
@@ -45,7 +45,7 @@ def alone() -> float:
 
 
 def whole() -> tuple[float, float]:
-    """Seconds from nothing to a first and to a second answer."""
+    """Return the seconds from creating a LocalLambda to a first response, and from there to a second."""
     began = time.perf_counter()
     with LocalLambda() as aws:
         aws.add_function("hello", handler="hello.handler", code=EXAMPLES)
@@ -68,7 +68,7 @@ def main() -> None:
     whole()  # fills the bytecode caches
     taken = [
         (alone(), *whole()) for _ in range(rounds)
-    ]  # by turns, so that the machine's moods hit all alike
+    ]  # in turns, so that other load on the machine affects all alike
     by_itself, first, second = (statistics.median(column) for column in zip(*taken, strict=True))
     show("the function's process alone, to its first /next", by_itself, by_itself)
     show("LocalLambda(), add_function, first answer", first, by_itself)

@@ -1,11 +1,11 @@
-"""LocalLambda beside uvicorn: chunks a second, and requests a second.
+"""LocalLambda compared with uvicorn: chunks per second, and requests per second.
 
     python benchmarks/local_throughput.py [rounds]
 
-uvicorn serves an async generator itself; LocalLambda has one hop more, to the function's process over the
-Runtime API, and a process of the function for each call at once. Both run in processes of their own and take
-turns. Chunks are read from plain sockets, in one response; requests go out over http.client, one after the
-other on one connection or on four at once.
+uvicorn runs an async generator itself; LocalLambda has one more hop, over the Runtime API to the function's
+process, and a function process for each concurrent call. Both run in separate processes and take turns.
+Chunks are read from plain sockets, in one response; requests are sent with http.client, one after the other,
+on one connection or on four at once.
 """
 
 import http.client
@@ -70,7 +70,7 @@ with LocalLambda() as aws:
 
 
 def chunks_a_second(port: int, head: str, body: bytes = b"") -> float:
-    """Read one response of many chunks to its end."""
+    """Return the chunks per second of one response."""
     with socket.create_connection(("127.0.0.1", port)) as caller:
         fields = f"Host: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         began = time.perf_counter()
@@ -85,7 +85,7 @@ def chunks_a_second(port: int, head: str, body: bytes = b"") -> float:
 
 
 def requests_a_second(port: int, method: str, path: str, body: bytes = b"", at_once: int = 1) -> float:
-    """Ask on so many connections at once, one after the other on each."""
+    """Return the requests per second on `at_once` connections, one after the other on each."""
 
     def ask() -> None:
         caller = http.client.HTTPConnection("127.0.0.1", port)
@@ -103,7 +103,7 @@ def requests_a_second(port: int, method: str, path: str, body: bytes = b"", at_o
 
 
 def measure(uvicorn: int, api: int, url: int, rounds: int) -> dict[str, list[float]]:
-    """The contestants take turns; the first round warms up."""
+    """Measure all contestants in turns, after a first round to warm up."""
     streaming = "POST /2021-11-15/functions/frames/response-streaming-invocations"
     invoke = ("POST", "/2015-03-31/functions/plain/invocations", b"{}")
     cells: dict[str, Callable[[], float]] = {
@@ -134,13 +134,13 @@ def started(script: str, folder: str) -> "subprocess.Popen[str]":
 
 
 def ports(server: "subprocess.Popen[str]") -> list[int]:
-    """The ports that a server prints, or those of its URLs."""
+    """Return the ports that a server prints, or those in the URLs that it prints."""
     assert server.stdout
     return [int(each.strip("/").rpartition(":")[2]) for each in server.stdout.readline().split()]
 
 
 def main() -> None:
-    """Print medians, and how they stand to uvicorn's."""
+    """Print the medians, and their ratios to uvicorn's."""
     rounds = int(sys.argv[1]) if sys.argv[1:] else 5
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "app.py").write_text(APPLICATION, encoding="utf-8")

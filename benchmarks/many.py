@@ -1,8 +1,8 @@
-"""CPU and memory of many streams at once: half of each stream, then a wait for all others, then the rest.
+"""CPU and memory of many concurrent streams: each pauses in the middle until all have arrived there.
 
     python benchmarks/many.py [--streams 1000] [--rounds 3]
 
-Each contestant reads in a process of its own; blocking clients use a thread for each stream.
+Each contestant reads in a separate process; blocking clients use a thread for each stream.
 """
 
 import argparse
@@ -37,11 +37,11 @@ CLAIMS = [
 
 
 def measure_many(server: Prepared, streams: int, rounds: int = 3) -> Results:
-    """CPU milliseconds and KiB of memory for each stream."""
+    """Measure the CPU milliseconds and KiB of memory for each stream."""
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in BY_NAME}
     for number in range(rounds):
         for name in BY_NAME:
-            body = Body(100, 100 + number, together=streams)  # a name of its own: the barrier goes by it
+            body = Body(100, 100 + number, together=streams)  # a unique name, which identifies the barrier
             with child([sys.executable, __file__, "--contestant", name]) as reader:
                 taken[name].append(reader.ask(endpoint=server.endpoint, body=body.name))
     return {
@@ -53,7 +53,7 @@ def measure_many(server: Prepared, streams: int, rounds: int = 3) -> Results:
 
 
 def answer(contestant: str) -> dict[str, float]:
-    """In the process of one contestant: read as many streams at once as standard input says."""
+    """Read as many streams at once as standard input says, in the process of one contestant."""
     question = json.loads(sys.stdin.readline())
     server = Prepared(question["endpoint"], "", "")
     body = Body.from_name(question["body"])
@@ -92,14 +92,14 @@ async def by_tasks(make: Callable[..., Any], server: Prepared, body: Body) -> di
 
 
 class Usage:
-    """What this process has used so far."""
+    """The CPU time and memory of this process at some point."""
 
     def __init__(self) -> None:
         self._cpu = time.process_time()
         self._memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def since(self, sizes: list[int], body: Body) -> dict[str, float]:
-        """What it has used since, after a check that every stream was whole."""
+        """Check that every stream was complete, and return what was used since."""
         if sizes != [body.total] * body.together:
             raise SystemExit("a stream lost bytes")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -107,7 +107,7 @@ class Usage:
 
 
 def main() -> None:
-    """Measure all contestants, or be one."""
+    """Measure all contestants, or run one of them."""
     parser = command_line(__doc__)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)

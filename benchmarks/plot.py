@@ -1,4 +1,4 @@
-"""Bars as a plain SVG: a group for each cell, a bar for each contestant, on a logarithmic scale."""
+"""Bar charts as plain SVG: a group for each cell, a bar for each contestant, on a logarithmic scale."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ STYLE = (
 
 
 def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
-    """The picture as text; every value is written beside its bar."""
+    """Return the SVG; each bar is labelled with its value."""
     values = [value for group in groups.values() for value in group.values()]
     low, high = math.log10(min(values) / 1.5), math.log10(max(values))
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -39,7 +39,7 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def write_bars(file: str, title: str, groups: Mapping[str, Mapping[str, float]]) -> None:
-    """Write the picture into docs/images, if there is anything to show."""
+    """Write the SVG into docs/images, unless it is empty."""
     if not groups:
         return
     (DOCS / "images" / file).write_text(bars(title, groups), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The process that serves prepared responses, so that only the reader's work is measured.
+"""Serves prepared responses from another process, so that only the reader's work is measured.
 
 with Prepared.start() as server: ...                # in the benchmark
-python benchmarks/prepared.py CERTIFICATE           # in the process; prints its ports
+python benchmarks/prepared.py CERTIFICATE           # the process, which prints its ports
 """
 
 import functools
@@ -22,12 +22,12 @@ from bodies import Body, by_name, by_url
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Where the responses are served.
+    """The URLs of the responses.
 
     Attributes:
-        endpoint: Of the Lambda API, and of Function URLs, whose path is the body's name.
-        tls_endpoint: The same over TLS.
-        ca_bundle: What a client must trust for that.
+        endpoint: The URL of the Lambda API, and of Function URLs, whose path is the body's name.
+        tls_endpoint: The same with TLS.
+        ca_bundle: The CA file for clients that use TLS.
     """
 
     endpoint: str
@@ -40,7 +40,7 @@ class Prepared:
     @classmethod
     @contextmanager
     def start(cls) -> Iterator["Prepared"]:
-        """Run the process for the length of a block."""
+        """Run the process for the duration of a block."""
         import trustme
 
         with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ class Prepared:
 
 @functools.lru_cache(maxsize=8)
 def pieces(target: str) -> list[bytes]:
-    """What to send for a request's target: in one piece, or in as many as have to be sent apart."""
+    """Return what to send for a request's target: in one piece, or in those that are sent separately."""
     parts = target.strip("/").split("/")
     sdk = parts[-1] == "response-streaming-invocations"
     body = Body.from_name(parts[-2] if sdk else parts[-1])
@@ -96,7 +96,7 @@ def answer(connection: socket.socket, target: str) -> None:
 
 
 def read_request(connection: socket.socket) -> str | None:
-    """Read one request; return its target, or None when the client has gone."""
+    """Read one request and return its target; None if the client has disconnected."""
     data = b""
     while b"\r\n\r\n" not in data:
         if not (more := connection.recv(65536)):

@@ -1,4 +1,4 @@
-"""The producers of functions/, and the event that each of them takes."""
+"""The producers in functions/, and their events."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -11,11 +11,11 @@ PRODUCERS = {
     "async writer": "async_writer",
     STARLETTE: "starlette",
 }
-"""Names of functions, by what the tables call them."""
+"""The names of the functions, by their names in the tables."""
 
 
 def event_for(producer: str, **parameters: float) -> dict[str, Any]:
-    """An event that carries the parameters; for Starlette a Function URL's, with a query."""
+    """Return an event with the parameters; for Starlette, that of a Function URL with a query string."""
     if producer != STARLETTE:
         return parameters
     http = {

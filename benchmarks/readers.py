@@ -1,7 +1,7 @@
-"""The readers that are compared, written as their users write them.
+"""The readers to compare, written as users would write them.
 
-Each is a context manager of a function of a body and a view, which returns how many characters, lines or
-bytes it read. `timed` and `timed_in_loop` make of it a function that also returns the CPU seconds.
+Each is a context manager that returns a function of a body and a view, which returns how many characters,
+lines or bytes it has read. `timed` and `timed_in_loop` turn it into one that also returns the CPU seconds.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ TARGET = Path(FOLDER.name, "body")
 
 
 def options(server: Prepared, *, tls: bool) -> dict[str, Any]:
-    """The arguments of a client, ours or boto3's."""
+    """Return the arguments of a client, ours or boto3's."""
     trusted = {"verify": server.ca_bundle} if tls else {}
     return {"endpoint_url": server.base(tls=tls), **CREDENTIALS, **trusted}
 
 
 @contextmanager
 def measuring(view: str) -> Iterator[Callable[[bytes], int]]:
-    """What a program does with each chunk of raw boto3 or of an HTTP client; how much it counts for."""
+    """Return what a program does with each chunk from plain boto3 or an HTTP client; it returns a count."""
     decode = codecs.getincrementaldecoder("utf-8")().decode
     rest = ""
 
@@ -142,7 +142,7 @@ def httpx2(server: Prepared, *, tls: bool) -> Iterator[Read]:
 
 @contextmanager
 def bare_socket(server: Prepared, *, tls: bool, by_url: bool = False) -> Iterator[Read]:
-    """The floor: the bytes are thrown away."""
+    """The lower bound: the bytes are discarded."""
     path = "/{}" if by_url else "/2021-11-15/functions/{}/response-streaming-invocations"
     address = ("127.0.0.1", int(server.endpoint.rpartition(":")[2]))
     with socket.create_connection(address) as sock:
@@ -162,13 +162,13 @@ def bare_socket(server: Prepared, *, tls: bool, by_url: bool = False) -> Iterato
 
 
 def expected(body: Body, view: str) -> int:
-    """What a whole body counts in a view."""
+    """Return the count for a complete body in a view."""
     return body.total // 100 if view == "lines" else body.total
 
 
 @contextmanager
 def timed(opened: AbstractContextManager[Read]) -> Iterator[Timed]:
-    """A blocking reader that reads several times and counts the CPU of this process."""
+    """Make a blocking reader read several times and measure the CPU time of this process."""
     with opened as read:
 
         def several(body: Body, view: str, times: int) -> tuple[int, float]:
@@ -181,7 +181,7 @@ def timed(opened: AbstractContextManager[Read]) -> Iterator[Timed]:
 
 @contextmanager
 def timed_in_loop(opened: AbstractAsyncContextManager[AsyncRead]) -> Iterator[Timed]:
-    """The same for a reader of asyncio."""
+    """Do the same for an asyncio reader."""
 
     async def several(read: AsyncRead, body: Body, view: str, times: int) -> tuple[int, float]:
         before = time.process_time()
@@ -204,7 +204,7 @@ async def _leave(opened: AbstractAsyncContextManager[AsyncRead]) -> None:
 
 @contextmanager
 def timed_in_child(command: Sequence[str], server: Prepared) -> Iterator[Timed]:
-    """A reader in a process of its own, which counts its CPU."""
+    """Run a reader in a separate process, which measures its own CPU time."""
     with child(command) as process:
 
         def several(body: Body, view: str, times: int) -> tuple[int, float]:

@@ -1,10 +1,10 @@
-"""Runtime APIs that throw away what is posted to them, in a process of their own.
+"""Runtime APIs, in a separate process, that discard what is posted to them.
 
     with Recorder.start(["ours", "theirs"]) as recorder: ...      # in the benchmark
-    python benchmarks/recorder.py 2                               # in the process; prints its ports
+    python benchmarks/recorder.py 2                               # the process, which prints its ports
 
-Each runtime has a Runtime API of its own. An invocation's time is that from the event's last byte to the
-response's last byte.
+Each runtime has its own Runtime API. The time of an invocation is measured from the last byte of the event to
+the last byte of the response.
 """
 
 import json
@@ -28,7 +28,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What a runtime answered: how long that took, how many bytes it sent, and its first bytes."""
+    """A response: how long it took, how many bytes it had, and its first bytes."""
 
     seconds: float
     size: int
@@ -36,7 +36,7 @@ class Posted:
 
 
 class Recorder:
-    """The process, seen from the benchmark."""
+    """The benchmark's connection to the process."""
 
     def __init__(self, process: Child, names: Sequence[str], ports: Sequence[int]) -> None:
         self._process = process
@@ -50,13 +50,13 @@ class Recorder:
             yield cls(process, names, process.hear()["ports"])
 
     def invoke(self, name: str, event: Any, client_context: Any = None) -> Posted:
-        """Hand an event to a runtime and wait for its answer."""
+        """Invoke a runtime with an event and wait for its response."""
         posted = self._process.ask(number=self._numbers[name], event=event, client_context=client_context)
         return Posted(posted["seconds"], posted["size"], posted["start"].encode("latin-1"))
 
 
 class RuntimeApi:
-    """One Runtime API: threads for its connections, an invocation at a time."""
+    """One Runtime API: a thread for each connection, one invocation at a time."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -100,7 +100,7 @@ class RuntimeApi:
     def _take(self, sock: socket.socket, head: bytes, rest: bytes) -> None:
         if b"transfer-encoding: chunked" not in head:
             print(f"a runtime did not stream: {head!r} {rest!r}", file=sys.stderr, flush=True)
-            os._exit(1)  # from a thread
+            os._exit(1)  # sys.exit would end only this thread
         size, start, tail = len(rest), rest[:BUFFER], rest[-len(LAST) :]
         buffer = bytearray(BUFFER)
         while not tail.endswith(LAST):
@@ -117,7 +117,7 @@ class RuntimeApi:
 
 
 def read_head(sock: socket.socket) -> tuple[bytes, bytes]:
-    """Read a request's head, in lower case, and what came of its body."""
+    """Read a request's head and return it, in lower case, with the bytes of the body read so far."""
     data = b""
     while b"\r\n\r\n" not in data:
         if not (more := sock.recv(BUFFER)):

@@ -1,9 +1,9 @@
-"""csv_rows and ndjson through LocalLambda, beside the encoder alone and the same bytes in chunks of 64 KiB.
+"""csv_rows and ndjson through LocalLambda, compared with the encoder alone and the bytes in 64 KiB chunks.
 
     python benchmarks/rows.py [rounds]
 
-A million rows of about 40 bytes. What is held to is the ratio to the sum of the two, at most 1.5, and that a
-verified stream has at most 5 % more bytes than a plain one. The caller reads a plain socket.
+A million rows of about 40 bytes. The ratio to the sum of the two should be at most 1.5, and a verified stream
+should have at most 5 % more bytes than a plain one. The caller reads a plain socket.
 """
 
 import base64
@@ -23,7 +23,7 @@ VERIFIED = {"custom": {"streamify": "verified/1"}}
 
 
 def seconds(endpoint: str, function: str, event: dict[str, int], context: object = None) -> tuple[float, int]:
-    """The seconds of one response, and the bytes that came."""
+    """Return the seconds for one response, and its size."""
     address = urlsplit(endpoint)
     payload = json.dumps(event)
     fields = [f"Host: {address.netloc}", f"Content-Length: {len(payload)}", "Connection: close"]
@@ -40,7 +40,7 @@ def seconds(endpoint: str, function: str, event: dict[str, int], context: object
 
 
 def main() -> None:
-    """Measure by turns, and print medians."""
+    """Measure in turns, and print the medians."""
     rounds = int(sys.argv[1]) if sys.argv[1:] else 5
     with LocalLambda() as aws:
         for name in ("csv", "json", "encode_csv", "encode_json", "chunks"):

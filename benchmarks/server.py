@@ -1,12 +1,12 @@
-"""Chunks a second into a recording Runtime API: our producers beside middy on AWS's Node runtime client.
+"""Chunks per second posted to a Runtime API: our producers compared with middy on AWS's Node runtime client.
 
     python benchmarks/server.py                                        # everything, minutes
     python benchmarks/server.py --only "async generator" --size 100    # one cell, seconds
     python benchmarks/server.py --write                                # into docs/benchmarks.md
 
-Each runtime is a process of its own, and the Runtime APIs are one more; the contestants take turns. A ratio
-compares two medians of one run. In parentheses stands what it must be, at least (≥); ✗ says that it is not.
-Without the peers of scripts/install-peers middy is missing.
+Each runtime is a separate process, and so are the Runtime APIs together; the contestants take turns. A ratio
+compares two medians of one run. Its lower limit (≥) follows in parentheses; ✗ marks a ratio that misses it.
+Without the peers of scripts/install-peers, middy is left out.
 """
 
 import argparse
@@ -64,7 +64,7 @@ CLAIMS = [Claim(f"{name} / {MIDDY}", name, MIDDY, least=least) for name, least i
 
 
 def main() -> None:
-    """Measure, print, and write if asked to."""
+    """Measure, print, and with --write update the docs."""
     given = arguments()
     names = [*(given.only or OURS), *([MIDDY] if NODE.exists() else [])]
     cells = [cell for cell in CELLS if not given.size or str(cell) in given.size]
@@ -101,7 +101,7 @@ def arguments() -> argparse.Namespace:
 
 
 def measure(names: Sequence[str], cells: Sequence[Cell], rounds: int) -> Results:
-    """Chunks a second, by cell and contestant."""
+    """Measure the chunks per second, by cell and contestant."""
     results: Results = {}
     with Recorder.start(names) as recorder, ExitStack() as stack:
         for name in names:
@@ -120,11 +120,11 @@ def measure(names: Sequence[str], cells: Sequence[Cell], rounds: int) -> Results
 
 @contextmanager
 def runtime(name: str, port: int) -> Iterator[None]:
-    """Run a contestant's runtime for the length of a block."""
+    """Run a contestant's runtime for the duration of a block."""
     handler = f"chunks.{OURS.get(name, 'generator')}"
     with TemporaryDirectory() as made:
         folder, command = HERE / "functions", [sys.executable, "-m", "streamify_server.runtime"]
-        if name == MIDDY:  # Node looks for packages from the module's own folder upwards
+        if name == MIDDY:  # Node searches for packages in the module's folder and its parents
             folder, command = Path(made), [str(NODE), str(PEERS / "node_modules/aws-lambda-ric/index.mjs")]
             shutil.copy(HERE / "functions" / "chunks.mjs", folder)
             (folder / "node_modules").symlink_to(PEERS / "node_modules")
@@ -150,7 +150,7 @@ def post(recorder: Recorder, name: str, size: int, count: int) -> Posted:
 
 
 def one_turn(recorder: Recorder, name: str, size: int, count: int) -> float:
-    """Chunks a second of one response."""
+    """Return the chunks per second of one response."""
     posted = post(recorder, name, size, count)
     if posted.size < size * count:
         raise SystemExit(f"{name} lost bytes: {posted.size} of {size * count}")
@@ -158,7 +158,7 @@ def one_turn(recorder: Recorder, name: str, size: int, count: int) -> float:
 
 
 def check(recorder: Recorder, name: str, size: int) -> None:
-    """Each chunk of our producers must be an HTTP chunk; a prelude or a head may be one more."""
+    """Check that each chunk of our producers is an HTTP chunk; a prelude or a head may be one more."""
     count = 10
     made = sum(chunk >= size for chunk in chunk_sizes(post(recorder, name, size, count).start))
     if name != MIDDY and not count <= made <= count + 2:

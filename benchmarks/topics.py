@@ -1,4 +1,4 @@
-"""What benchmarks/client.py compares: ways of reading, who reads, and the ratios that have to hold."""
+"""What benchmarks/client.py compares: the ways of reading, the contestants, and the required ratios."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ OTHERS = ("JavaScript SDK", "aws-sdk-lambda", "bare socket")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A way of reading, and who reads so.
+    """A way of reading, and its contestants.
 
     Attributes:
-        view: What is made of the stream: "text", "bytes", "lines" or "file".
+        view: How the stream is read: as "text", "bytes", "lines" or into a "file".
         names: The contestants.
         claims: The ratios to print.
         cells: The shapes of the stream, keys of `SHAPES`.
         by_url: Whether the function is called by its URL.
-        tls: Whether over TLS.
+        tls: Whether TLS is used.
         times: How often a contestant reads the stream in one turn.
     """
 
@@ -52,7 +52,7 @@ def bounds(*values: float) -> dict[Cell, float]:
 def pair(
     label: str, names: Sequence[str], sync: Mapping[Cell, float], aio: Mapping[Cell, float]
 ) -> list[Claim]:
-    """How many times the CPU of each other client ours is worth."""
+    """Return claims on how many times the CPU of our clients each other client uses."""
     other, ours, other_async, ours_async = names
     return [
         Claim(f"{label}: {other} / {ours}", other, ours, least=sync),
@@ -61,7 +61,7 @@ def pair(
 
 
 def framing(label: str, most: Mapping[Cell, float]) -> list[Claim]:
-    """What the verified framing costs."""
+    """Return claims on the cost of the verified framing."""
     return [
         Claim(f"{label}: {name}, verified / plain", name + VERIFIED, name, most=most)
         for name in (SYNC, ASYNC)

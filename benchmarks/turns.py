@@ -1,4 +1,4 @@
-"""What the benchmarks share: contestants that take turns, ratios and their bounds, tables."""
+"""Helpers for all benchmarks: contestants that take turns, ratios and their limits, tables."""
 
 import argparse
 import gc
@@ -18,16 +18,16 @@ KEPT = ROOT / "build" / "benchmarks"
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
-    """A parser that shows a module's docstring as it is written."""
+    """Return a parser that shows a module's docstring unchanged."""
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
 def by_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """The median of what each contestant measures.
+    """Return the median of the measurements of each contestant.
 
-    All take a turn in each round; the first round is not counted.
+    All take a turn in each round; the first round does not count.
     """
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
@@ -41,12 +41,12 @@ def by_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A ratio of two contestants, and how large or how small it has to be.
+    """A ratio of two contestants, and its limits.
 
     Attributes:
-        label: The row's name.
-        above: The contestant whose median is divided.
-        below: By which contestant's median.
+        label: The name of the row.
+        above: The contestant whose median is the numerator.
+        below: The contestant whose median is the denominator.
         least: The smallest allowed ratio, by cell.
         most: The largest allowed ratio, by cell.
     """
@@ -64,7 +64,7 @@ class Claim:
         return medians[self.above] / medians[self.below]
 
     def verdict(self, results: Results, cell: Cell) -> str:
-        """The ratio beside its bound, for a table; marked where it misses the bound."""
+        """Return the ratio and its limit for a table; a ratio that misses its limit is marked."""
         ratio = self.ratio(results, cell)
         if ratio is None:
             return ""
@@ -76,7 +76,7 @@ class Claim:
 
 
 def claims_rows(claims: Sequence[Claim], results: Results, cells: Sequence[Cell]) -> list[Sequence[str]]:
-    """A row for each claim that was measured: its name, and its ratio in each cell."""
+    """Return a row for each claim that was measured: its name, and its ratio in each cell."""
     rows = [(claim.label, *(claim.verdict(results, cell) for cell in cells)) for claim in claims]
     return [row for row in rows if any(row[1:])]
 
@@ -86,7 +86,7 @@ def claims_table(claims: Sequence[Claim], results: Results, cells: Sequence[Cell
 
 
 def medians_table(results: Results, cells: Sequence[Cell], unit: Callable[[float], str]) -> str:
-    """The medians themselves."""
+    """Return a table of the medians."""
     names = dict.fromkeys(name for cell in cells for name in results.get(cell, {}))
     rows = [
         (name, *(unit(results[cell][name]) if name in results.get(cell, {}) else "" for cell in cells))
@@ -96,7 +96,7 @@ def medians_table(results: Results, cells: Sequence[Cell], unit: Callable[[float
 
 
 def table(cells: Sequence[Cell], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown, with a column for each cell."""
+    """Return a Markdown table with a column for each cell."""
     head = ("", *map(title, cells))
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in (head, *rows)]
@@ -113,7 +113,7 @@ def title(cell: Cell) -> str:
 
 
 def merge_kept(name: str, found: dict[str, Results]) -> dict[str, Results]:
-    """Add what was measured now to what earlier runs have kept in build/benchmarks; return all of it."""
+    """Add the results to those of earlier runs in build/benchmarks, and return all of them."""
     file = KEPT / f"{name}.json"
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for topic, results in found.items():
@@ -127,7 +127,7 @@ def merge_kept(name: str, found: dict[str, Results]) -> dict[str, Results]:
 
 
 def write_section(name: str, text: str) -> None:
-    """Replace what stands in docs/benchmarks.md between `<!-- NAME -->` and `<!-- end of NAME -->`."""
+    """Replace the text in docs/benchmarks.md between `<!-- NAME -->` and `<!-- end of NAME -->`."""
     page = DOCS / "benchmarks.md"
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, mark, rest = page.read_text(encoding="utf-8").partition(begin)

@@ -1,4 +1,4 @@
-"""A small HTTP API behind a Function URL: two routes, one of them a stream that is compressed as it comes.
+"""A small HTTP API behind a Function URL: two routes, one of them a stream that is compressed on the fly.
 
 curl --compressed "$URL/measurements/zurich"
 curl -X POST -H 'content-type: application/json' -d '{"celsius": 21.5}' "$URL/fahrenheit"
@@ -34,7 +34,7 @@ TEMPERATURE = {
 
 
 def measurements(event: dict[str, Any], context: Any) -> HttpResponse:
-    """One JSON line for each measurement of a city."""
+    """Stream a JSON line for each measurement of a city."""
     city = event["pathParameters"]["city"]
     if city not in CITIES:
         raise HttpError(404, f"There is no city {city}")
@@ -48,7 +48,7 @@ def lines(city: str) -> Iterator[str]:
 
 @streaming_handler(middlewares=[http_json_body_parser(), validator(event_schema=TEMPERATURE)])
 def fahrenheit(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The temperature in the body, in Fahrenheit."""
+    """Convert the temperature in the body to Fahrenheit."""
     value = event["body"]["celsius"] * 9 / 5 + 32
     body = json.dumps({"fahrenheit": value})
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": body}

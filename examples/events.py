@@ -1,4 +1,4 @@
-"""Server-sent events for a browser: progress of a job, told as it happens.
+"""Server-sent events for a browser: the progress of a job, as it happens.
 
     streamify dev events.handler
 

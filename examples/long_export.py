@@ -1,4 +1,4 @@
-"""A database export that may take longer than a function's timeout, and be larger than a response.
+"""A database export that may take longer than a function's timeout and be larger than a response may be.
 
 streamify invoke long_export --payload '{"rows": 1000000}' -o export.csv
 """
@@ -12,7 +12,7 @@ from streamify_server import checkpoint, last_checkpoint, streaming_handler
 
 @streaming_handler(content_type="text/csv; charset=utf-8")
 def handler(event: dict[str, Any], context: Any) -> Iterator[Any]:
-    """Yield the rows after the last checkpoint; the header belongs to the first part alone."""
+    """Yield the rows after the last checkpoint; only the first part has the header."""
     after = last_checkpoint(context)
     if after is None:
         yield "id,square\r\n"
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> Iterator[Any]:
 
 
 def open_database(rows: int) -> sqlite3.Connection:
-    """A table of squares, in the place of your database."""
+    """Return a database with a table of squares; use your own here."""
     database = sqlite3.connect(":memory:")
     database.execute("create table squares (id integer primary key, square integer)")
     database.executemany("insert into squares values (?, ?)", ((n, n * n) for n in range(1, rows + 1)))

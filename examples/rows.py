@@ -1,4 +1,4 @@
-"""Three measurements in the format that the event asks for, a row at a time."""
+"""Three measurements, row by row, in the format that the event asks for."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ ROWS = [
 
 @streaming_handler
 def handler(event: dict[str, Any], context: Any) -> Iterator[str] | Iterator[bytes]:
-    """Answer with CSV, JSON Lines, one JSON document, server-sent events or an Arrow stream."""
+    """Return CSV, JSON Lines, one JSON document, server-sent events or an Arrow stream."""
     return FORMATS[event["format"]]()
 
 

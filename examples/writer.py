@@ -1,4 +1,4 @@
-"""A report that several functions write, in writer style."""
+"""A report written by several functions, with a stream writer."""
 
 from typing import Any
 

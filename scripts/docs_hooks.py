@@ -1,4 +1,4 @@
-"""Makes the site's reference, recipes and changelog, and text of links to files that it does not have."""
+"""Hooks for the site: add the reference, recipes and changelog, and replace links to files outside of it."""
 
 import ast
 import importlib
@@ -33,7 +33,7 @@ OUTSIDE = re.compile(r"\[([^\]\n]*)\]\(\.\./([^)\s#]+)[^)\s]*\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the pages that are made of the code and of CHANGELOG.md."""
+    """Add the pages that are generated from the code and from CHANGELOG.md."""
     for name, about in REFERENCE.items():
         page = f"reference/{name}.md"
         files.append(File.generated(config, page, content=reference(name, about)))
@@ -44,13 +44,13 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def reference(name: str, about: str) -> str:
-    """The source of a page with every public name of a module, for mkdocstrings."""
+    """Return the source of a page with every public name of a module, for mkdocstrings."""
     entries = [f"::: {name}.{each}" for each in public_names(importlib.import_module(name))]
     return "\n\n".join([f"# {name}", about, *entries])
 
 
 def recipe(path: Path) -> str:
-    """The source of a page with a recipe: its docstring as text, and its code."""
+    """Return the source of a recipe's page: its docstring as text, then its code."""
     source = path.read_text(encoding="utf-8")
     module = ast.parse(source)
     title, _, about = (ast.get_docstring(module) or "").partition("\n")
@@ -62,7 +62,7 @@ def recipe(path: Path) -> str:
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """What a module exports: `__all__`, or else what it defines without an underscore."""
+    """Return what a module exports: `__all__`, or else its own names without an underscore."""
     exported = getattr(module, "__all__", None)
     if exported is None:
         exported = [
@@ -74,14 +74,14 @@ def public_names(module: ModuleType) -> list[str]:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Replace links to files that the site does not have by the files' paths."""
+    """Replace links to files that are not part of the site with the files' paths."""
     if page.file.src_uri.startswith("reference/"):
         return markdown
     return OUTSIDE.sub(_named, RECIPE.sub(r"](recipes/\1.md)", markdown))
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Let code in tables break between its words: long names are wider than the columns of a telephone."""
+    """Allow line breaks inside code in tables, since long names are wider than columns on a phone."""
 
     def breakable(code: re.Match[str]) -> str:
         return BREAK.sub("<wbr>", code[0])

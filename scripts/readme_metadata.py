@@ -1,6 +1,6 @@
-"""The README as the package's description, with the names of files in place of links to them.
+"""Uses the README as the package's description, with relative links replaced by the paths of the files.
 
-A package index has no such files, and there is no known address of the project to link to.
+A package index does not have these files, and the project has no public URL yet to make the links absolute.
 """
 
 import re

@@ -1,4 +1,4 @@
-// middy's producer: a generator behind Readable.from, `count` chunks of `size` bytes each.
+// The producer for middy: a generator wrapped in Readable.from, `count` chunks of `size` bytes each.
 import { Readable } from "node:stream";
 import middy from "@middy/core";
 import { executionModeStreamifyResponse } from "@middy/core/StreamifyResponse";

@@ -1,4 +1,4 @@
-"""The producers that are compared: `count` chunks of `size` bytes each, as the event says."""
+"""The producers to compare: `count` chunks of `size` bytes each, as given in the event."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The producers whose delay is measured: `count` chunks, `pause` seconds apart, with the time of each."""
+"""The producers to measure delays with: `count` chunks, `pause` seconds apart, each with a timestamp."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Rows of about 40 bytes, their encoders alone, and chunks of as many bytes."""
+"""Rows of about 40 bytes, only their encoders, and chunks with a given number of bytes."""
 
 import csv as csv_module
 import json as json_module
@@ -27,7 +27,7 @@ def json(event: dict[str, int], context: Any) -> Any:
 
 
 class Nowhere:
-    """What csv.writer takes for a file."""
+    """A file for csv.writer that discards everything."""
 
     write = staticmethod(len)
 

@@ -1,4 +1,5 @@
-// Reads streams with AWS's JavaScript SDK: a line of JSON in (endpoint, function, view, times), a line out (size, cpu seconds).
+// Reads streams with AWS's JavaScript SDK. Each line of input is JSON (endpoint, function, view, times), and so is
+// each line of output (size, cpu in seconds).
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 

@@ -1,4 +1,4 @@
-"""Reads streams with aws-sdk-lambda (Python 3.12 or newer); the same lines as read.mjs."""
+"""Reads streams with aws-sdk-lambda (Python 3.12 or newer); its input and output are those of read.mjs."""
 
 import asyncio
 import codecs

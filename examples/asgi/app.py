@@ -14,7 +14,7 @@ WORDS = ["Streaming", "responses", "reach", "the", "reader", "while", "they", "a
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, list[str]]]:
-    """Runs once per process: the place for connection pools and models."""
+    """Run once per process, for example to create connection pools or load models."""
     yield {"words": WORDS}
 
 

@@ -5,9 +5,9 @@
     streamify dev ai_sdk.handler
     useChat({ transport: new DefaultChatTransport({ api: url }) })
 
-Its protocol: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Put your own model behind `answer`. An error
-in mid-stream is a part of its own, which `useChat` shows as `error`.
-An answer without a `finish` part was cut off.
+The protocol: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Call your own model in `answer`. An error in
+mid-stream is sent as an `error` part, which `useChat` returns as `error`. An answer without a `finish` part
+was cut off.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from streamify_server.middlewares import http_cors, http_error_handler, http_jso
 @streaming_handler(middlewares=[http_cors(), http_error_handler(), http_json_body_parser()])
 def handler(event: dict[str, Any], context: Any) -> HttpResponse:
     text = "".join(part.get("text", "") for part in event["body"]["messages"][-1]["parts"])
-    # Two seconds before the function's timeout the reader can still be told.
+    # Stop two seconds before the function's timeout, so that the reader still gets an error.
     seconds = context.get_remaining_time_in_millis() / 1000 - 2
     return HttpResponse(200, {"x-vercel-ai-ui-message-stream": "v1"}, sse(parts(text, seconds)))
 
@@ -38,14 +38,14 @@ async def parts(text: str, seconds: float) -> AsyncIterator[str]:
                 yield part("text-delta", id=part_id, delta=word)
     except Exception as failure:
         yield part("error", errorText=str(failure) or "The model took too long.")
-        raise  # a verified reader and the log learn of it too
+        raise  # for readers of verified streams, and for the log
     yield part("text-end", id=part_id)
     yield part("finish")
     yield "[DONE]"
 
 
 async def answer(text: str) -> AsyncIterator[str]:
-    """The model: it says back what it was told, word by word."""
+    """Stand in for a model: repeat the text, word by word."""
     for word in text.split():
         if word == "fail":
             raise RuntimeError("the model gave up")

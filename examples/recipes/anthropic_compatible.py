@@ -1,10 +1,10 @@
-"""An endpoint that speaks Anthropic's messages API, for any client that does, on FastAPI.
+"""An endpoint on FastAPI that is compatible with Anthropic's messages API and its clients.
 
     pip install fastapi 'streamify[asgi,dev]'
     streamify dev anthropic_compatible.handler
     Anthropic(base_url=url, api_key="any").messages.stream(model="echo", max_tokens=99, messages=...)
 
-Put your own model behind `answer`. An error in mid-stream is told as the API tells it: the reader raises.
+Call your own model in `answer`. An error in mid-stream is sent as the API does, so that the client raises it.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class MessagesRequest(BaseModel):
 
 
 async def answer(messages: list[Message]) -> AsyncIterator[str]:
-    """The model: it says back what it was told last, word by word."""
+    """Stand in for a model: repeat the last message, word by word."""
     for word in messages[-1].content.split():
         if word == "fail":
             raise RuntimeError("the model gave up")
@@ -78,7 +78,7 @@ async def events(
     except Exception as failure:
         told = error("api_error", str(failure) or "The model took too long.")
         yield f"event: error\ndata: {json.dumps(told)}\n\n"
-        raise  # a verified reader and the log learn of it too
+        raise  # for readers of verified streams, and for the log
     yield event("content_block_stop", index=0)
     stop = {"stop_reason": "end_turn", "stop_sequence": None}
     yield event("message_delta", delta=stop, usage={"output_tokens": words})
@@ -86,7 +86,7 @@ async def events(
 
 
 def seconds_left(http: Request) -> float | None:
-    """How long the model may take: two seconds before the function's timeout the reader can still be told."""
+    """Return how long the model may take: up to two seconds before the function's timeout."""
     context = http.scope.get("aws.context")
     return None if context is None else context.get_remaining_time_in_millis() / 1000 - 2
 

@@ -1,11 +1,12 @@
-"""The answer of an Anthropic model, passed on as server-sent events.
+"""The answer of an Anthropic model, forwarded as server-sent events.
 
     pip install anthropic 'streamify[dev]'
     new EventSource(url + "?prompt=hi")
 
-ANTHROPIC_API_KEY, and ANTHROPIC_BASE_URL for any other server that speaks the API. A refusal (a wrong key,
-too many requests) is an HTTP status, because the model is asked before the head of the response goes out. The
-upstream stream is closed whatever ends this one: its last event, a caller that is refused, the deadline.
+Set ANTHROPIC_API_KEY, and ANTHROPIC_BASE_URL for another server with the same API. If the request is rejected
+(a wrong key, too many requests), the response has an error status, since the model is called before the head
+of the response is sent. The upstream stream is closed however this one ends: with its last event, by a caller
+that is refused, or at the deadline.
 """
 
 import asyncio
@@ -39,13 +40,13 @@ async def handler(event: dict[str, Any], context: Any) -> HttpResponse:
 
 
 def seconds_left(context: Any) -> float:
-    """How long the model may take: two seconds before the function's timeout the reader can still be told."""
+    """Return how long the model may take: up to two seconds before the function's timeout."""
     left: float = context.get_remaining_time_in_millis() / 1000
     return left - 2
 
 
 class Told:
-    """The upstream's events as ours. Closing it closes the upstream, even if nothing was read."""
+    """Converts the upstream's events to ours. Closing it closes the upstream, even if nothing was read."""
 
     def __init__(self, upstream: anthropic.AsyncStream[Any], seconds: float) -> None:
         self.upstream = upstream
@@ -62,10 +63,10 @@ class Told:
                         done = True
                         yield {"event": "done", "data": {"reason": event.delta.stop_reason}}
             if not done:
-                raise EOFError("The answer ended without a stop_reason.")  # the SDK does not mind
+                raise EOFError("The answer ended without a stop_reason.")  # the SDK does not raise
         except Exception:
             yield {"event": "error", "data": {"message": "The model stopped in the middle of its answer."}}
-            raise  # a verified reader and the log learn what it was
+            raise  # for readers of verified streams, and for the log
 
     async def aclose(self) -> None:
         await self.upstream.close()

@@ -1,11 +1,11 @@
-"""Amazon Bedrock's `converse_stream`, passed on as text or as server-sent events.
+"""Amazon Bedrock's `converse_stream`, forwarded as text or as server-sent events.
 
     pip install 'streamify[client]'
     streamify invoke chat --payload '{"prompt": "hi"}'      # handler bedrock.text
     new EventSource(url + "?prompt=hi")                     # handler bedrock.events
 
-MODEL_ID names the model. SILENCE is the number of seconds for which Bedrock may say nothing; the function's
-timeout must be longer. The stream of Bedrock is closed whatever ends this one.
+MODEL_ID selects the model. SILENCE is the number of seconds for which Bedrock may send nothing; the
+function's timeout must be longer. Bedrock's stream is closed however this one ends.
 """
 
 import os
@@ -22,7 +22,7 @@ from streamify_server.middlewares import http_error_handler
 
 SILENCE = float(os.environ.get("SILENCE", "20"))
 MODEL_ID = os.environ.get("MODEL_ID", "amazon.nova-lite-v1:0")
-# boto3 would ask again, and be billed again, for a model that is slow to begin.
+# By default, boto3 would repeat the request, which is billed again, if the model is slow to start.
 bedrock = boto3.client(
     "bedrock-runtime", config=Config(read_timeout=SILENCE, retries={"total_max_attempts": 1})
 )
@@ -30,7 +30,7 @@ bedrock = boto3.client(
 
 @streaming_handler(content_type="text/plain; charset=utf-8")
 def text(event: dict[str, Any], context: Any) -> Iterator[str]:
-    """The answer's text; an error of Bedrock's is the stream's error."""
+    """Stream the answer's text; an error from Bedrock becomes the stream's error."""
     with closing(Answer(event["prompt"], context)) as answer:
         for name, data in answer:
             if name == "delta":
@@ -39,7 +39,7 @@ def text(event: dict[str, Any], context: Any) -> Iterator[str]:
 
 @streaming_handler(middlewares=[http_error_handler()])
 def events(event: dict[str, Any], context: Any) -> HttpResponse:
-    """Events named delta, done and error; a refusal before the first of them is an HTTP status."""
+    """Stream events named delta, done and error; if Bedrock rejects the request, return an error status."""
     prompt = (event.get("queryStringParameters") or {}).get("prompt")
     if not prompt:
         raise HttpError(400, "prompt is missing: ?prompt=...")
@@ -53,7 +53,7 @@ def events(event: dict[str, Any], context: Any) -> HttpResponse:
 
 
 class Answer:
-    """What Bedrock says to a prompt, as names and data. It raises unless all of it came."""
+    """Bedrock's answer to a prompt, as pairs of event name and data. Raises if the answer is incomplete."""
 
     def __init__(self, prompt: str, context: Any) -> None:
         message = {"role": "user", "content": [{"text": prompt}]}
@@ -68,18 +68,18 @@ class Answer:
             elif "messageStop" in each:
                 done = True
                 yield "done", {"reason": each["messageStop"]["stopReason"]}
-            # One more silence, and then two seconds in which the reader can still be told.
+            # Stop while there is time for one more pause and two seconds to report the error to the reader.
             if not done and self.context.get_remaining_time_in_millis() / 1000 < SILENCE + 2:
                 raise TimeoutError("The function's time is up.")
         if not done:
-            raise EOFError("The answer ended without messageStop.")  # boto3 does not mind
+            raise EOFError("The answer ended without messageStop.")  # boto3 does not raise
 
     def close(self) -> None:
         self.happened.close()
 
 
 class Told:
-    """An answer as server-sent events. Closing it, also unread, closes Bedrock's stream."""
+    """Converts an answer to server-sent events. Closing it, even unread, closes Bedrock's stream."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -90,7 +90,7 @@ class Told:
                 yield {"event": name, "data": data}
         except Exception:
             yield {"event": "error", "data": {"message": "The model stopped in the middle of its answer."}}
-            raise  # a verified reader and the log learn what it was
+            raise  # for readers of verified streams, and for the log
 
     def close(self) -> None:
         self.answer.close()

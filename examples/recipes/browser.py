@@ -1,10 +1,10 @@
-"""A page that reads streams in both ways that browsers have: EventSource and fetch.
+"""A page that reads streams in the two ways browsers offer: EventSource and fetch.
 
     pip install 'streamify[dev]'
     streamify dev browser.handler
 
-A browser cannot verify a stream. So the last event, or the last line, says that all came, and an error is one
-of its own: what ends without either was cut off. Put your own model behind `answer`.
+A browser cannot verify a stream. So the last event or line says that the answer is complete or has failed; a
+stream that ends without either was cut off. Call your own model in `answer`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ def page(event: dict[str, Any], context: Any) -> HttpResponse:
 
 
 def events(event: dict[str, Any], context: Any) -> HttpResponse:
-    """Server-sent events, for EventSource: each delta, and at the end done or failed."""
+    """Answer with server-sent events, for EventSource: delta events, then done or failed."""
     prompt = (event.get("queryStringParameters") or {}).get("prompt", "")
 
     async def told() -> AsyncIterator[dict[str, Any]]:
@@ -36,12 +36,12 @@ def events(event: dict[str, Any], context: Any) -> HttpResponse:
 
 
 def lines(event: dict[str, Any], context: Any) -> HttpResponse:
-    """The same as JSON Lines, for fetch."""
+    """Answer with JSON Lines, for fetch."""
     return HttpResponse(200, {}, ndjson(spoken(json.loads(event["body"])["prompt"], context)))
 
 
 async def spoken(prompt: str, context: Any) -> AsyncIterator[dict[str, str]]:
-    # Two seconds before the function's timeout the reader can still be told.
+    # Stop two seconds before the function's timeout, so that the reader still gets an error.
     seconds = context.get_remaining_time_in_millis() / 1000 - 2
     try:
         async with asyncio.timeout(seconds):
@@ -50,11 +50,11 @@ async def spoken(prompt: str, context: Any) -> AsyncIterator[dict[str, str]]:
         yield {"done": "All of the answer has come."}
     except Exception:
         yield {"failed": "The answer stopped in the middle."}
-        raise  # a verified reader and the log learn what it was
+        raise  # for readers of verified streams, and for the log
 
 
 async def answer(prompt: str) -> AsyncIterator[str]:
-    """The model: it says back what it was told, word by word."""
+    """Stand in for a model: repeat the prompt, word by word."""
     for word in prompt.split():
         if word == "fail":
             raise RuntimeError("the model gave up")

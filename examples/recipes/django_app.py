@@ -3,7 +3,7 @@
     pip install django 'streamify[asgi,dev]'
     streamify dev django_app.handler
 
-In a project of your own, the last line belongs into asgi.py.
+In your own project, the last line belongs in asgi.py.
 """
 
 import asyncio

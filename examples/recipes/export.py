@@ -1,9 +1,9 @@
-"""An export of a table as CSV, and its readers: pandas, DuckDB, a Parquet file.
+"""An export of a table as CSV, read with pandas or DuckDB, or into a Parquet file.
 
     pip install duckdb 'streamify[client,pandas,arrow]'
     python export.py        # with AWS credentials, and the function "export" deployed
 
-A stream that is cut off is an error for every reader, and leaves no file.
+A stream that is cut off raises an error in every reader, and leaves no file.
 """
 
 from collections.abc import Iterator
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @streaming_handler
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer with a row for each day, and its temperature."""
+    """Stream a row for each day, with its temperature."""
     return csv_rows(rows(event["days"]), header=["day", "celsius"])
 
 
 def rows(days: int) -> Iterator[tuple[int, float]]:
-    for day in range(days):  # a cursor of a database
+    for day in range(days):  # iterate over a database cursor here
         yield day, 10 + day % 7 / 2
 
 
 def hottest(client: "StreamClient", days: int) -> "pandas.DataFrame":
-    """Read with pandas, in chunks: the table is never in memory as a whole."""
+    """Read with pandas, in chunks, so that the whole table is never in memory."""
     import pandas
 
     best = pandas.DataFrame()
@@ -40,7 +40,7 @@ def hottest(client: "StreamClient", days: int) -> "pandas.DataFrame":
 
 
 def averages(client: "StreamClient", days: int) -> list[tuple[Any, ...]]:
-    """Read with DuckDB: SQL over the data frame."""
+    """Read with DuckDB: query the data frame with SQL."""
     import duckdb
 
     frame = client.read_csv("export", {"days": days})
@@ -51,7 +51,7 @@ def averages(client: "StreamClient", days: int) -> list[tuple[Any, ...]]:
 
 
 def to_parquet(client: "StreamClient", days: int, path: Path) -> None:
-    """Write a Parquet file, one row group a chunk; the file gets its name when it is whole."""
+    """Write a Parquet file with one row group per chunk; it is renamed to `path` when it is complete."""
     import pyarrow
     import pyarrow.parquet
 

@@ -1,8 +1,8 @@
-"""One invocation for each page of a long text, many at once: with `map`, and with Dask.
+"""One invocation for each page of a long text, many at a time, with `map` or with Dask.
 
     pip install 'streamify[client,pandas,dask]'
 
-A page that fails does not stop the others, and is an error at the end.
+With `map`, a page that fails does not stop the others; the error is raised at the end.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @streaming_handler
 def handler(event: dict[str, Any], context: Any) -> Iterator[str]:
-    """Count the words of one page, a CSV line for each."""
+    """Count the words of one page; yield a CSV line for each word."""
     yield "word,count\n"
     words = event["page"].lower().split()
     for word in sorted(set(words)):
@@ -24,10 +24,10 @@ def handler(event: dict[str, Any], context: Any) -> Iterator[str]:
 
 
 def longest_pages(client: "StreamClient", pages: list[str]) -> list[tuple[int, int]]:
-    """Page number and number of words, longest first. A page that fails does not stop the others.
+    """Return page numbers and their numbers of words, longest first. A failed page does not stop the others.
 
     Raises:
-        ExceptionGroup: Of all that failed, once the other pages have been read.
+        ExceptionGroup: The errors of all failed pages, after the other pages have been read.
     """
     found, failed = [], []
     for item in client.map("fan_out", [{"page": page} for page in pages], concurrency=8):
@@ -42,7 +42,7 @@ def longest_pages(client: "StreamClient", pages: list[str]) -> list[tuple[int, i
 
 
 def word_counts(pages: list[str], client_options: dict[str, Any]) -> dict[str, int]:
-    """All pages as one Dask data frame; each partition is read where it is needed."""
+    """Count the words of all pages with Dask; each partition is read on the worker that needs it."""
     from streamify_client import dask
 
     frame = dask.read_csv("fan_out", [{"page": page} for page in pages], client_options=client_options)

@@ -3,8 +3,8 @@
     pip install fastmcp 'streamify[asgi,dev]'
     streamify dev fastmcp_server.handler
 
-Set MCP_ALLOWED_HOSTS to the host of the Function URL, as for mcp_server.py. A tool ends within TOOL_SECONDS,
-which must be less than the function's timeout: a client whose answer never comes waits for ever.
+Set MCP_ALLOWED_HOSTS to the host of the Function URL, as for mcp_server.py. A tool times out after
+TOOL_SECONDS, which must be less than the function's timeout: a client that gets no answer waits forever.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ server: FastMCP = FastMCP("counter")
 
 @server.tool(timeout=TOOL_SECONDS)
 async def count(to: int, context: Context, pause: float = 0) -> str:
-    """Count, with a pause in seconds after each number, and tell the progress of it."""
+    """Count, with a pause in seconds after each number, and report the progress."""
     for number in range(1, to + 1):
         await context.report_progress(number, to)
         await asyncio.sleep(pause)

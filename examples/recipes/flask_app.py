@@ -3,7 +3,7 @@
     pip install flask 'streamify[wsgi,dev]'
     streamify dev flask_app.handler
 
-`streaming_wsgi` takes any WSGI application; it builds their environment with a2wsgi.
+`streaming_wsgi` takes any WSGI application; it builds the WSGI environment with a2wsgi.
 """
 
 from collections.abc import Iterator

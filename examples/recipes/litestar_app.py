@@ -3,7 +3,7 @@
     pip install litestar 'streamify[asgi,dev]'
     streamify dev litestar_app.handler
 
-Each piece of a Stream and each event leaves the function at once.
+Each piece of a Stream and each event is sent immediately.
 """
 
 from collections.abc import AsyncIterator

@@ -1,14 +1,14 @@
-"""An MCP server on a Function URL: stateless streamable HTTP, so that any process can answer any request.
+"""An MCP server on a Function URL, with stateless streamable HTTP, so that any process can serve any request.
 
     pip install mcp 'streamify[asgi,dev]'
     streamify dev mcp_server.handler
     async with Client(url + "mcp") as client: await client.call_tool("count", {"to": 3})
 
-The server checks the Host header against rebinding attacks. A Function URL has a host of its own, which must
-be allowed: set MCP_ALLOWED_HOSTS to it ("abc.lambda-url.us-east-1.on.aws"; several with commas).
+The server checks the Host header, as a protection against DNS rebinding. Set MCP_ALLOWED_HOSTS to the host of
+the Function URL ("abc.lambda-url.us-east-1.on.aws"; separate several with commas).
 
-A tool ends within TOOL_SECONDS, which must be less than the function's timeout: a client whose answer never
-comes may wait for ever.
+A tool times out after TOOL_SECONDS, which must be less than the function's timeout, since a client that gets
+no answer may wait forever.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ server = MCPServer("counter")
 
 @server.tool()
 async def count(to: int, context: Context, pause: float = 0) -> str:
-    """Count, with a pause in seconds after each number, and tell the progress of it."""
+    """Count, with a pause in seconds after each number, and report the progress."""
     async with asyncio.timeout(TOOL_SECONDS):
         for number in range(1, to + 1):
             await context.report_progress(number, to)

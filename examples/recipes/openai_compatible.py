@@ -1,11 +1,11 @@
-"""An endpoint that speaks OpenAI's chat completions API, for any client that does, on FastAPI.
+"""An endpoint on FastAPI that is compatible with OpenAI's chat completions API and its clients.
 
     pip install fastapi 'streamify[asgi,dev]'
     streamify dev openai_compatible.handler
     client = OpenAI(base_url=url + "v1", api_key="any")
     client.chat.completions.create(model="echo", messages=..., stream=True)
 
-Put your own model behind `answer`. An error in mid-stream is told as the API tells it: the reader raises.
+Call your own model in `answer`. An error in mid-stream is sent as the API does, so that the client raises it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class ChatRequest(BaseModel):
 
 
 async def answer(messages: list[Message]) -> AsyncIterator[str]:
-    """The model: it says back what it was told last, word by word."""
+    """Stand in for a model: repeat the last message, word by word."""
     for word in messages[-1].content.split():
         if word == "fail":
             raise RuntimeError("the model gave up")
@@ -69,13 +69,13 @@ async def events(request: ChatRequest, reply: dict[str, Any], seconds: float | N
                 yield event({"content": word})
     except Exception as failure:
         yield data(error(str(failure) or "The model took too long.", "server_error"))
-        raise  # a verified reader and the log learn of it too
+        raise  # for readers of verified streams, and for the log
     yield event({}, "stop")
     yield "data: [DONE]\n\n"
 
 
 def seconds_left(http: Request) -> float | None:
-    """How long the model may take: two seconds before the function's timeout the reader can still be told."""
+    """Return how long the model may take: up to two seconds before the function's timeout."""
     context = http.scope.get("aws.context")
     return None if context is None else context.get_remaining_time_in_millis() / 1000 - 2
 

@@ -1,10 +1,10 @@
-"""Readers of the compatible endpoints: the SDKs of OpenAI and Anthropic, LangChain and pydantic-ai.
+"""Clients for the compatible endpoints: the SDKs of OpenAI and Anthropic, LangChain and pydantic-ai.
 
     pip install openai anthropic langchain-openai 'pydantic-ai-slim[openai]'
     python readers.py URL "What is a stream?"        # the URL of openai_compatible.py
 
-None of them reports an answer that ends too early, and a process that dies behind a Function URL leaves a
-response that ends like a whole one. So each function here looks for the reason that the last piece carries.
+None of them reports an answer that ends too early, and if a process dies behind a Function URL, the response
+ends like a complete one. So each function here checks for the finish reason in the last chunk.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class CutOffError(Exception):
-    """The answer ended without a reason to end."""
+    """The answer ended without a finish reason."""
 
 
 def openai_words(url: str, prompt: str) -> Iterator[str]:
@@ -66,7 +66,7 @@ async def pydantic_ai_words(url: str, prompt: str) -> list[str]:
         model = OpenAIChatModel("echo", provider=OpenAIProvider(openai_client=client))
         async with Agent(model).run_stream(prompt) as result:
             words = [word async for word in result.stream_text(delta=True, debounce_by=None)]
-            # `finish_reason` of the response itself is "stop" unless the endpoint says something else.
+            # The response's own `finish_reason` defaults to "stop".
             if "finish_reason" not in (result.response.provider_details or {}):
                 raise CutOffError
     return words

@@ -1,7 +1,8 @@
 """How the code of a documentation page is run: as a reader would paste it, into an empty folder.
 
 A block whose first line is `# NAME.py` is a file that the reader saves; all others run one after the other in
-one session. Nothing else is there: no functions, no client, no environment variables for boto3.
+one session. Nothing else is there: no functions, no client, no environment variables for boto3. With hidden
+setup, pages would work in the tests but not for readers; this way each page repeats a few lines.
 """
 
 import contextlib

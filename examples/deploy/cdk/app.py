@@ -1,4 +1,4 @@
-"""A Function URL and a REST API that stream, in AWS's CDK. make layer, then: cdk deploy
+"""A Function URL and a REST API that stream, in AWS's CDK. Run make layer, then: cdk deploy
 
 The REST API's users are those of a Cognito user pool: cdk deploy -c user_pool_arn=arn:aws:cognito-idp:...
 """
@@ -13,7 +13,7 @@ LAYER = HERE.parents[2] / "build" / "streamify-layer.zip"
 
 
 class Streaming(Stack):  # type: ignore[misc]
-    """One function behind both fronts."""
+    """One function behind a Function URL and a REST API."""
 
     def __init__(self, scope: Construct, name: str, *, layer: str, user_pool_arn: str) -> None:
         super().__init__(scope, name)
@@ -43,7 +43,7 @@ class Streaming(Stack):  # type: ignore[misc]
             auth_type=aws_lambda.FunctionUrlAuthType.AWS_IAM,
             invoke_mode=aws_lambda.InvokeMode.RESPONSE_STREAM,
         )
-        # Attach this to whoever may call. A URL made since October 2025 needs both actions.
+        # Attach this to the callers. A URL created since October 2025 requires both actions.
         callers = aws_iam.ManagedPolicy(
             self,
             "CallReport",
@@ -68,7 +68,7 @@ class Streaming(Stack):  # type: ignore[misc]
         api = aws_apigateway.RestApi(
             self,
             "Api",
-            # Regional: an idle stream lives five minutes, behind an edge-optimized endpoint thirty seconds.
+            # A stream may be idle for five minutes; behind an edge-optimized endpoint, for thirty seconds.
             endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
             deploy_options=aws_apigateway.StageOptions(
                 stage_name="v1", throttling_rate_limit=10, throttling_burst_limit=20

@@ -1,4 +1,4 @@
-"""A page whose head arrives, and renders, while its body is still being made."""
+"""A page whose head arrives and is rendered while its body is still being generated."""
 
 import html
 from collections.abc import Iterator

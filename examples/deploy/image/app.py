@@ -1,4 +1,4 @@
-"""Text, piece by piece, for callers of InvokeWithResponseStream."""
+"""Streams text, piece by piece, to callers of InvokeWithResponseStream."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,5 @@
 # A Function URL and a REST API that stream, in Terraform.
-# make layer, then: terraform init && terraform apply -var user_pool_arn=arn:aws:cognito-idp:...
+# Run make layer, then: terraform init && terraform apply -var user_pool_arn=arn:aws:cognito-idp:...
 
 terraform {
   required_version = ">= 1.5"
@@ -83,7 +83,7 @@ resource "aws_lambda_function" "report" {
   depends_on       = [aws_cloudwatch_log_group.report]
 }
 
-# The Function URL, and what its callers need: a URL made since October 2025 asks for both actions.
+# The Function URL, and the permissions of its callers: a URL created since October 2025 requires both actions.
 
 resource "aws_lambda_function_url" "report" {
   function_name      = aws_lambda_function.report.function_name
@@ -122,7 +122,7 @@ resource "aws_iam_policy" "call" {
 resource "aws_api_gateway_rest_api" "api" {
   name = "streamify-report"
   endpoint_configuration {
-    types = ["REGIONAL"] # an idle stream lives five minutes, behind an edge-optimized endpoint thirty seconds
+    types = ["REGIONAL"] # a stream may be idle for five minutes; behind an edge-optimized endpoint, for thirty seconds
   }
 }
 
@@ -153,7 +153,7 @@ resource "aws_api_gateway_integration" "get" {
   http_method             = aws_api_gateway_method.get.http_method
   type                    = "AWS_PROXY"
   integration_http_method = "POST"
-  # invoke_arn names the path that buffers, and API Gateway refuses to stream from it.
+  # invoke_arn is for the buffering API, from which API Gateway refuses to stream.
   uri                    = "arn:aws:apigateway:${data.aws_region.current.region}:lambda:path/2021-11-15/functions/${aws_lambda_function.report.arn}/response-streaming-invocations"
   response_transfer_mode = "STREAM"
   timeout_milliseconds   = 60000
@@ -182,7 +182,7 @@ resource "aws_api_gateway_stage" "v1" {
   stage_name    = "v1"
 }
 
-# A stream occupies the function for as long as it lasts: bound what callers can begin.
+# A stream occupies the function for as long as it lasts, so limit how many callers can start.
 resource "aws_api_gateway_method_settings" "all" {
   rest_api_id = aws_api_gateway_rest_api.api.id
   stage_name  = aws_api_gateway_stage.v1.stage_name

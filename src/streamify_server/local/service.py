@@ -224,7 +224,7 @@ class LambdaService:
             try:
                 observer(event)
             except Exception:
-                _LOGGER.exception("An observer of LocalLambda failed at %s", type(event).__name__)
+                _LOGGER.exception("An observer of LocalLambda failed with an event %s", type(event).__name__)
 
     def _count(self, event: Event) -> None:
         if isinstance(event, InvocationStarted):

@@ -1,4 +1,4 @@
-"""A CSV report behind a Function URL: the status and headers go out first, then row after row."""
+"""A CSV report behind a Function URL: status and headers are sent first, then one row after the other."""
 
 from collections.abc import Iterator
 from typing import Any

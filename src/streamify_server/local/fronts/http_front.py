@@ -172,7 +172,7 @@ class HttpFront:
         bodiless = request.method == "HEAD" or head.status in _WITHOUT_BODY or delivery.cut_here
         # As seen on AWS.
         if empty and not bodiless and not body.without_prelude and self._front.hangs_when_empty:
-            self._explain(invocation, "its response has a prelude and no body: that stays open for minutes")
+            self._explain(invocation, "its response has a prelude and no body: AWS keeps it open for minutes")
             await connection.wait_for_hang_up()
         await delivery.finish()
 
