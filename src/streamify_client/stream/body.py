@@ -24,7 +24,7 @@ _NO_STAGES = (None,) * 4
 
 @dataclass(frozen=True, slots=True)
 class FunctionHead:
-    """What the function said before its body."""
+    """The metadata before the body."""
 
     status_code: int
     headers: Headers
@@ -35,20 +35,20 @@ class FunctionHead:
 class ResponseDecoder:
     """Turns the pieces of a raw response into the body's chunks.
 
-    `head` is there as soon as it is known: at once for a bare stream, after the prelude or the verified
-    head otherwise. Which stages the bytes pass is settled then.
+    `head` is set as soon as it is known: at once for a bare stream, otherwise after the prelude or the
+    verified head. This also determines the stages of decoding.
 
     Args:
-        raw: What came before the first byte.
-        log_tail: Whether the log's end was asked for.
-        base: How many bytes of the body came in earlier parts.
+        raw: The head of the raw response.
+        log_tail: Whether the end of the log was requested.
+        base: How many bytes of the body earlier parts have sent.
 
     Attributes:
-        head: What the function said before its body.
-        verifiable: Whether this is a verified stream, which says itself whether it is whole.
+        head: The metadata before the body.
+        verifiable: Whether this is a verified stream, which says itself whether it is complete.
         pending: Whether `more` has something to return or to raise before further bytes are read.
-        complete: Whether all has come, so that what the connection does now does not matter.
-        wanted: How many bytes have to come before there can be anything new.
+        complete: Whether everything has arrived, so that a loss of the connection does not matter.
+        wanted: How many more bytes are needed before anything new can be decoded.
         log_tail: The end of the function's log.
     """
 
@@ -75,28 +75,28 @@ class ResponseDecoder:
 
     @property
     def verified(self) -> bool:
-        """Whether the verified stream's own end came."""
+        """Whether the verified stream's own end has arrived."""
         return self._verified is not None and isinstance(self._verified.last, End)
 
     @property
     def state(self) -> str | None:
-        """What the verified head says of the token that it was given."""
+        """The `state` in the verified head, which identifies the token that the part was given."""
         head = None if self._verified is None else self._verified.head
         return None if head is None else head.state
 
     @property
     def continues(self) -> bool:
-        """Whether this part has ended, and another one follows."""
+        """Whether this part has ended and another one follows."""
         last = None if self._verified is None else self._verified.last
         return isinstance(last, End) and last.continues
 
     @property
     def cut_short(self) -> bool:
-        """Whether this is a verified stream of which the function's side has not said how it ended."""
+        """Whether this is a verified stream without an end or error event so far."""
         return self._verified is not None and self._verified.last is None
 
     def receive(self, pieces: Sequence[BytesLike]) -> list[bytes]:
-        """Take pieces in; return the chunks of the body that they complete."""
+        """Decode pieces; return the chunks of the body that they complete."""
         events = self._events
         if events is None:
             chunks = cast("list[bytes]", pieces)  # only those of an event stream may be views
@@ -115,21 +115,21 @@ class ResponseDecoder:
 
     @property
     def holds_back(self) -> bool:
-        """Whether the beginning of the body is kept, because it may be Lambda's report of a failure."""
+        """Whether the beginning of the body is held back because it may be Lambda's report of a failure."""
         return isinstance(self._detector, FailureReportDetector) and self._detector.holds
 
     def let_go(self) -> list[bytes]:
-        """Return what is held back: it is body."""
+        """Return what is held back: it is part of the body."""
         detector, self._detector = self._detector, None
         return detector.release() if isinstance(detector, FailureReportDetector) else []
 
     def finish(self) -> list[bytes]:
-        """The raw response has ended: return what was held back; `more` raises where it is not whole."""
+        """The raw response has ended: return what was held back; `more` raises if it is not complete."""
         self._is_over = self.pending = True
         return self.more()
 
     def more(self) -> list[bytes]:
-        """Return what is left of what was taken in, or raise the error that stands behind it."""
+        """Return the rest of the decoded data, or raise the error that follows it."""
         coding = self._coding
         if coding is not None and coding.pending:
             pieces = coding.more()
@@ -169,7 +169,7 @@ class ResponseDecoder:
             self._detector = MisplacedPreludeDetector(hold="content-length" in raw.headers)
 
     def _enter(self, outer: FunctionHead) -> None:
-        """Status and headers are known; whether they are the function's own shows in the content type."""
+        """Process status and headers; the content type shows whether they are the function's own."""
         content_type = outer.headers.get("content-type")
         if _media_type(content_type) == CONTENT_TYPE:
             self._outer, self._verified = outer, VerifiedDecoder(self._base)
@@ -182,7 +182,7 @@ class ResponseDecoder:
             )
 
     def _know(self, head: FunctionHead) -> None:
-        """The function's own head is there, and with it how its body is encoded."""
+        """Set the function's own head, and the decoder for the content encoding of its body."""
         self.head = head
         encoding = head.headers.get("content-encoding")
         if encoding is None:
@@ -196,7 +196,7 @@ class ResponseDecoder:
     # the stages
 
     def _pass(self, chunks: list[bytes]) -> list[bytes]:
-        """Let chunks pass the stages that this response needs."""
+        """Decode chunks with the stages that this response needs."""
         if self._prelude is not None:
             chunks = self._behind_prelude(self._prelude, chunks)
         if self._detector is not None:
@@ -247,7 +247,7 @@ class ResponseDecoder:
     # the end
 
     def _release(self) -> list[bytes]:
-        """The body is over: return what was held back of it, or raise what went wrong before that."""
+        """The body is over: return what was held back of it, or raise an earlier error."""
         events, verified = self._events, self._verified
         for decoder in (self._coding, verified, events):  # an inner one's error concerns earlier bytes
             if decoder is not None and decoder.error is not None:
@@ -272,7 +272,7 @@ class ResponseDecoder:
         return held if self._coding is None else self._decode(self._coding, held)
 
     def _check_whole(self) -> None:
-        """Raise unless the function and every stage say that the body is whole."""
+        """Raise unless the function and every stage confirm that the body is complete."""
         last = None if self._events is None else self._events.last
         if isinstance(last, InvokeComplete):
             _check_success(last, self._raw.headers.get("x-amzn-requestid", ""))
@@ -332,7 +332,7 @@ def _inner_head(outer: FunctionHead, head: Head) -> FunctionHead:
 
 
 def function_error(code: str, details: str | None, log_tail: str | None = None) -> FunctionError:
-    """Make an error of what Lambda says about a function's failure; the details are JSON as a rule."""
+    """Create an error from Lambda's report of a function's failure; the details are usually JSON."""
     try:
         fields = json.loads(details or "")
     except (ValueError, RecursionError):

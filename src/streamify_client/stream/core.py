@@ -1,8 +1,7 @@
-"""What a stream is apart from its I/O: one set of rules, whatever drives it.
+"""The state of a stream, without I/O.
 
-A reader asks `take`, reads from its raw response when that says that more is needed, and tells what came:
-`received`, or an exception. Everything that is raised here is public and says which function and request it
-was about.
+A reader calls `take`, reads from its raw response if more data are needed, and passes them to `received`, or
+passes on an exception. All errors raised here are public and name the function and the request.
 """
 
 import logging
@@ -32,17 +31,17 @@ from .retries import RetryPolicy
 from .tracing import StreamSpan
 
 ERROR_BODY_SIZE = 4096
-HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end, once the part has
-ERROR_BODY_WAIT = 2.0  # seconds: the beginning of an error's body is worth no longer
-_MUCH = 2048  # bytes: what a read of more brought is not kept until the next one comes
-_AT_ONCE = 0.01  # seconds: a read that takes no longer did not wait
-_MOMENT = 1.0  # seconds for which the beginning of a body is held back, as it may be the report of a failure
+HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end after the part has ended
+ERROR_BODY_WAIT = 2.0  # seconds to wait for the beginning of an error's body
+_MUCH = 2048  # bytes: the data of a larger read are not kept until the next one
+_AT_ONCE = 0.01  # seconds: a shorter read did not wait
+_MOMENT = 1.0  # seconds to hold back the beginning of a body that may be the report of a failure
 
 logger: logging.Logger = logging.getLogger("streamify_client")
 
 
 class State(Enum):
-    """Where in its life a stream is."""
+    """The phase of a stream's life."""
 
     NEW = auto()
     OPENING = auto()
@@ -56,18 +55,17 @@ class StreamCore:
     """The state of one stream.
 
     Args:
-        invocation: What is called.
+        invocation: The invocation.
         raise_for_status: Whether an HTTP status of 400 or more is an error.
-        span: What OpenTelemetry is told.
+        span: The span for OpenTelemetry.
 
     Attributes:
-        attempt: How many attempts were begun; what views made of an earlier one is void.
-        steady_limit: How long the next read may wait, and which limit that is, where to read on is all that
-            there is to do; None: `take` says what comes next.
-        wanted: How many bytes have to come before there can be anything new.
-        took_much: Whether the last read brought so much that it is worth letting go of before the next.
-        hands_over: Whether this part has said that another one follows, so that only its connection is to
-            end.
+        attempt: How many attempts were begun; items of earlier ones are discarded.
+        steady_limit: How long the next read may wait, and which limit that is, if reading on is all there is
+            to do; None: call `take` first.
+        wanted: How many more bytes are needed before anything new can be decoded.
+        took_much: Whether the last read was so large that its data should be released before the next.
+        hands_over: Whether this part has announced another one, so that only its connection must end.
     """
 
     def __init__(
@@ -107,7 +105,7 @@ class StreamCore:
     # opening
 
     def begin(self) -> Opening:
-        """An attempt begins: return what the transport has to know."""
+        """An attempt begins: return the `Opening` for the transport."""
         if self._span is not None and self.state is State.NEW and (trace := self._span.begin()):
             self.invocation = with_trace(self.invocation, trace)
         self.state = State.OPENING
@@ -135,12 +133,12 @@ class StreamCore:
 
     @property
     def next_invocation(self) -> Invocation:
-        """What is to be called: again the same, in a later part with the token that it goes on from."""
+        """The next invocation: the same one, in a later part with the token to continue from."""
         token = self._parts.token
         return self.invocation if token is None else with_token(self.invocation, token)
 
     def answered(self, raw: ResponseHead) -> None:
-        """The headers are there."""
+        """The headers have arrived."""
         self._raw = raw
         self._answered = self.limits.elapsed
         if raw.framing == "http":  # the head is the function's own
@@ -150,13 +148,13 @@ class StreamCore:
 
     @property
     def head(self) -> FunctionHead | None:
-        """What the function said before its body, in the first part, once that is known."""
+        """The metadata before the body, in the first part, once known."""
         if self._first is not None:
             return self._first[1]
         return self._decoder.head if self._decoder else None
 
     def advance_opening(self) -> bool:
-        """Decode as far as the head; return whether it is there."""
+        """Decode up to the head; return whether it is complete."""
         decoder = self._decoder
         assert decoder is not None
         while decoder.head is None or self._must_know_why(decoder):
@@ -180,7 +178,7 @@ class StreamCore:
             self._parts.check_head(decoder.state, _kind(self._first[1]), _kind(head))
 
     def _must_know_why(self, decoder: ResponseDecoder) -> bool:
-        """Whether something else came than is required, and what follows may still say that it failed."""
+        """Whether the response is not the required one, and what follows may still say why it failed."""
         if self._held or not (decoder.pending or not (decoder.complete or self._input_ended)):
             return False
         if not decoder.verifiable:
@@ -195,13 +193,13 @@ class StreamCore:
     # reading
 
     def take(self) -> list[bytes] | None:
-        """Return the chunks that are there.
+        """Return the available chunks.
 
-        An empty list means that more has to be read; None that the body has ended, or only this part of it,
-        and the next one is to be opened.
+        An empty list means that more must be read; None that the body has ended, or only this part of it and
+        the next one must be opened.
 
         Raises:
-            StreamTimeoutError: The total limit has passed.
+            StreamTimeoutError: The total limit was exceeded.
         """
         if self.state is State.ENDED:
             return None
@@ -221,13 +219,13 @@ class StreamCore:
         return []
 
     def next_read(self) -> tuple[float | None, TimeoutPhase]:
-        """Something is to be read: return how long that may take, and which limit that is."""
+        """Return how long the next read may take, and which limit that is."""
         if self._first_byte is None:
             self._asked = self.limits.elapsed
         return self.limits.next_read
 
     def received(self, pieces: Sequence[BytesLike]) -> list[bytes]:
-        """Pieces of the body came, none at its end; return the chunks that they complete."""
+        """Decode the pieces of a read, none at the end; return the chunks that they complete."""
         decoder = self._decoder
         assert decoder is not None
         if pieces:
@@ -252,11 +250,11 @@ class StreamCore:
 
     @property
     def moment_left(self) -> float | None:
-        """For how many seconds more the beginning of the body is held back; None: it is not."""
+        """How many more seconds to hold back the beginning of the body; None: it is not held back."""
         return None if self._let_go_at is None else max(self._let_go_at - self.limits.elapsed, 0.0)
 
     def let_go(self) -> list[bytes]:
-        """Return the beginning of the body: held back long enough, it is not the report of a failure."""
+        """Release the beginning of the body: after this time it is not the report of a failure."""
         assert self._decoder is not None
         assert self._let_go_at is not None
         self._first_byte = self._let_go_at - _MOMENT
@@ -264,7 +262,7 @@ class StreamCore:
         return self._noted(self._decoder.let_go())
 
     def _settle(self) -> None:
-        """The first bytes came: from now on every read has the same limit, where there is no total one."""
+        """The first bytes have arrived: without a total limit, every read has the same limit from now on."""
         if self._first_byte is None:
             now = self.limits.elapsed  # what was there when it was asked for had come with the headers
             self._first_byte = now if now - self._asked > _AT_ONCE else self._answered
@@ -278,18 +276,18 @@ class StreamCore:
         self.steady_limit = None
 
     def handed_out(self, items: list[Any]) -> None:
-        """A view hands these items out; `drop_items` takes them away from it."""
+        """A view returns these items; `drop_items` removes them from it."""
         self._yielded = True
         self._items = items
         if self.cancellation.requested:  # by another thread, which may have looked before
             items.clear()
 
     def drop_items(self) -> None:
-        """Let the view that has items in its hands ask before the next one."""
+        """Make the view that has items left ask before the next one."""
         self._items.clear()
 
     def hand_back(self, chunks: list[bytes], *, skip_line_feed: bool = False) -> None:
-        r"""A view took these bytes and did not use them; a ``\n`` that comes next belongs to what it used."""
+        r"""A view returns bytes that it did not use; a ``\n`` that follows belongs to what it used."""
         self.steady_limit = None
         if chunks:
             self._held = chunks + self._held
@@ -300,17 +298,17 @@ class StreamCore:
 
     @property
     def position(self) -> int:
-        """How many bytes of the body views have taken and used."""
+        """How many bytes of the body were used by views."""
         return self._bytes - sum(map(len, self._held))
 
     @property
     def whole(self) -> bool:
-        """Whether the body is known to be whole, so that losing the connection loses nothing."""
+        """Whether the body is known to be complete, so that losing the connection does not matter."""
         return self._decoder is not None and (self._decoder.complete or self._decoder.verified)
 
     @property
     def at_end(self) -> bool:
-        """Whether all has come, so that the connection can be used again."""
+        """Whether everything has arrived, so that the connection can be reused."""
         if self.state in (State.FAILED, State.NEW) or self._decoder is None:
             return False
         return self._decoder.complete or self._input_ended
@@ -318,19 +316,19 @@ class StreamCore:
     # the end
 
     def close(self) -> None:
-        """The reader is done."""
+        """The reader has finished."""
         if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
             self._over(State.CLOSED, "closed")
         self.drop_items()
 
     def cancel(self) -> None:
-        """Somebody, in any thread, wants the stream to end; its next item raises StreamClosedError."""
+        """Cancel the stream, from any thread; its next item raises StreamClosedError."""
         self.cancellation.request()
         self.limits.stop()
         self.drop_items()
 
     def retry_delay(self, error: StreamifyError) -> float | None:
-        """After a failure: in how many seconds to try again; None: it is final, and the stream over."""
+        """After a failure, return in how many seconds to retry; None: it is final, and the stream is over."""
         delay = None if self.cancellation.requested else self._delay_after(error)
         if delay is None:
             self.fail(error)
@@ -353,7 +351,7 @@ class StreamCore:
         return delay
 
     def fail(self, error: StreamifyError) -> None:
-        """The stream is over with this error."""
+        """The stream has ended with this error."""
         self._failure = f"{type(error).__name__}: {error.message}"
         self._over(
             State.CLOSED if isinstance(error, StreamClosedError) else State.FAILED,
@@ -362,7 +360,7 @@ class StreamCore:
         )
 
     def explain(self, error: StreamifyError) -> StreamifyError:
-        """Return the error that is to be raised for this one, with all that is known about the call."""
+        """Return the error to raise for this one, with the context of the call."""
         if self.cancellation.requested:
             error = StreamClosedError("The stream was cancelled.", may_have_run=self.state is not State.NEW)
         else:
@@ -374,7 +372,7 @@ class StreamCore:
         return error
 
     def public_error(self, error: Exception, phase: TimeoutPhase) -> StreamifyError | None:
-        """Return the public error for what ended a step; None: it is not an error of a stream, but a bug."""
+        """Return the public error for an exception of a step; None: it is a bug, which is not translated."""
         if isinstance(error, StreamifyError):
             return self.explain(error)
         if isinstance(error, WireError):
@@ -388,7 +386,7 @@ class StreamCore:
         return None
 
     def status_error(self) -> HttpStatusError:
-        """Return the error that the status is, with as much of the body as is held."""
+        """Return the error for the status, with the part of the body that has arrived."""
         assert self._decoder is not None
         head = self._decoder.head
         assert head is not None
@@ -408,7 +406,7 @@ class StreamCore:
         return size < ERROR_BODY_SIZE and not (decoder.complete or self._input_ended)
 
     def closed_error(self) -> StreamClosedError | None:
-        """If nothing can be read any more: the error that says why."""
+        """Return the error that says why nothing can be read any more, if so."""
         if self.state is State.FAILED:
             error = StreamClosedError(f"The stream has failed before ({self._failure})")
         elif self.cancellation.requested:
@@ -420,7 +418,7 @@ class StreamCore:
         return self.explain_closed(error)
 
     def explain_closed(self, error: StreamClosedError) -> StreamClosedError:
-        """Say which stream it was that is not open."""
+        """Add to an error which stream is not open."""
         error.function, error.request_id, error.bytes_received = (
             self.invocation.function,
             self.request_id,
@@ -443,7 +441,7 @@ class StreamCore:
 
     @property
     def summary(self) -> str:
-        """Whose stream this is and how far it has come, in a few words."""
+        """The stream's function and progress, in a few words."""
         state = "cancelled" if self.cancellation.requested else self.state.name.lower()
         parts = [self.invocation.function, state]
         if self.head is not None:
@@ -454,7 +452,7 @@ class StreamCore:
 
     @property
     def result(self) -> StreamResult | None:
-        """What is known once the stream is over."""
+        """The figures of the stream, once it is over."""
         if self.limits.duration is None:
             return None
         decoder = self._decoder
@@ -552,6 +550,6 @@ class StreamCore:
 
 
 def _kind(head: FunctionHead) -> tuple[int, str | None]:
-    """Status and media type: what all parts of a stream have in common."""
+    """Return status and media type, which all parts of a stream have in common."""
     media_type = None if head.content_type is None else head.content_type.partition(";")[0].strip().lower()
     return head.status_code, media_type

@@ -1,4 +1,4 @@
-"""HTTP/1.1's chunked transfer coding, undone in bulk.
+"""Decode HTTP/1.1's chunked transfer coding in bulk.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 """
@@ -21,19 +21,19 @@ _LARGE = 16 * 1024  # bytes: copying a piece costs more than looking at it throu
 
 
 class ChunkedDecoder:
-    """Takes the bytes of a chunked body in and returns the data in them.
+    """Decodes the bytes of a chunked body.
 
-    A chunk that arrives whole is one piece. One that spans several reads comes as several pieces, each as
-    soon as it is there. An error that stands behind good data is raised by the next call.
+    A chunk that arrives at once is one piece. A chunk that spans several reads is returned as several pieces,
+    each as soon as it has arrived. An error after good data is raised by the next call.
 
     Args:
-        views: Whether large pieces are views of what was taken in, and not copies.
+        views: Whether large pieces are memoryviews of the input instead of copies.
 
     Attributes:
         complete: Whether the body has ended.
-        over: Whether nothing more can come: the body has ended, or is broken.
-        error: What is wrong behind the data handed out; the next call raises it.
-        rest: What arrived behind the end of the body, to be discarded.
+        over: Whether nothing more can follow: the body has ended, or is broken.
+        error: The error after the returned data, if any; the next call raises it.
+        rest: Bytes after the end of the body, to be discarded.
     """
 
     def __init__(self, *, views: bool = False) -> None:
@@ -51,7 +51,7 @@ class ChunkedDecoder:
         self._sizes: dict[bytes, int] = {}  # most chunks of a stream have one of a few sizes
 
     def receive(self, data: bytes) -> list[bytes | memoryview]:
-        """Take bytes in; return the data that they hold, without empty pieces.
+        """Decode bytes; return the data in them, without empty pieces.
 
         Raises:
             WireError: The bytes are not a chunked body.
@@ -78,7 +78,7 @@ class ChunkedDecoder:
         """The connection has ended; raise unless the body had ended before.
 
         Raises:
-            WireError: The body is not whole.
+            WireError: The body is not complete.
         """
         if self.error is not None:
             raise self.error

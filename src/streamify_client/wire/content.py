@@ -1,7 +1,7 @@
-"""Content codings (RFC 9110, 8.4.1): gzip, deflate, Brotli and Zstandard, undone as the bytes come.
+"""Content codings (RFC 9110, 8.4.1): decode gzip, deflate, Brotli and Zstandard as the bytes arrive.
 
-However much a few bytes expand to, no piece that is handed out is larger than `LARGEST_PIECE`, and no more
-than about `BATCH` bytes are made before they are asked for.
+However much a few bytes expand to, no returned piece is larger than `LARGEST_PIECE`, and no more than about
+`BATCH` bytes are decoded ahead.
 """
 
 import zlib
@@ -29,7 +29,7 @@ class UnsupportedCodingError(ValueError):
 
 
 class _Step(Protocol):
-    """Undoes one coding."""
+    """Decodes one coding."""
 
     def decompress(self, data: bytes) -> Iterator[bytes]: ...
 
@@ -37,7 +37,7 @@ class _Step(Protocol):
 
 
 class ContentDecoder:
-    """Undoes a Content-Encoding.
+    """Decodes a Content-Encoding.
 
     Args:
         header: The header's value: codings in the order in which they were applied.
@@ -60,21 +60,21 @@ class ContentDecoder:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to undo."""
+        """Whether there is no coding."""
         return not self._steps
 
     def receive(self, data: BytesLike) -> list[bytes]:
-        """Take bytes in; return pieces that they stand for, and keep the rest for `more`."""
+        """Decode bytes; return some pieces, and keep the rest for `more`."""
         return self.receive_each([bytes(data)])
 
     def receive_each(self, chunks: list[bytes]) -> list[bytes]:
-        """Take chunks in; none of the pieces that they stand for crosses their boundaries."""
+        """Decode chunks; no returned piece crosses their boundaries."""
         self._begun = self._begun or any(chunks)
         self._waiting.extend(chunks)
         return self.more()
 
     def more(self) -> list[bytes]:
-        """Return further pieces of what was taken in; none where there is nothing more."""
+        """Return further pieces; none if there are no more."""
         if self.error:
             raise self.error
         found: list[bytes] = []
@@ -162,7 +162,7 @@ class _Zlib:
 
 
 class _Deflate:
-    """deflate is zlib's format; some send it without zlib's header, which shows in the first two bytes."""
+    """deflate is zlib's format; some servers omit zlib's header, which the first two bytes show."""
 
     def __init__(self) -> None:
         self._start = b""

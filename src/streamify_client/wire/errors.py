@@ -1,4 +1,4 @@
-"""What can be wrong with bytes from the wire.
+"""The errors of decoders.
 
     WireError
     ├── CorruptInputError      the bytes break their format
@@ -15,7 +15,7 @@ import sys
 
 
 class WireError(ValueError):
-    """The input cannot be read; `offset` is where that shows, in bytes from its start (None: unknown)."""
+    """The input cannot be decoded; `offset` is the position in bytes from its start (None: unknown)."""
 
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)
@@ -24,15 +24,15 @@ class WireError(ValueError):
 
 
 class CorruptInputError(WireError):
-    """The bytes break their format: a bad checksum, impossible lengths, a field that makes no sense."""
+    """The bytes violate their format: a bad checksum, impossible lengths, an invalid field."""
 
 
 class TruncatedInputError(WireError):
-    """The input ended before what it promised was there."""
+    """The input ended too early."""
 
 
 class TooLargeError(WireError):
-    """A line, an event, a value or a prelude outgrew the limit set for it."""
+    """A line, an event, a value or a prelude exceeded its limit."""
 
 
 class UndecodableTextError(WireError):
@@ -48,7 +48,7 @@ class InvalidJsonError(WireError):
 
 
 def why_not_json(error: ValueError | RecursionError) -> str:
-    """What to say of an error of `json.loads`."""
+    """Return the reason of an error of `json.loads`."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, json.JSONDecodeError | UnicodeError):

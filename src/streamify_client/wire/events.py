@@ -17,7 +17,7 @@ from .eventstream import FrameDecoder, Frames, HeaderValue
 
 @dataclass(frozen=True, slots=True)
 class InvokeComplete:
-    """Lambda's last word. No `error_code` is not a proof of success: Lambda does not report every failure."""
+    """Lambda's last event. Without `error_code` it does not prove success: not every failure is reported."""
 
     error_code: str | None = None
     error_details: str | None = None
@@ -56,12 +56,12 @@ LastEvent = InvokeComplete | ExceptionEvent | ErrorEvent
 class EventDecoder:
     """Turns the bytes of an InvokeWithResponseStream response into its payload, chunk by chunk.
 
-    Nothing about where a chunk begins and ends means anything. Events of an unknown type are skipped. Nothing
-    that is known may follow the last event.
+    The boundaries of chunks have no meaning. Events of an unknown type are skipped. No known event may follow
+    the last one.
 
     Attributes:
-        last: The event that ended the stream, once it came.
-        frames: What reads the frames.
+        last: The event that ended the stream, once it has arrived.
+        frames: The decoder of the frames.
     """
 
     def __init__(self, frames: FrameDecoder | None = None) -> None:
@@ -72,7 +72,7 @@ class EventDecoder:
 
     @property
     def complete(self) -> bool:
-        """Whether InvokeComplete came; after it only the end of the HTTP response is left to read."""
+        """Whether InvokeComplete has arrived; after it only the end of the HTTP response is left."""
         return isinstance(self.last, InvokeComplete)
 
     def receive(self, data: BytesLike) -> list[bytes]:
@@ -128,7 +128,7 @@ class EventDecoder:
 
 
 def _kind(headers: Mapping[str, HeaderValue]) -> str | None:
-    """Return what kind of event these are the headers of; None: an unknown one."""
+    """Return the kind of event with these headers; None: an unknown one."""
     match headers.get(":message-type"):
         case "exception":
             return "ExceptionEvent"
