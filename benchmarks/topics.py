@@ -10,7 +10,7 @@ SHAPES: dict[Cell, Body] = {
     100: Body(100, 20_000),
     4096: Body(4096, 4_000),
     65536: Body(65536, 500),
-    1 << 20: Body(1 << 20, 64),
+    1 << 20: Body(1 << 20, 50),
     "live": Body(20, 2_000, live=250e-6),
     "one call": Body(20, 1),
 }

@@ -5,7 +5,7 @@ import gc
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -577,6 +577,25 @@ def test_a_stream_that_outlives_its_event_loop_is_freed_quietly() -> None:
         stream.close()
         del stream
         gc.collect()
+
+
+def test_a_generator_that_holds_a_client_is_closed_with_its_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """Both it and the client are closed then, at the same time and in any order."""
+    held = []
+
+    async def holding(url: str) -> AsyncIterator[bytes]:
+        async with AsyncStreamClient(endpoint_url=url, **CREDENTIALS) as client:
+            yield await client.stream("fn").read()
+
+    async def main(url: str) -> None:
+        generators = [holding(url) for _ in range(8)]
+        held.extend(generators)
+        assert [await anext(generator) for generator in generators] == [b"a"] * 8
+
+    with WireServer(*[whole(b"a")] * 8) as server:
+        asyncio.run(main(server.url))
+        assert server.wait_closed()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("behaviour", [says_nothing, dripping(HALF_A_HEAD)], ids=["silence", "drops"])

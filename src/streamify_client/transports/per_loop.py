@@ -70,11 +70,23 @@ class PerLoop(Generic[T]):
 
     async def close(self) -> None:
         """Close the running loop's object."""
-        entry = self._entries.get(running_loop()) if self._entries else None
+        if not self._entries:
+            return
+        loop = running_loop()
+        entry = self._entries.get(loop)
         if entry is not None:
             async with entry.lock:
-                if entry.keeper is not None:
-                    await entry.keeper.aclose()
+                await self._end(loop, entry)
+                keeper, entry.keeper = entry.keeper, None
+                if keeper is not None:
+                    await keeper.aclose()  # which has nothing left to wait for: the loop may close it just now
+
+    async def _end(self, loop: asyncio.AbstractEventLoop, entry: _Entry[T]) -> None:
+        self._entries.pop(loop, None)
+        made, entry.made = entry.made, None
+        if made is not None:
+            with contextlib.suppress(Exception):
+                await self._close(made)
 
     async def _until_the_loop_ends(
         self, loop: asyncio.AbstractEventLoop, entry: _Entry[T]
@@ -83,8 +95,4 @@ class PerLoop(Generic[T]):
         try:
             yield
         finally:
-            self._entries.pop(loop, None)
-            made, entry.made = entry.made, None
-            if made is not None:
-                with contextlib.suppress(Exception):
-                    await self._close(made)
+            await self._end(loop, entry)
