@@ -79,7 +79,7 @@ class PerLoop(Generic[T]):
                 await self._end(loop, entry)
                 keeper, entry.keeper = entry.keeper, None
                 if keeper is not None:
-                    await keeper.aclose()  # which has nothing left to wait for: the loop may close it just now
+                    await keeper.aclose()  # at once: it would raise if the loop closed it meanwhile
 
     async def _end(self, loop: asyncio.AbstractEventLoop, entry: _Entry[T]) -> None:
         self._entries.pop(loop, None)
