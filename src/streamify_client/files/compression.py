@@ -1,4 +1,4 @@
-"""Compressed targets: which name asks for which format, and what is compressed already."""
+"""Compressed targets: formats by file name, and bodies that are already compressed."""
 
 import bz2
 import lzma
@@ -16,17 +16,17 @@ _MAGIC = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\0", "zstd": b"\x2
 
 
 class Compressor(Protocol):
-    """What the compressing libraries agree on."""
+    """The common interface of the compression libraries."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """Take bytes in; return compressed ones, as far as there are some."""
+        """Compress bytes; return compressed bytes, if there are any yet."""
 
     def flush(self) -> bytes:
         """Return the rest."""
 
 
 def format_of(name: str, compression: Compression | None) -> str | None:
-    """Return the format in which a target of this name is to be written; None: as it comes.
+    """Return the format for a target with this name; None: unchanged.
 
     Raises:
         ConfigurationError: There is no such format, or its package is missing.
@@ -44,10 +44,10 @@ def format_of(name: str, compression: Compression | None) -> str | None:
 
 
 class Packer:
-    """Compresses a body, unless the body is in that format already.
+    """Compresses a body, unless it already has that format.
 
-    A function may well send a gzip file to a caller who names the target ``report.csv.gz``: that is written
-    as it comes.
+    A function may send a gzip file to a caller who names the target ``report.csv.gz``: that is written
+    unchanged.
     """
 
     def __init__(self, kind: str) -> None:

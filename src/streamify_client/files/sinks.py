@@ -1,7 +1,7 @@
-"""Where a stream can go as a whole: files, file objects, fsspec URLs.
+"""Targets for whole streams: files, file objects, fsspec URLs.
 
 A sink is opened before the function is invoked, so that a target that cannot be written costs no invocation.
-Names come from the caller alone: what a server says about a file name is never looked at.
+Only the caller chooses names: a file name from the server is ignored.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ Target = str | os.PathLike[str] | SupportsWrite
 
 
 class Sink(Protocol):
-    """Takes a body; under its final name the body is whole, or not there."""
+    """The target of a body; under its final name the body is complete or does not exist."""
 
     @property
     def text(self) -> bool:
@@ -41,10 +41,10 @@ class Sink(Protocol):
         """Take a chunk."""
 
     def commit(self) -> None:
-        """The body is whole: give it its name."""
+        """The body is complete: give it its name."""
 
     def discard(self) -> None:
-        """The body is not whole: leave nothing behind."""
+        """The body is not complete: leave nothing behind."""
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def _open_path(path: Path, overwrite: bool) -> Sink:
 
 
 class PathSink:
-    """A file that is written beside its final name, and takes that name when all of it is on disk."""
+    """A file that is written under a temporary name and renamed when all of it is on disk."""
 
     text = False
 
@@ -140,7 +140,7 @@ class PathSink:
         self._file.write(data)
 
     def commit(self) -> None:
-        """Bring the file to disk, and give it its name."""
+        """Flush the file to disk, and rename it."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -179,7 +179,7 @@ def _rename_to_new(part: Path, final: Path) -> None:
 
 
 class FileObjectSink:
-    """A file object, binary or text. What has come before an error stays in it: only its owner can tell."""
+    """A file object, binary or text. After an error it keeps what had arrived: its owner must decide."""
 
     def __init__(self, file: Any, *, owned: bool = False) -> None:
         self._file = file
@@ -197,13 +197,13 @@ class FileObjectSink:
             view = view[written:] if isinstance(written, int) else view[len(view) :]
 
     def commit(self) -> None:
-        """Flush the file; it is its owner who closes it."""
+        """Flush the file; its owner closes it."""
         if hasattr(self._file, "flush"):
             self._file.flush()
         self.discard()
 
     def discard(self) -> None:
-        """Leave it as it is."""
+        """Leave it unchanged."""
         if self._owned:
             self._file.close()
 

@@ -1,4 +1,4 @@
-"""File objects over a stream: what pandas, pyarrow, csv and zipfile-like readers ask for."""
+"""File objects for a stream, for pandas, pyarrow, csv and similar readers."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ _READ_AHEAD = 8192  # what `peek` shows: enough for a line, cheap to copy for ea
 
 
 class RestDecoder:
-    """Keeps what a file object has not read of what one read brought, so that another view can read on."""
+    """Keeps the data of a read that a file object has not used, so that another view can continue."""
 
     error: WireError | None = None
 
@@ -36,14 +36,14 @@ class RestDecoder:
 class StreamFile(io.BufferedIOBase):
     """A binary file that reads a stream once, from its beginning to its end.
 
-    A stream that is not whole raises, as everywhere; it never looks like the end of the file. `read(n)`
-    returns what is there, at least one byte, unless the file does full reads.
+    An incomplete stream raises; it never looks like the end of the file. `read(n)` returns what is available,
+    at least one byte, unless the file does full reads.
 
     Args:
         chunks: The stream's chunks.
-        held: Where the rest of a chunk is kept.
+        held: Keeps the rest of a chunk.
         close: Frees the stream.
-        full_reads: Return less than was asked for at the end only.
+        full_reads: Return fewer bytes than requested only at the end.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """OpenTelemetry: a CLIENT span for each stream, and histograms of how long streams take.
 
-Nothing is imported, and nothing is done, where the process has not imported `opentelemetry.trace` itself.
-The names are those of the semantic conventions for functions that are called
-(https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), for AWS's SDKs and for HTTP; what these do not
-know begins with ``streamify.``.
+If the process has not imported `opentelemetry.trace` itself, nothing is imported and nothing is done. The
+names are those of the semantic conventions for called functions
+(https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), for AWS's SDKs and for HTTP; other names begin
+with ``streamify.``.
 """
 
 import contextvars
@@ -35,8 +35,8 @@ def prepared(invocation: Invocation, region: Callable[[], str | None]) -> "Strea
     """Return the span of a stream, which begins with its first invocation; None without OpenTelemetry.
 
     Args:
-        invocation: What is called.
-        region: Says in which region functions are called by their name, as soon as that is known.
+        invocation: The invocation.
+        region: Returns the region of functions called by name, once it is known.
     """
     if "opentelemetry.trace" not in sys.modules:
         return None
@@ -52,13 +52,14 @@ class StreamSpan:
     """The span of one stream.
 
     Args:
-        invocation: What is called.
+        invocation: The invocation.
         region: As for `prepared`.
-        parent: OpenTelemetry's context where the stream was asked for.
+        parent: OpenTelemetry's context at the call of `stream()`.
 
     Attributes:
-        within: In which context to invoke the function: the span is the current one, and instrumentations of
-            what invokes it are suppressed, since their spans would say the same and end with the headers.
+        within: The context in which to invoke the function: the span is the current one, and instrumentations
+            of the libraries below are suppressed, since their spans would be redundant and end with the
+            headers.
     """
 
     def __init__(self, invocation: Invocation, region: Callable[[], str | None], parent: Any) -> None:
@@ -101,10 +102,10 @@ class StreamSpan:
         """The stream is over.
 
         Args:
-            result: What is known about it.
-            outcome: How it ended: "whole", "closed" and "cancelled" by the caller before that, or "failed".
+            result: Its figures.
+            outcome: How it ended: "whole", "closed" or "cancelled" by the caller, or "failed".
             error: Why it failed.
-            status_code: What the head of the response said, or that of the refusal.
+            status_code: The HTTP status of the response, or of the error response.
         """
         from opentelemetry.trace import Status, StatusCode
 
@@ -126,7 +127,7 @@ class StreamSpan:
         _record(result, called | {"streamify.outcome": outcome})
 
     def _called(self) -> Attributes:
-        """Which function it is, as the conventions say it."""
+        """Return the attributes of the function, as in the conventions."""
         name, region = _function(self._invocation)
         called: Attributes = {"faas.invoked_name": name, "faas.invoked_provider": "aws"}
         if region is None and self._invocation.request is None:
@@ -151,7 +152,7 @@ def _name(invocation: Invocation) -> str:
 
 
 def _function(invocation: Invocation) -> tuple[str, str | None]:
-    """Name and region of the function; a URL does not say the name, and its host stands for it."""
+    """Return name and region of the function; for a URL, whose function is unknown, its id or its host."""
     if (request := invocation.request) is not None:
         return lambda_host(request) or (request.host, None)
     parts = invocation.function.split(":")

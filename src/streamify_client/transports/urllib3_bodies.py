@@ -223,9 +223,9 @@ class ChunkedBody:
                 pieces += decoder.receive(data)
                 size += len(data)
         except OSError as error:
-            self._failure = error  # it stands behind what has come
+            self._failure = error  # raised after the data that have arrived
         except WireError:
-            pass  # the decoder keeps it: it stands behind what has come
+            pass  # the decoder keeps it and raises it after the data
 
     def _with_records_here(self, first: bytes) -> bytes:
         """TLS returns one record at a time, at most 16 KiB: also take further ones that have arrived."""
@@ -242,7 +242,7 @@ class ChunkedBody:
             if len(found) == 1:  # the sender is slower than we are: checking costs more than it saves
                 self._skipped = _SKIPPED
         except OSError as error:
-            self._failure = error  # it stands behind what has come
+            self._failure = error  # raised after the data that have arrived
         return b"".join(found)
 
 

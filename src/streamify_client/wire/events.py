@@ -80,7 +80,7 @@ class EventDecoder:
         return self.receive_each([data])
 
     def receive_each(self, pieces: Sequence[BytesLike]) -> list[bytes]:
-        """Take in what came in pieces; return the chunks that are complete by now."""
+        """Decode pieces; return the chunks that are complete by now."""
         if self.error:
             raise self.error
         chunks: list[bytes] = []

@@ -52,7 +52,7 @@ class Frames(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """What stands before a frame's payload, its lengths checked; its headers wait for its checksum."""
+    """The bytes before a frame's payload. Its lengths are checked; its headers wait for its checksum."""
 
     raw: bytes
     total: int
@@ -64,7 +64,7 @@ _NO_HEAD = _Head(b"", 0, 0, b"")
 
 
 class FrameDecoder:
-    """Turns bytes into frames; both checksums are right before anything of a frame is believed or handed on.
+    """Decodes bytes into frames; both checksums are verified before anything of a frame is used or returned.
 
     The default limits are those of botocore: 128 KiB of headers and 24 MiB of payload in a frame.
 
@@ -107,7 +107,7 @@ class FrameDecoder:
         return self.receive_each([data])
 
     def receive_each(self, pieces: Sequence[BytesLike]) -> list[Frames]:
-        """Take in what came in pieces; return the frames that are complete by now.
+        """Decode pieces; return the frames that are complete by now.
 
         Args:
             pieces: Small ones are joined; a view of bytes is read without being copied first.
@@ -205,7 +205,7 @@ class FrameDecoder:
             position = end
 
     def _complete_begun(self, data: bytes | memoryview, found: list[Frames]) -> int:
-        """Complete the frame that has begun, as far as the data go; return how far."""
+        """Complete the open frame with the available data; return how much was used."""
         return self._complete_head(data, found) if self._open is None else self._go_on(data, 0, found)
 
     def _keep_head(self, data: bytes) -> None:
@@ -215,7 +215,7 @@ class FrameDecoder:
             self._total, self._needed = self._lengths_at(self._rest, 0, self._start)
 
     def _complete_head(self, data: bytes | memoryview, found: list[Frames]) -> int:
-        """Complete the head that has begun, and what follows it, as far as the data go; return how far."""
+        """Complete the begun head and what follows it with the available data; return how much was used."""
         rest, used = self._rest, 0
         while missing := self._needed - len(rest):
             part = data[used : used + missing]

@@ -44,7 +44,7 @@ class JsonLinesDecoder:
         return values
 
     def finish(self) -> list[Any]:
-        """The input has ended: return the last line's value, if the line had no end of its own."""
+        """The input has ended: return the value of the last line, if it did not end with a line feed."""
         if self.error:
             raise self.error
         try:

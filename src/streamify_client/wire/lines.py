@@ -156,7 +156,7 @@ class LineDecoder:
         return lines
 
     def finish(self) -> list[str]:
-        """The input has ended: return the last line, if it had no end of its own."""
+        """The input has ended: return the last line, if it did not end with a line feed."""
         if self.error:
             raise self.error
         lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Finding an HTTP prelude where there should be none: in front of the body of an HTTP response."""
+"""Detect an HTTP prelude where there should be none: in front of the body of an HTTP response."""
 
 import json
 
@@ -10,17 +10,17 @@ _KEYS = {"statusCode", "headers", "cookies", "multiValueHeaders"}
 
 
 class MisplacedPreludeDetector:
-    """Looks at a body as it passes.
+    """Inspects the beginning of a body.
 
-    A Function URL in BUFFERED mode hands on what a streaming handler wrote as it stands, metadata and all.
+    A Function URL in BUFFERED mode returns the output of a streaming handler unchanged, including metadata.
 
     Args:
-        hold: Keep the beginning of a body that looks like a prelude back until it is clear what it is; that
-            costs a stream its immediacy, so it suits bodies that come in one piece anyway.
+        hold: Hold back the beginning of a body that looks like a prelude until this is certain; that delays a
+            stream, so it is for bodies that arrive in one piece anyway.
 
     Attributes:
         found: Whether there is a prelude.
-        done: Whether it is clear what the body is, so that the rest of it need not be looked at.
+        done: Whether the question is decided, so that the rest need not be inspected.
     """
 
     def __init__(self, *, hold: bool) -> None:

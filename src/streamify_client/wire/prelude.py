@@ -17,7 +17,7 @@ SEPARATOR = b"\0" * 8
 
 @dataclass(frozen=True, slots=True)
 class Prelude:
-    """Status, headers and cookies of a response; a header with several values stands there several times."""
+    """Status, headers and cookies of a response; a header with several values is repeated."""
 
     status_code: int
     headers: tuple[tuple[str, str], ...]
@@ -25,7 +25,7 @@ class Prelude:
 
 
 class PreludeDecoder:
-    """Takes the prelude off the front of a response, and hands the body's bytes on.
+    """Removes the prelude from the beginning of a response, and returns the bytes of the body.
 
     Args:
         max_size: How many bytes the JSON may have.

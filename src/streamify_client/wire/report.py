@@ -1,8 +1,8 @@
-"""Lambda's own report of a failed function, in the place of a body.
+"""Lambda's own report of a failed function, instead of a body.
 
-When a function fails before its first byte, a streaming caller gets the error's JSON as payload, without an
-ErrorCode (observed on AWS). What tells it from a body that is JSON as well: it names the request; or, where
-the function failed before it knew of one, it is nothing but an error in the words of Lambda's runtimes.
+If a function fails before its first byte, a streaming caller gets the error's JSON as payload, without an
+ErrorCode (observed on AWS). It differs from a JSON body in that it names the request; or, if the function
+failed before it got one, it consists only of an error in the format of Lambda's runtimes.
 """
 
 import json
@@ -18,16 +18,16 @@ _MAX_SIZE = 256 * 1024  # Lambda cuts what a runtime posts as an error at about 
 
 
 class FailureReportDetector:
-    """Holds the beginning of a body back for as long as it may be a report; any other body passes at once.
+    """Holds back the beginning of a body while it may be a report; any other body is passed on at once.
 
-    A report begins with the error's type or message and has no line feed. A body may begin so too: who reads
-    calls `release` after a moment.
+    A report begins with the error's type or message and has no line feed. A body may begin like this too, so
+    the reader calls `release` after a moment.
 
     Args:
-        request_id: Of this invocation: what a report has to name.
+        request_id: The request id of this invocation, which a report must name.
 
     Attributes:
-        failure: The failure that is reported, once the body has ended.
+        failure: The reported failure, once the body has ended.
         done: Whether it is clear that the body is not a report.
     """
 

@@ -66,11 +66,11 @@ class HandlerError:
 
 
 class VerifiedDecoder:
-    """Turns the bytes of a verified stream into its body, and lets no difference to what was sent pass.
+    """Decodes the bytes of a verified stream into its body, and detects any difference from what was sent.
 
-    Everything but the exact order head, data..., end or error is corrupt, and so are totals that do not agree
-    and any byte after the last event; a stream without a last event is truncated. Checkpoints come out as
-    empty chunks, where they stand.
+    Any other order than head, data..., end or error is corrupt, and so are wrong totals and any byte after
+    the last event; a stream without a last event is truncated. Checkpoints become empty chunks at their
+    places.
 
     Args:
         base: How many bytes of the body came in earlier parts.
@@ -95,7 +95,7 @@ class VerifiedDecoder:
         return self.receive_each([data])
 
     def receive_each(self, pieces: Sequence[BytesLike]) -> list[bytes]:
-        """Take in what came in pieces; return the chunks that are complete by now."""
+        """Decode pieces; return the chunks that are complete by now."""
         if self.error:
             raise self.error
         chunks: list[bytes] = []
