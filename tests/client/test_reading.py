@@ -193,6 +193,35 @@ def test_a_close_that_meets_the_last_step_of_a_reader_frees_the_connection(
         assert server.wait_closed()
 
 
+class Overtaken:
+    """The turn of a thread that is about to read when another thread closes the stream."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._reader: Any = stream._reader
+        self._turn = self._reader._turn
+        self._reader._turn = self
+
+    def acquire(self, blocking: bool = True) -> bool:
+        self._reader._turn = self._turn
+        self._stream.close()
+        taken: bool = self._turn.acquire(blocking=blocking)
+        return taken
+
+
+@pytest.mark.parametrize("read_before", [0, 1, 2])
+def test_a_close_that_is_faster_than_a_reader_is_named(make_own_client: MakeClient, read_before: int) -> None:
+    with WireServer(endless) as server:
+        stream = make_own_client(server.url).stream("fn").open()
+        batches = stream.iter_bytes().batches()
+        for _ in range(read_before):
+            next(batches)
+        Overtaken(stream)
+        with pytest.raises(StreamClosedError, match="The stream is closed"):
+            next(batches)
+        assert server.wait_closed()
+
+
 def test_a_stream_cancelled_while_nobody_reads_is_freed_by_its_next_step(make_own_client: MakeClient) -> None:
     with WireServer(endless) as server:
         stream = make_own_client(server.url).stream("fn").open()

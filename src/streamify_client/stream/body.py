@@ -52,6 +52,27 @@ class ResponseDecoder:
         log_tail: The end of the function's log.
     """
 
+    __slots__ = (
+        "_base",
+        "_coding",
+        "_detector",
+        "_events",
+        "_has_stages",
+        "_is_over",
+        "_outer",
+        "_prelude",
+        "_raw",
+        "_released",
+        "_verified",
+        "_wants_log",
+        "complete",
+        "head",
+        "log_tail",
+        "pending",
+        "verifiable",
+        "wanted",
+    )
+
     def __init__(self, raw: ResponseHead, *, log_tail: bool = False, base: int = 0) -> None:
         self.head: FunctionHead | None = None
         self.verifiable: bool = False

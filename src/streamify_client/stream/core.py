@@ -68,6 +68,41 @@ class StreamCore:
         hands_over: Whether this part has announced another one, so that only its connection must end.
     """
 
+    __slots__ = (
+        "_again",
+        "_answered",
+        "_asked",
+        "_bytes",
+        "_bytes_before",
+        "_count",
+        "_decoder",
+        "_failure",
+        "_first",
+        "_first_byte",
+        "_held",
+        "_input_ended",
+        "_items",
+        "_let_go_at",
+        "_part_began",
+        "_parts",
+        "_policy",
+        "_raise_for_status",
+        "_raw",
+        "_settled",
+        "_skips_line_feed",
+        "_span",
+        "_yielded",
+        "attempt",
+        "cancellation",
+        "hands_over",
+        "invocation",
+        "limits",
+        "state",
+        "steady_limit",
+        "took_much",
+        "wanted",
+    )
+
     def __init__(
         self, invocation: Invocation, *, raise_for_status: bool = True, span: StreamSpan | None = None
     ) -> None:
@@ -200,9 +235,12 @@ class StreamCore:
 
         Raises:
             StreamTimeoutError: The total limit was exceeded.
+            StreamClosedError: Another thread closed the stream, just before its turn came to read.
         """
         if self.state is State.ENDED:
             return None
+        if error := self.closed_error():
+            raise error
         if self.limits.until is not None:
             self.limits.check_total()
         decoder = self._decoder
@@ -485,8 +523,8 @@ class StreamCore:
         return [first, *chunks[1:]] if first else chunks[1:]
 
     def _end_part(self, decoder: ResponseDecoder) -> None:
-        self.steady_limit = None  # there is nothing more to read here
         if decoder.continues:
+            self.steady_limit = None
             self._parts.hand_over()
             self._note_part()
             self.state = State.OPENING
@@ -514,6 +552,7 @@ class StreamCore:
     def _over(self, state: State, how: str, error: StreamifyError | None = None) -> None:
         was_opened = self.state is not State.NEW
         self.state = state
+        self.steady_limit = None
         self.limits.stop()
         if was_opened:
             self._report_end(how, error)

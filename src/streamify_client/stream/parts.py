@@ -48,6 +48,28 @@ class Parts:
         finished: The parts that are over.
     """
 
+    __slots__ = (
+        "_brought",
+        "_continues",
+        "_crc32",
+        "_hand_overs",
+        "_here",
+        "_known",
+        "_known_crc",
+        "_last",
+        "_refusals",
+        "_refused_since",
+        "_repeats",
+        "_resumes",
+        "_resumes_left",
+        "_since",
+        "_since_crc",
+        "base",
+        "begun",
+        "finished",
+        "token",
+    )
+
     def __init__(self, options: Options) -> None:
         self.token: str | None = None
         self.base: int = 0

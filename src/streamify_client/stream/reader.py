@@ -99,21 +99,56 @@ class StreamReader:
             raise core.explain_closed(
                 StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
             )
+        return await self._with_turn(progress)
+
+    def advance(self, progress: Progress[Any]) -> bool:
+        """Do the same by blocking, and without a coroutine where all there is to do is to read on."""
+        core = self.core
+        if (
+            core.steady_limit is None
+            or self.slot.current is not progress
+            or core.cancellation.requested
+            or not self._turn.acquire(False)
+        ):
+            return drive(self.refill(progress))
+        try:
+            if self._read_on(progress):
+                self._let_go()
+                return True
+            met = None
+        except BaseException as error:
+            met = error
+        try:
+            return drive(self._with_turn(progress, met))
+        finally:
+            del met  # or it would hold itself, by its traceback and this frame
+
+    async def _with_turn(self, progress: Progress[Any] | None, met: BaseException | None = None) -> bool:
+        """Read as `refill` does, and give up the turn; `met` is an error that a read has just met."""
+        core = self.core
         try:
             while True:
                 try:
+                    if met is not None:
+                        raise met
                     if core.state is State.NEW or core.state is State.OPENING:
                         await self._open()
                     return progress is not None and await self._fill(progress)
                 except Exception as error:
+                    met = None
                     await self._recover(error)
         except BaseException:  # a cancelled task frees the connection, and raises nothing else
             self._free()
             raise
         finally:
-            self._turn.release()
-            if core.cancellation.requested:  # by somebody who could not free the connection meanwhile
-                self.close()
+            met = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Give up the turn."""
+        self._turn.release()
+        if self.core.cancellation.requested:  # by somebody who could not free the connection meanwhile
+            self.close()
 
     def _check_use(self, progress: Progress[Any] | None) -> None:
         """Raise if nothing can be read any more, or not by this view; a view at its end stays there."""
@@ -184,6 +219,20 @@ class StreamReader:
             await self._finish()
         raise core.status_error()
 
+    def _read_on(self, progress: Progress[Any]) -> bool:
+        """Block until the view has items or there is more to do than to read on; return whether it has."""
+        core = self.core
+        if core.took_much:
+            progress.forget()
+        if progress.decoder.error is not None:
+            return False
+        while (steady := core.steady_limit) is not None:
+            limit, self._phase = steady
+            chunks = core.received(self._raw.read(limit, core.wanted))
+            if chunks and progress.receive(chunks):
+                return True
+        return False
+
     async def _fill(self, progress: Progress[Any]) -> bool:
         core = self.core
         if progress.decoder.error is not None:
@@ -253,7 +302,7 @@ class StreamReader:
             raise self.core.explain(found)
 
     async def _finish(self) -> None:
-        """x"""
+        """Everything that matters has arrived: return the connection to its pool."""
         raw, self._raw = self._raw, None
         if raw is None:
             return

@@ -124,6 +124,20 @@ class Progress(Generic[T]):
         views: How many views use it.
     """
 
+    __slots__ = (
+        "_attempt",
+        "_base",
+        "_core",
+        "_finishing",
+        "_make",
+        "_receive_each",
+        "decoder",
+        "done",
+        "items",
+        "kind",
+        "views",
+    )
+
     def __init__(self, core: StreamCore, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
         self.kind = kind
         self.decoder: Decoder[T] = make()
@@ -267,6 +281,9 @@ class Source(Protocol):
     async def refill(self, progress: Progress[Any] | None) -> bool:
         """Read until there are items; return False at the end of the response."""
 
+    def advance(self, progress: Progress[Any]) -> bool:
+        """Do the same by blocking."""
+
     def view_dropped(self, progress: Progress[Any]) -> None:
         """Called when the view is dropped."""
 
@@ -321,7 +338,7 @@ class View(_ViewBase[T], Iterator[T]):
     def __next__(self) -> T:
         for item in self._progress.items:
             return item
-        while drive(self._source.refill(self._progress)):
+        while self._source.advance(self._progress):
             for item in self._progress.items:
                 return item
         raise StopIteration
@@ -332,7 +349,7 @@ class View(_ViewBase[T], Iterator[T]):
         while True:
             if items := list(progress.items):
                 yield items
-            elif not drive(self._source.refill(progress)):
+            elif not self._source.advance(progress):
                 return
 
     def joined(self) -> Iterator[T]:

@@ -13,7 +13,6 @@ since aiohttp checks for each whether to resume reading.
 
 import asyncio
 import contextlib
-import os
 import select
 import time
 import weakref
@@ -30,6 +29,7 @@ from .aio_waiting import Alarm, Interruptible
 from .causes import innermost_reason
 from .connection_errors import is_no_http, late
 from .deadlines import Allowance, Deadline
+from .process import Process
 from .seam import Opening, ResponseHead
 from .sockets import keep_alive
 
@@ -198,7 +198,7 @@ class AiohttpResponse:
         self._is_framed = head.framing == "eventstream"  # so that the boundaries of pieces do not matter
         self._check_end = check_end
         self._loop = asyncio.get_running_loop()
-        self._process = os.getpid()
+        self._process = Process.id
         self._alarm = Alarm(self._loop)
 
     async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
@@ -275,7 +275,7 @@ class AiohttpResponse:
 
     def close(self) -> None:
         """Close the connection, from any thread; at the end of a response it has already been pooled."""
-        if self._process != os.getpid():
+        if self._process != Process.id:
             return  # the loop and the connection are those of the parent
         try:
             here = asyncio.get_running_loop() is self._loop

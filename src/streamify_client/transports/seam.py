@@ -6,7 +6,6 @@ others can be written by implementing these protocols.
 """
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
@@ -15,6 +14,8 @@ from typing import Literal, Protocol
 
 from streamify_client.request.invocation import Invocation
 from streamify_client.wire import BytesLike
+
+from .process import Process
 
 Framing = Literal["eventstream", "http"]
 
@@ -39,13 +40,13 @@ class Cancellation:
         """Request cancellation, and wake the thread that waits for the network; return at once."""
         with self._lock:
             self.requested = True
-            if self._wake is not None and self._process == os.getpid():
+            if self._wake is not None and self._process == Process.id:
                 self._wake()
 
     def on_request(self, wake: Callable[[], None] | None) -> None:
         """Set the callback that wakes the waiting thread; it is called at once if already requested."""
         with self._lock:
-            self._wake, self._process = wake, os.getpid()
+            self._wake, self._process = wake, Process.id
             if wake is not None and self.requested:
                 wake()
 

@@ -1,7 +1,6 @@
 """Responses of urllib3 as RawResponses: the body is read in bulk, and the connection is returned once."""
 
 import contextlib
-import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from streamify_client.wire.chunked import ChunkedDecoder
 from streamify_client.wire.errors import TruncatedInputError, WireError
 
 from .deadlines import Allowance
+from .process import Process
 from .seam import ResponseHead
 from .sockets import shut_down
 from .urllib3_connections import Exchange, TimedResponse
@@ -57,7 +57,7 @@ class Urllib3Response:
         self.head = head
         self._check_end = check_end
         self._exchange = exchange
-        self._process = os.getpid()
+        self._process = Process.id
         self._lease = Lease(raw, exchange)
         self.survives_timeout: bool = _is_chunked(raw)  # urllib3's public methods close the connection
         self._body: Body = (
@@ -68,7 +68,7 @@ class Urllib3Response:
 
     def read(self, timeout: float | None, wanted: int = 0) -> Sequence[BytesLike]:
         """Return what is there."""
-        if self._process != os.getpid():
+        if self._process != Process.id:
             raise StreamClosedError("The stream was opened before a fork: its connection is the parent's.")
         try:
             if timeout is not None or self._exchange.timed:
@@ -111,7 +111,7 @@ class Lease:
     def __init__(self, raw: Any, exchange: Exchange) -> None:
         self._raw = raw
         self._exchange = exchange
-        self._process = os.getpid()
+        self._process = Process.id
         if exchange.sock is None and (sock := _socket_of(raw)) is not None:
             exchange.begin(sock)
         # urllib3 would pool it as soon as the last byte is read, while a cancel still reaches its socket
@@ -121,7 +121,7 @@ class Lease:
 
     def give_back(self) -> None:
         """Return the connection to its pool."""
-        if self._process != os.getpid():
+        if self._process != Process.id:
             self.close()
             return
         self._exchange.unwatch()
@@ -137,7 +137,7 @@ class Lease:
         """Close the connection; in the child of a fork, close only the descriptor."""
         connection, sock = self._connection, self._exchange.sock
         self._connection = self._exchange.sock = None
-        if self._process == os.getpid():
+        if self._process == Process.id:
             self._exchange.unwatch()
             if sock is not None:
                 shut_down(sock)
@@ -145,7 +145,7 @@ class Lease:
             self._raw.close()
         if connection is not None:
             connection.close()
-            if self._process == os.getpid():
+            if self._process == Process.id:
                 self._raw._connection = connection
                 self._raw.release_conn()
 

@@ -7,7 +7,6 @@ connects, sends and reads within that request's limits.
 import contextlib
 import http.client
 import io
-import os
 import socket
 import time
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .deadlines import Deadline
+from .process import Process
 from .seam import Opening
 from .sockets import keep_alive, shut_down
 
@@ -367,6 +367,6 @@ class ProcessLocal:
     def get(self) -> Any:
         """This process's object."""
         made = self._made
-        if made is None or made[0] != os.getpid():
-            self._made = made = (os.getpid(), self._make())
+        if made is None or made[0] != Process.id:
+            self._made = made = (Process.id, self._make())
         return made[1]

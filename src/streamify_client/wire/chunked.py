@@ -36,6 +36,19 @@ class ChunkedDecoder:
         rest: Bytes after the end of the body, to be discarded.
     """
 
+    __slots__ = (
+        "_held",
+        "_in_trailers",
+        "_large",
+        "_left",
+        "_sizes",
+        "_trailers",
+        "complete",
+        "error",
+        "over",
+        "rest",
+    )
+
     def __init__(self, *, views: bool = False) -> None:
         self.complete: bool = False
         self.over: bool = False

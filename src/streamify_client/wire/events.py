@@ -64,6 +64,8 @@ class EventDecoder:
         frames: The decoder of the frames.
     """
 
+    __slots__ = ("_payload_headers", "error", "frames", "last")
+
     def __init__(self, frames: FrameDecoder | None = None) -> None:
         self.last: LastEvent | None = None
         self.error: WireError | None = None

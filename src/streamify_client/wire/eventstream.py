@@ -7,8 +7,8 @@ The format: https://smithy.io/2.0/aws/amazon-eventstream.html. Integers are big-
 """
 
 import struct
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -60,6 +60,7 @@ class _Head(NamedTuple):
     block: bytes  # the headers; heads with the same headers share it
 
 
+_frames: Callable[[tuple[Any, ...]], Frames] = partial(tuple.__new__, Frames)  # without a Python function
 _NO_HEAD = _Head(b"", 0, 0, b"")
 
 
@@ -72,6 +73,26 @@ class FrameDecoder:
         wanted: How many bytes are missing from the frame whose head is there; 0: none is.
         views: Whether a payload may be a view of what was taken in, where another decoder reads it next.
     """
+
+    __slots__ = (
+        "_block",
+        "_crc32",
+        "_headers",
+        "_heads",
+        "_last",
+        "_max_headers",
+        "_max_payload",
+        "_needed",
+        "_open",
+        "_parsed",
+        "_parts",
+        "_rest",
+        "_start",
+        "_total",
+        "error",
+        "views",
+        "wanted",
+    )
 
     def __init__(self, *, max_headers: int = 128 * 1024, max_payload: int = 24 * 1024 * 1024) -> None:
         self.error: WireError | None = None
@@ -174,7 +195,7 @@ class FrameDecoder:
                     before, payloads = block, []
                     is_parsed = block == self._parsed  # nearly all frames of a stream have the same headers
                     headers = self._headers if is_parsed else self._read_headers(block, origin + position)
-                    found.append(Frames(headers, payloads, origin + position, len(raw) + 4))
+                    found.append(_frames((headers, payloads, origin + position, len(raw) + 4)))
                 payloads.append(payload)
                 position = end
         finally:

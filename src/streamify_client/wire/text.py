@@ -41,6 +41,19 @@ class TextDecoder:
         LookupError: There is no such text encoding or error handler.
     """
 
+    __slots__ = (
+        "_before",
+        "_chunks",
+        "_decoder",
+        "_encoding",
+        "_inside",
+        "_new_decoder",
+        "_simple",
+        "_taken",
+        "_texts",
+        "error",
+    )
+
     def __init__(self, encoding: str = "utf-8", errors: str = "strict") -> None:
         self.error: WireError | None = None
         self._encoding = encoding

@@ -80,6 +80,8 @@ class VerifiedDecoder:
         last: The last event, once it came.
     """
 
+    __slots__ = ("_at_checkpoint", "_base", "_bytes", "_chunks", "_end", "_frames", "error", "head", "last")
+
     def __init__(self, base: int = 0) -> None:
         self.head: Head | None = None
         self.last: End | HandlerError | None = None
