@@ -1,6 +1,6 @@
 """One streamed response, read with asyncio."""
 
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,15 +40,15 @@ class AsyncResponseStream(AsyncItemViews):
         Raises:
             StreamifyError: See `streamify_client.errors`.
         """
-        await self._reader.open()
+        await self._reader.refill(None)
         self._reader.opened_explicitly = True
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self.open().__await__()
 
-    async def __aenter__(self) -> Self:
-        return await self.open()
+    def __aenter__(self) -> Coroutine[Any, Any, Self]:
+        return self.open()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -43,7 +43,7 @@ class ResponseStream(ItemViews):
         Raises:
             StreamifyError: See `streamify_client.errors`.
         """
-        drive(self._reader.open())
+        drive(self._reader.refill(None))
         self._reader.opened_explicitly = True
         return self
 

@@ -1,6 +1,7 @@
 """Connections, in all four ways of calling: how they come about; no stream gets what belongs to another."""
 
 import asyncio
+import gc
 import gzip
 import socket
 import sys
@@ -989,6 +990,33 @@ def test_a_client_of_another_event_loop_is_refused_in_one_sentence() -> None:
         assert not caught.value.may_have_run
         first.run(client.close())
         first.run(maker.__aexit__(None, None, None))
+
+
+def test_a_stream_that_is_freed_with_its_event_loop_leaves_no_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The SDK by name, aiohttp and asyncio complain about such a loop themselves."""
+    ignored: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: ignored.append(str(found.exc_value)))
+    asked = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        asked.set()
+        says_nothing(peer)
+
+    with WireServer(silent) as server:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)
+        client = AsyncStreamClient()
+        tasks = [loop.create_task(_read(client.stream(server.url)))]
+        loop.run_until_complete(loop.run_in_executor(None, asked.wait, 20))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        tasks.clear()
+        del client, loop
+        gc.collect()
+        assert server.wait_closed()
+    assert not [error for error in ignored if "streamify" in error]
 
 
 # a client that was passed in

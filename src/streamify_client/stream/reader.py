@@ -6,6 +6,7 @@ Its steps are coroutines, and a driver does the waiting: `Blocking` never suspen
 
 import threading
 import warnings
+from collections.abc import Awaitable
 from typing import Any, NoReturn, Protocol
 
 from streamify_client.errors import FunctionError, StreamClosedError, StreamifyError, TimeoutPhase
@@ -29,7 +30,7 @@ class Driver(Protocol):
     advice: str
     """How a stream that was never opened should have been used."""
 
-    async def open(self, invocation: Invocation, opening: Opening) -> Any:
+    def open(self, invocation: Invocation, opening: Opening) -> Awaitable[Any]:
         """Invoke the function once."""
 
     async def finish(self, raw: Any) -> None:
@@ -80,29 +81,8 @@ class StreamReader:
         self._phase: TimeoutPhase = "first_byte"
         self._turn = threading.Lock()  # held while the stream is opened, read or closed
 
-    async def open(self) -> None:
-        """Invoke the function once, and read up to the start of the body."""
-        if self.core.state is not _OPEN:
-            await self.refill(None)
-
-    async def refill(self, progress: Progress[Any] | None) -> bool:
-        """Open the response, and read until a view has items; return False at the end of the response.
-
-        If the call may be retried, it starts again.
-        """
-        core = self.core
-        if self.slot.current is not progress or core.state is not _OPEN or core.cancellation.requested:
-            self._check_use(progress)
-        if progress is not None and progress.done:
-            return False
-        if not self._turn.acquire(blocking=False):
-            raise core.explain_closed(
-                StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
-            )
-        return await self._with_turn(progress)
-
     def advance(self, progress: Progress[Any]) -> bool:
-        """Do the same by blocking, and without a coroutine where all there is to do is to read on."""
+        """Do what `refill` does, by blocking, and without a coroutine where only the next read is due."""
         core = self.core
         if (
             core.steady_limit is None
@@ -119,13 +99,25 @@ class StreamReader:
         except BaseException as error:
             met = error
         try:
-            return drive(self._with_turn(progress, met))
+            return drive(self.refill(progress, has_turn=True, met=met))
         finally:
             del met  # or it would hold itself, by its traceback and this frame
 
-    async def _with_turn(self, progress: Progress[Any] | None, met: BaseException | None = None) -> bool:
-        """Read as `refill` does, and give up the turn; `met` is an error that a read has just met."""
+    async def refill(
+        self, progress: Progress[Any] | None, *, has_turn: bool = False, met: BaseException | None = None
+    ) -> bool:
+        """Open the response, and read until a view has items; return False at the end of the response.
+
+        If the call may be retried, it starts again.
+
+        Args:
+            progress: The view's; None: only open the response.
+            has_turn: Whether the caller has taken the turn to read.
+            met: An error that the caller has met while reading.
+        """
         core = self.core
+        if not has_turn and not self._take_turn_to_read(progress):
+            return False
         try:
             while True:
                 try:
@@ -149,6 +141,21 @@ class StreamReader:
         self._turn.release()
         if self.core.cancellation.requested:  # by somebody who could not free the connection meanwhile
             self.close()
+
+    def _take_turn_to_read(self, progress: Progress[Any] | None) -> bool:
+        """Take the turn; return False where there is nothing to do, and raise where nothing can be read."""
+        core = self.core
+        if progress is None and core.state is _OPEN:
+            return False
+        if self.slot.current is not progress or core.state is not _OPEN or core.cancellation.requested:
+            self._check_use(progress)
+        if progress is not None and progress.done:
+            return False
+        if self._turn.acquire(blocking=False):
+            return True
+        raise core.explain_closed(
+            StreamClosedError("Another thread or task is reading this stream: one reads it at a time.")
+        )
 
     def _check_use(self, progress: Progress[Any] | None) -> None:
         """Raise if nothing can be read any more, or not by this view; a view at its end stays there."""
@@ -199,8 +206,10 @@ class StreamReader:
             raise StreamClosedError("The stream was cancelled.")
         self._phase = "first_byte"
         opening = core.begin()
-        self._raw = await self._driver.open(core.next_invocation, opening)
-        core.answered(self._raw.head)
+        self._raw = raw = await self._driver.open(core.next_invocation, opening)
+        if not self._blocks:
+            core.cancellation.on_request(raw.close)
+        core.answered(raw.head)
         while not core.advance_opening():
             core.hold(await self._receive())
         if core.state is State.OPENING:
@@ -250,6 +259,8 @@ class StreamReader:
                     rest = rest or Allowance(seconds=HAND_OVER_WAIT)
                 chunks = taken or await self._receive(rest)
             else:
+                if core.took_much:
+                    progress.forget()
                 await self._finish()
                 if core.state is not State.OPENING:
                     return progress.receive(None)

@@ -42,20 +42,21 @@ class AsyncHttpTransport:
     async def open(self, invocation: Invocation, opening: Opening) -> AsyncRawResponse:
         """Send the request once."""
         assert invocation.request is not None
-        request = await self._signer.sign_async(invocation.request)
-        proxy = proxy_for(request)
-        session = await self._sessions.get()
-        exchange = AsyncExchange(opening)
-        try:
-            response = await exchange.run(lambda: _send(session, request, proxy))
-        except (OSError, ValueError, aiohttp.ClientError) as error:
-            found = translate(error, request, connected=exchange.connected, proxy=proxy)
-            if found is None:
-                raise
-            raise found from error
+        with AsyncExchange(opening) as exchange:
+            request = await self._signer.sign_async(invocation.request)
+            proxy = proxy_for(request)
+            session = await self._sessions.get()
+            try:
+                response = await _send(session, request, proxy)
+            except (OSError, ValueError, aiohttp.ClientError) as error:
+                found = translate(error, request, connected=exchange.connected, proxy=proxy)
+                if found is None:
+                    raise
+                raise found from error
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
         http = HttpHead.of(response.status, pairs, has_body=request.method != "HEAD")
         raw = AiohttpResponse(http.head, response, http.check_end)
+        opening.cancellation.on_request(raw.close)
         if http.by_service:
             raise refusal(http, await _beginning(raw), request)
         return raw

@@ -1,9 +1,22 @@
 """Waiting with asyncio: time limits that are cheap to change, and awaits that can be interrupted."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self
+
+from streamify_client.errors import StreamClosedError
+
+from .per_loop import running_loop
+from .seam import Cancellation
+
+
+def reset(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Reset a variable; not where a coroutine is freed unfinished, which may be in another context."""
+    with contextlib.suppress(ValueError):
+        variable.reset(token)
 
 
 class Alarm:
@@ -82,3 +95,26 @@ class Interruptible:
             return
         if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise found from None
+
+
+class Cancellable(Interruptible):
+    """A block whose awaits end when a stream is cancelled, from any thread.
+
+    Raises:
+        StreamClosedError: It was cancelled.
+    """
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        super().__init__()
+        self._loop = running_loop()
+        self._cancellation = cancellation
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._cancellation.on_request(self._cancel)
+        return self
+
+    def _cancel(self) -> None:
+        error = StreamClosedError("The stream was cancelled.")
+        with contextlib.suppress(RuntimeError):  # a loop that is closed has no task left to wake
+            self._loop.call_soon_threadsafe(self.interrupt, error)

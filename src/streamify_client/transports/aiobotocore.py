@@ -10,6 +10,7 @@ from streamify_client.errors import ConfigurationError, StreamClosedError
 from streamify_client.request.invocation import Invocation
 from streamify_client.request.options import LONGEST_RUN
 
+from .aio_waiting import reset
 from .boto import (
     Call,
     EventsResponse,
@@ -61,10 +62,9 @@ class AiobotocoreTransport:
         token = current_call.set(call)
         client = None
         try:
-            client = (self._adopted or await self._made.get()).client
-            response = await exchange.run(
-                lambda: client.invoke_with_response_stream(**parameters(invocation))
-            )
+            with exchange:
+                client = (self._adopted or await self._made.get()).client
+                response = await client.invoke_with_response_stream(**parameters(invocation))
         except Exception as error:
             if (bug := find_bug(error, connected=exchange.connected)) is not None:
                 raise bug from bug.__cause__
@@ -73,7 +73,7 @@ class AiobotocoreTransport:
                 error, invocation, region=region, connected=exchange.connected, endpoint=endpoint
             ) from error
         finally:
-            current_call.reset(token)
+            reset(current_call, token)
         # A new connection keeps the context in which it was created, and so the call, as long as it lives.
         http_response, call.http_response = call.http_response, None
         raw = getattr(http_response, "raw", None)

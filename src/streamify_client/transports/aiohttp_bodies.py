@@ -16,16 +16,17 @@ import contextlib
 import select
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from streamify_client.errors import CorruptStreamError, StreamClosedError, StreamTimeoutError
 
-from .aio_waiting import Alarm, Interruptible
+from .aio_waiting import Alarm, Cancellable, reset
 from .causes import innermost_reason
 from .connection_errors import is_no_http, late
 from .deadlines import Allowance, Deadline
@@ -37,38 +38,37 @@ NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, s
 _LARGE = 64 * 1024  # bytes: smaller pieces are cheaper to copy than to take separately
 MAX_FIELD = 64 * 1024  # bytes of one line of a head, as http.client has it
 
-T = TypeVar("T")
 
+class AsyncExchange(Cancellable):
+    """One request and the head of its response: a block in which they are awaited, within the limits.
 
-class AsyncExchange:
-    """One request and its response on a connection.
+    Raises:
+        StreamTimeoutError: A time limit was exceeded.
 
     Attributes:
         connected: Whether a connection was made, so that the request may have been sent.
     """
 
     def __init__(self, opening: Opening) -> None:
+        super().__init__(opening.cancellation)
         self.connected: bool = False
         self._opening = opening
         self._deadline = Deadline(opening.deadline)
-        self._alarm = Alarm(asyncio.get_running_loop())
-        self._awaits = Interruptible()
+        self._alarm = Alarm(self._loop)
         self._full_pool: int | None = None  # its size
 
-    async def run(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Make a request, and wait for the head of its response.
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._token = current_exchange.set(self)
+        self._allow(None)
+        return self
 
-        Raises:
-            StreamTimeoutError: A time limit was exceeded.
-        """
-        token = current_exchange.set(self)
-        try:
-            with self._awaits:
-                self._allow(None)
-                return await request()
-        finally:
-            self._alarm.stop()
-            current_exchange.reset(token)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._alarm.stop()
+        reset(current_exchange, self._token)
+        super().__exit__(kind, error, trace)
 
     def connecting(self, full_pool: int | None) -> None:
         """A connection is about to be made, or to be waited for if all connections of a pool are in use."""
@@ -84,7 +84,7 @@ class AsyncExchange:
         self._alarm.set(self._deadline.allow(seconds), self._strike)
 
     def _strike(self) -> None:
-        self._awaits.interrupt(self._timed_out())
+        self.interrupt(self._timed_out())
 
     def _timed_out(self) -> StreamTimeoutError:
         opening = self._opening

@@ -140,7 +140,7 @@ class Transport(Protocol):
 
         Raises:
             StreamifyError: ConnectError, InvocationError, StreamTimeoutError, TruncatedStreamError,
-                ConfigurationError.
+                ConfigurationError; StreamClosedError where the stream is cancelled meanwhile.
         """
 
     def close(self) -> None:
