@@ -53,7 +53,7 @@ def _checked_text(payload: str | bytes | bytearray | memoryview) -> bytes:
             f"The payload is not UTF-8: {error.reason} at offset {error.start}."  # type: ignore[attr-defined]
         ) from error
     try:
-        json.loads(text, parse_constant=_refuse_constant, parse_int=str)  # int() refuses long numbers
+        _CHECKER.decode(text)
     except json.JSONDecodeError as error:
         raise ConfigurationError(
             f"The payload is not JSON: {error.msg} at line {error.lineno}, column {error.colno} "
@@ -69,6 +69,9 @@ def _checked_text(payload: str | bytes | bytearray | memoryview) -> bytes:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"it contains {name}, which JSON does not have")
+
+
+_CHECKER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str)  # int() refuses long numbers
 
 
 def _encode_special(value: Any) -> Any:
