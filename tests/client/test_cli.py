@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -329,10 +330,17 @@ def test_standard_input_is_needed_only_for_a_payload_from_there() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_no_part_of_a_file(tmp_path: Path, number: signal.Signals) -> None:
-    with WireServer(stalls) as server, start(server.url, "-o", str(tmp_path / "file"), "-i") as process:
-        assert process.stdout is not None
+    def begins(peer: Peer) -> None:
+        peer.head(PLAIN)
+        peer.chunk(b"x" * 100_000)
+        peer.wait_gone()
+
+    with WireServer(begins) as server, start(server.url, "-o", str(tmp_path / "file")) as process:
         assert process.stderr is not None
-        process.stdout.read(4)  # the head: the file has been begun
+        deadline = time.monotonic() + 20
+        while not any(part.stat().st_size for part in tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
         process.send_signal(number)
         assert process.wait(30) == 128 + number
         assert process.stderr.read() == b""

@@ -36,6 +36,19 @@ FAULTS = {
 }
 
 
+def test_a_signal_that_comes_as_a_file_is_created_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path, mode: str) -> None:
+        path.touch(exist_ok=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt), opened_sink(tmp_path / "file"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def memory() -> Iterator[MemoryFileSystem]:
     MemoryFileSystem.store.clear()

@@ -133,7 +133,12 @@ class PathSink:
         self._final = final
         self._overwrite = overwrite
         self._part = final.with_name(f".{secrets.token_hex(8)}.part")
-        self._file: BinaryIO = self._part.open("xb")
+        try:
+            self._file: BinaryIO = self._part.open("xb")
+        except BaseException:  # a signal may raise when the file is there already
+            with contextlib.suppress(OSError):
+                self._part.unlink()
+            raise
 
     def write(self, data: bytes) -> None:
         """Take a chunk."""
