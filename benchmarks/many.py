@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import readers
@@ -96,14 +97,23 @@ class Usage:
 
     def __init__(self) -> None:
         self._cpu = time.process_time()
-        self._memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self._memory = peak()
 
     def since(self, sizes: list[int], body: Body) -> dict[str, float]:
         """Check that every stream was complete, and return what was used since."""
         if sizes != [body.total] * body.together:
             raise SystemExit("a stream lost bytes")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return {CPU: (time.process_time() - self._cpu) * 1e3, MEMORY: peak - self._memory}
+        return {CPU: (time.process_time() - self._cpu) * 1e3, MEMORY: peak() - self._memory}
+
+
+def peak() -> int:
+    """Return the most memory that this process has used, in KiB."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # ru_maxrss begins with what the parent of this process had used
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1])
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -592,3 +593,42 @@ def test_a_small_frame_costs_few_python_calls(make_own_client: MakeClient) -> No
         assert taken == count
         assert calls < 3 * count
         stream.close()
+
+
+def test_an_item_that_came_with_others_costs_no_call_of_ours(make_own_client: MakeClient) -> None:
+    calls: list[str] = []
+
+    def look(frame: types.FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            calls.append(frame.f_code.co_name)
+
+    with WireServer(at_once(*[b"a\nb\n"] * 500, last=complete_frame())) as server:
+        with make_own_client(server.url).stream("fn") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "a"
+            sys.setprofile(look)
+            try:
+                found = [next(lines) for _ in range(998)]
+            finally:
+                sys.setprofile(None)
+        assert found[:2] == ["b", "a"]
+        assert len(calls) < 100
+
+
+def test_a_view_that_was_interrupted_says_that_its_stream_is_closed(make_own_client: MakeClient) -> None:
+    with WireServer(at_once(b"one")) as server:
+        with make_own_client(server.url).stream("fn") as stream:
+            chunks = stream.iter_bytes()
+            assert next(chunks) == b"one"
+            reader: Any = stream._reader
+
+            def interrupted(timeout: float | None, wanted: int = 0) -> list[bytes]:
+                raise KeyboardInterrupt
+
+            reader._raw.read = interrupted
+            with pytest.raises(KeyboardInterrupt):
+                next(chunks)
+            for _ in range(2):
+                with pytest.raises(StreamClosedError, match="The stream is closed"):
+                    next(chunks)
+        assert server.wait_closed()

@@ -33,6 +33,7 @@ from .tracing import StreamSpan
 ERROR_BODY_SIZE = 4096
 HAND_OVER_WAIT = 5.0  # seconds for the connection of a part to end after the part has ended
 ERROR_BODY_WAIT = 2.0  # seconds to wait for the beginning of an error's body
+_MANY = 256  # items
 _MUCH = 2048  # bytes: the data of a larger read are not kept until the next one
 _AT_ONCE = 0.01  # seconds: a shorter read did not wait
 _MOMENT = 1.0  # seconds to hold back the beginning of a body that may be the report of a failure
@@ -323,6 +324,13 @@ class StreamCore:
     def drop_items(self) -> None:
         """Make the view that has items left ask before the next one."""
         self._items.clear()
+
+    def drop_large_items(self) -> None:
+        """All items were used: let go of them before more is read, unless they are many and so small."""
+        if (
+            len(self._items) < _MANY
+        ):  # the allocator would give the memory of all of them back, and get it anew
+            self._items.clear()
 
     def hand_back(self, chunks: list[bytes], *, skip_line_feed: bool = False) -> None:
         r"""A view returns bytes that it did not use; a ``\n`` that follows belongs to what it used."""

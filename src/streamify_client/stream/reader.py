@@ -92,12 +92,12 @@ class StreamReader:
         ):
             return drive(self.refill(progress))
         try:
-            if self._read_on(progress):
-                self._let_go()
-                return True
-            met = None
+            found, met = self._read_on(progress), None
         except BaseException as error:
-            met = error
+            found, met = False, error
+        if found:
+            self._let_go()
+            return True
         try:
             return drive(self.refill(progress, has_turn=True, met=met))
         finally:
@@ -231,10 +231,10 @@ class StreamReader:
     def _read_on(self, progress: Progress[Any]) -> bool:
         """Block until the view has items or there is more to do than to read on; return whether it has."""
         core = self.core
-        if core.took_much:
-            progress.forget()
         if progress.decoder.error is not None:
             return False
+        if core.took_much:
+            progress.forget()
         while (steady := core.steady_limit) is not None:
             limit, self._phase = steady
             chunks = core.received(self._raw.read(limit, core.wanted))

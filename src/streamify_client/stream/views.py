@@ -7,6 +7,7 @@ one method on each response stream.
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 from streamify_client.errors import DecodeError, StreamClosedError
@@ -192,7 +193,7 @@ class Progress(Generic[T]):
 
     def forget(self) -> None:
         """All items were used: release their input before more is read."""
-        self._core.drop_items()
+        self._core.drop_large_items()
         self.decoder.forget()
 
     def _decode(self, chunks: list[bytes]) -> list[T]:
@@ -309,9 +310,8 @@ class _ViewBase(Generic[T]):
     nothing holds it, so that reference counting does it.
     """
 
-    def __init__(self, source: Source, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
-        self._source = source
-        self._progress: Progress[T] = source.slot.start(kind, make)
+    _source: Source
+    _progress: Progress[T]
 
     @property
     def decoder(self) -> Decoder[T]:
@@ -329,19 +329,45 @@ class _ViewBase(Generic[T]):
             self._source.view_dropped(progress)
 
 
-class View(_ViewBase[T], Iterator[T]):
-    """Iterates over a stream's items with blocking calls."""
+class _Batches(Iterator[Iterator[T]]):
+    """For `itertools.chain`: iterators over the items of one read each."""
 
-    def __iter__(self) -> "View[T]":
-        return self
+    def __init__(self, source: Source, progress: Progress[T]) -> None:
+        self._source = source
+        self._progress = progress
+        self._last: Iterator[T] | None = None
 
-    def __next__(self) -> T:
-        for item in self._progress.items:
-            return item
-        while self._source.advance(self._progress):
-            for item in self._progress.items:
-                return item
-        raise StopIteration
+    def __next__(self) -> Iterator[T]:
+        progress = self._progress
+        if progress.items is self._last:
+            try:
+                has_items = self._source.advance(progress)
+            except BaseException as error:
+                return _raising(error)
+            if not has_items:
+                raise StopIteration
+        items = self._last = progress.items
+        return items
+
+
+def _raising(error: BaseException) -> Iterator[Any]:
+    """Raise an error from an iterator: a chain that met it between two iterators would stay at its end."""
+    try:
+        yield from ()
+        raise error
+    finally:
+        del error  # or it would hold itself, by its traceback and this frame
+
+
+class View(_ViewBase[T], chain[T]):
+    """Iterates over a stream's items with blocking calls; an item of a read costs no call of ours."""
+
+    def __new__(cls, source: Source, kind: Hashable, make: Callable[[], Decoder[T]]) -> "View[T]":
+        progress = source.slot.start(kind, make)
+        view: Any = cls.from_iterable(_Batches(source, progress))
+        view._source, view._progress = source, progress
+        made: View[T] = view
+        return made
 
     def batches(self) -> Iterator[list[T]]:
         """Iterate over lists of items, one for each read."""
@@ -362,6 +388,10 @@ class AsyncView(_ViewBase[T], AsyncIterator[T]):
 
     It is not an async generator: an event loop closes those only later, and this is freed at once.
     """
+
+    def __init__(self, source: Source, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
+        self._source = source
+        self._progress = source.slot.start(kind, make)
 
     def __aiter__(self) -> "AsyncView[T]":
         return self

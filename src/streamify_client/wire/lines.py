@@ -50,7 +50,7 @@ class LineCutter:
         if not end:
             self.rest += data
             return b""
-        self._block = bytes(self.rest) + data[:end] if self.rest else data[:end]
+        self._block = b"".join((self.rest, memoryview(data)[:end])) if self.rest else data[:end]
         self.rest = bytearray(data[end:])
         return self._block
 
