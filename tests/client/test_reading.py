@@ -615,6 +615,25 @@ def test_an_item_that_came_with_others_costs_no_call_of_ours(make_own_client: Ma
         assert len(calls) < 100
 
 
+def test_a_thread_that_is_refused_takes_nothing_from_the_one_that_reads(make_own_client: MakeClient) -> None:
+    with (
+        WireServer(at_once(b"one", b"two", b"three")) as server,
+        make_own_client(server.url).stream("fn") as stream,
+    ):
+        reader: Any = stream._reader
+        chunks, advance = stream.iter_bytes(), reader.advance
+
+        def overtaken(progress: Any) -> bool:
+            reader.advance = advance
+            assert next(chunks) == b"one"  # the other thread, meanwhile
+            raise StreamClosedError("Another thread or task is reading this stream.")
+
+        reader.advance = overtaken
+        with pytest.raises(StreamClosedError, match="Another thread"):
+            next(chunks)
+        assert [next(chunks), next(chunks)] == [b"two", b"three"]
+
+
 def test_a_view_that_was_interrupted_says_that_its_stream_is_closed(make_own_client: MakeClient) -> None:
     with WireServer(at_once(b"one")) as server:
         with make_own_client(server.url).stream("fn") as stream:

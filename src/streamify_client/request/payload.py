@@ -17,12 +17,12 @@ Payload = Any
 
 
 def encode_payload(payload: Payload) -> bytes | None:
-    """Return the payload as JSON text, or None where nothing is to be sent.
+    """Return the payload as JSON text; None if it is None.
 
     str, bytes, bytearray and memoryview are JSON text already: they are checked and sent as they are.
-    Everything else is
-    encoded: dataclasses, pydantic models, named tuples as lists, dates and times as ISO 8601, Decimal and
-    UUID as strings, enumerations by value, sets as lists, numpy scalars and arrays by value.
+    Everything else is encoded: dataclasses, pydantic models, named tuples as lists, dates and times as ISO
+    8601, Decimal and UUID as strings, enumerations by value, sets as lists, numpy's scalars and arrays by
+    value.
 
     Raises:
         ConfigurationError: It is not JSON, or cannot be encoded as JSON; the message says what and where.

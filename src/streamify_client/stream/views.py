@@ -8,6 +8,7 @@ one method on each response stream.
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
 from itertools import chain
+from operator import length_hint
 from typing import Any, Generic, Protocol, TypeVar
 
 from streamify_client.errors import DecodeError, StreamClosedError
@@ -109,6 +110,9 @@ class _Until(Iterator[T]):
         if time.monotonic() >= self._until:
             raise StopIteration
         return next(self._items)
+
+    def __length_hint__(self) -> int:
+        return 0 if time.monotonic() >= self._until else length_hint(self._items)
 
 
 class Progress(Generic[T]):
@@ -335,19 +339,17 @@ class _Batches(Iterator[Iterator[T]]):
     def __init__(self, source: Source, progress: Progress[T]) -> None:
         self._source = source
         self._progress = progress
-        self._last: Iterator[T] | None = None
 
     def __next__(self) -> Iterator[T]:
         progress = self._progress
-        if progress.items is self._last:
+        if not length_hint(progress.items):
             try:
                 has_items = self._source.advance(progress)
             except BaseException as error:
                 return _raising(error)
             if not has_items:
                 raise StopIteration
-        items = self._last = progress.items
-        return items
+        return progress.items
 
 
 def _raising(error: BaseException) -> Iterator[Any]:
