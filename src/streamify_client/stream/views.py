@@ -144,7 +144,7 @@ class Progress(Generic[T]):
     )
 
     def __init__(self, core: StreamCore, kind: Hashable, make: Callable[[], Decoder[T]]) -> None:
-        self.kind = kind
+        self.kind: Hashable = kind
         self.decoder: Decoder[T] = make()
         self.items: Iterator[T] = iter(())
         self.views: int = 0
