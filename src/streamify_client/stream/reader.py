@@ -139,7 +139,7 @@ class StreamReader:
     def _let_go(self) -> None:
         """Give up the turn."""
         self._turn.release()
-        if self.core.cancellation.requested:  # by somebody who could not free the connection meanwhile
+        if self.core.cancellation.requested:  # another thread asked to end the stream while we held the turn
             self.close()
 
     def _take_turn_to_read(self, progress: Progress[Any] | None) -> bool:
@@ -259,8 +259,6 @@ class StreamReader:
                     rest = rest or Allowance(seconds=HAND_OVER_WAIT)
                 chunks = taken or await self._receive(rest)
             else:
-                if core.took_much:
-                    progress.forget()
                 await self._finish()
                 if core.state is not State.OPENING:
                     return progress.receive(None)

@@ -56,8 +56,8 @@ class AsyncHttpTransport:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
         http = HttpHead.of(response.status, pairs, has_body=request.method != "HEAD")
         raw = AiohttpResponse(http.head, response, http.check_end)
-        opening.cancellation.on_request(raw.close)
         if http.by_service:
+            opening.cancellation.on_request(raw.close)  # the stream never gets to do it
             raise refusal(http, await _beginning(raw), request)
         return raw
 
