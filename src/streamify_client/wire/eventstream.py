@@ -82,13 +82,11 @@ class FrameDecoder:
         "_last",
         "_max_headers",
         "_max_payload",
-        "_needed",
         "_open",
         "_parsed",
         "_parts",
         "_rest",
         "_start",
-        "_total",
         "error",
         "views",
         "wanted",
@@ -102,10 +100,8 @@ class FrameDecoder:
         self._max_payload = max_payload
         self._crc32 = crc32_function()
         self._start = 0  # where in the input the next frame begins
-        self._rest = bytearray()  # the beginning of its head
-        self._needed = _PRELUDE.size  # how much of its head has to be there before more can be said
-        self._total = 0  # bytes of the frame, once its lengths are known
-        self._open: _Head | None = None  # of a frame that is not complete
+        self._rest = b""  # the beginning of that frame, if it is small, or of its head
+        self._open: _Head | None = None  # of that frame, if it is large
         self._parts: list[BytesLike] = []  # of what follows that head
         self._block = b""
         self._parsed = b""
@@ -135,19 +131,18 @@ class FrameDecoder:
         """
         if self.error:
             raise self.error
-        if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _LARGE:
-            pieces = [b"".join(pieces)]
         found: list[Frames] = []
         try:
-            for piece in pieces:
+            for piece in self._joined(pieces):
+                if self._rest:
+                    piece = self._joined([piece])[0]
                 if isinstance(piece, memoryview):
                     self._read_view(piece, found)
                 else:
                     self._read_frames(bytes(piece), found)
         except WireError as error:
             self.error = error
-            self._rest.clear()
-            self._open, self._parts, self.wanted = None, [], 0
+            self._rest, self._open, self._parts, self.wanted = b"", None, [], 0
             if not found:
                 raise
         return found
@@ -157,8 +152,9 @@ class FrameDecoder:
         if self.error:
             raise self.error
         if self.inside_frame:
-            arrived = len(self._rest) if self._open is None else self._total - self.wanted
-            wanted = f" of {self._total}" if self._total else ""
+            total = self._open.total if self._open is not None else self._announced(self._rest)
+            arrived = len(self._rest) if self._open is None else total - self.wanted
+            wanted = f" of {total}" if total else ""
             self.error = TruncatedInputError(
                 f"the stream ended inside a frame: {arrived} bytes{wanted} had arrived", self._start
             )
@@ -171,13 +167,12 @@ class FrameDecoder:
         This loop decides what a small frame costs. Nearly every frame begins with bytes that an earlier one
         began with: their lengths are checked, and the frame's checksum goes on from theirs.
         """
-        position = 0
-        if self._open is not None or self._rest:
-            position = self._complete_begun(data, found)
+        position = 0 if self._open is None else self._go_on(data, 0, found)
         crc32, unpack, size, origin = self._crc32, _CHECKSUM.unpack_from, len(data), self._start - position
         head = self._last
         raw, total, begun, block = head or _NO_HEAD
-        before, payloads = (block, found[-1].payloads) if found else (None, [])
+        before: bytes | None = None
+        payloads: list[bytes] = []
         try:
             while position < size:
                 if head is None or not data.startswith(raw, position):
@@ -192,26 +187,19 @@ class FrameDecoder:
                 if crc32(payload, begun) != unpack(data, end - 4)[0]:
                     raise CorruptInputError("the checksum of a frame is wrong", origin + position)
                 if block is not before:
-                    before, payloads = block, []
-                    is_parsed = block == self._parsed  # nearly all frames of a stream have the same headers
-                    headers = self._headers if is_parsed else self._read_headers(block, origin + position)
-                    found.append(_frames((headers, payloads, origin + position, len(raw) + 4)))
+                    before, payloads = block, self._group(head, origin + position, found)
                 payloads.append(payload)
                 position = end
         finally:
             self._last = head
             self._start = origin + position
-        if head is None:
-            self._keep_head(data[position:])
-        elif position < size:
-            self._begin(head)
-            self._go_on(data, position + len(raw), found)
+        if position < size:
+            self._keep(head, data, position, found)
 
     def _read_view(self, data: memoryview, found: list[Frames]) -> None:
         """Read large frames, copying their payloads only; small ones are copied together first."""
-        position, size = 0, len(data)
-        if self._open is not None or self._rest:
-            position = self._complete_begun(data, found)
+        size = len(data)
+        position = 0 if self._open is None else self._go_on(data, 0, found)
         while position < size:
             head = self._head_at(data, position, self._start)
             if head is None or head.total < _LARGE:
@@ -219,42 +207,30 @@ class FrameDecoder:
                 break
             start, end = position + len(head.raw), position + head.total
             if end > size:
-                self._begin(head)
-                self._go_on(data, start, found)
+                self._keep(head, data, position, found)
                 break
             self._add_frame(head, data[start : end - 4], data[end - 4 : end], found)
             position = end
 
-    def _complete_begun(self, data: bytes | memoryview, found: list[Frames]) -> int:
-        """Complete the open frame with the available data; return how much was used."""
-        return self._complete_head(data, found) if self._open is None else self._go_on(data, 0, found)
+    def _joined(self, pieces: Sequence[BytesLike]) -> Sequence[BytesLike]:
+        """Return the pieces behind what was kept, small ones joined."""
+        if not pieces:
+            return pieces
+        rest = self._rest
+        if rest:
+            self._rest, self.wanted = b"", 0
+        if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _LARGE:
+            return [b"".join([rest, *pieces])]
+        return [b"".join([rest, pieces[0]]), *pieces[1:]] if rest else pieces
 
-    def _keep_head(self, data: bytes) -> None:
-        """Keep the beginning of a head."""
-        self._rest += data
-        if len(self._rest) >= _PRELUDE.size:
-            self._total, self._needed = self._lengths_at(self._rest, 0, self._start)
-
-    def _complete_head(self, data: bytes | memoryview, found: list[Frames]) -> int:
-        """Complete the begun head and what follows it with the available data; return how much was used."""
-        rest, used = self._rest, 0
-        while missing := self._needed - len(rest):
-            part = data[used : used + missing]
-            rest += part
-            used += len(part)
-            if len(part) < missing:
-                return used
-            if self._needed == _PRELUDE.size:
-                self._total, self._needed = self._lengths_at(rest, 0, self._start)
-        raw = bytes(rest)
-        self._begin(self._heads.get(raw) or self._learn(raw, self._total))
-        return self._go_on(data, used, found)
-
-    def _begin(self, head: _Head) -> None:
-        """A frame that is not complete has this head."""
-        self._rest.clear()
-        self._needed, self._total = _PRELUDE.size, head.total
-        self._open, self._parts, self.wanted = head, [], head.total - len(head.raw)
+    def _keep(self, head: _Head | None, data: bytes | memoryview, position: int, found: list[Frames]) -> None:
+        """Keep the beginning of a frame: of a small one as it is, to be read again when more is there."""
+        if head is None or head.total < _LARGE:
+            self._rest = bytes(data[position:])
+            self.wanted = 0 if head is None else head.total - len(self._rest)
+        else:
+            self._open, self._parts, self.wanted = head, [], head.total - len(head.raw)
+            self._go_on(data, position + len(head.raw), found)
 
     def _go_on(self, data: bytes | memoryview, position: int, found: list[Frames]) -> int:
         """Take what follows the head of the open frame; return where in the data that ends."""
@@ -279,7 +255,7 @@ class FrameDecoder:
             last = b"".join([parts.pop(), last])
         payload = b"".join([*parts, memoryview(last)[: -_CHECKSUM.size]])
         self._add_frame(head, payload, last[-_CHECKSUM.size :], found)
-        self._open, self._parts, self._total = None, [], 0
+        self._open, self._parts = None, []
 
     def _add_frame(
         self, head: _Head, payload: bytes | memoryview, checksum: BytesLike, found: list[Frames]
@@ -287,16 +263,17 @@ class FrameDecoder:
         """Check a whole frame, and hand it out."""
         if self._crc32(payload, head.checksum) != _CHECKSUM.unpack(checksum)[0]:
             raise CorruptInputError("the checksum of a frame is wrong", self._start)
-        is_parsed = head.block == self._parsed
-        headers = self._headers if is_parsed else self._read_headers(head.block, self._start)
-        if not self.views:
-            payload = bytes(payload)
-        if found and found[-1].headers is headers:
-            found[-1].payloads.append(payload)
-        else:
-            found.append(Frames(headers, [payload], self._start, len(head.raw) + _CHECKSUM.size))
+        self._group(head, self._start, found).append(payload if self.views else bytes(payload))
         self._start += head.total
         self._last = head
+
+    def _group(self, head: _Head, start: int, found: list[Frames]) -> list[Any]:
+        """Return the list that a frame's payload goes into: the last one, if its frames have the same headers."""
+        is_parsed = head.block == self._parsed  # nearly all frames of a stream have the same headers
+        headers = self._headers if is_parsed else self._read_headers(head.block, start)
+        if not found or found[-1].headers is not headers:
+            found.append(_frames((headers, [], start, len(head.raw) + _CHECKSUM.size)))
+        return found[-1].payloads
 
     def _head_at(self, data: bytes | memoryview, position: int, offset: int) -> _Head | None:
         """Read a frame's head; return None where not all of it is there."""
@@ -308,6 +285,10 @@ class FrameDecoder:
         total, size = self._lengths_at(data, position, offset)
         raw = bytes(data[position : position + size])
         return self._learn(raw, total) if len(raw) == size else None
+
+    def _announced(self, rest: bytes) -> int:
+        """Return the size of a frame that begins with these bytes; 0: it is not known yet."""
+        return self._lengths_at(rest, 0, self._start)[0] if len(rest) >= _PRELUDE.size else 0
 
     def _learn(self, raw: bytes, total: int) -> _Head:
         block = raw[_PRELUDE.size :]

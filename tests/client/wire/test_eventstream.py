@@ -369,3 +369,20 @@ def test_the_checksum_of_zlib_serves_where_isal_is_missing(monkeypatch: pytest.M
         assert crc32_function() is not fast
     finally:
         crc32_function.cache_clear()
+
+
+@pytest.mark.parametrize("size", [0, 100, 16_300, 20_000])
+def test_what_a_frame_misses_is_known_once_its_head_is_there(size: int) -> None:
+    sent = encode_frame({"kind": "x"}, bytes(size))
+    head = len(sent) - size - 4
+    decoder = FrameDecoder()
+    for at in range(len(sent)):
+        assert decoder.receive(sent[at : at + 1]) == [] or at == len(sent) - 1
+        assert decoder.wanted == (len(sent) - at - 1 if at + 1 >= head else 0)
+
+
+def test_a_frame_that_is_cut_between_large_pieces_is_one_of_its_own_kind() -> None:
+    large, small = encode_frame({"kind": "a"}, bytes(70_000)), encode_frame({"kind": "b"}, b"small")
+    decoder = FrameDecoder()
+    found = decoder.receive_each([large + small[:40], small[40:] + large])
+    assert [frames.headers["kind"] for frames in found for _ in frames.payloads] == ["a", "b", "a"]
