@@ -12,6 +12,7 @@ from streamify_client.wire import BytesLike, Mark
 from streamify_client.wire.content import ContentDecoder, UnsupportedCodingError
 from streamify_client.wire.events import ErrorEvent, EventDecoder, ExceptionEvent, InvokeComplete
 from streamify_client.wire.misplaced import MisplacedPreludeDetector
+from streamify_client.wire.nested import NestedDecoder
 from streamify_client.wire.prelude import HTTP_INTEGRATION, PreludeDecoder
 from streamify_client.wire.report import FailureReportDetector
 from streamify_client.wire.verified import CONTENT_TYPE, End, HandlerError, Head, VerifiedDecoder
@@ -59,6 +60,7 @@ class ResponseDecoder:
         "_events",
         "_has_stages",
         "_is_over",
+        "_nested",
         "_outer",
         "_prelude",
         "_raw",
@@ -87,6 +89,7 @@ class ResponseDecoder:
         self._prelude: PreludeDecoder | None = None
         self._detector: FailureReportDetector | MisplacedPreludeDetector | None = None
         self._verified: VerifiedDecoder | None = None
+        self._nested: NestedDecoder | None = None  # for both of them, once their streams have begun
         self._coding: ContentDecoder | None = None
         self._outer: FunctionHead | None = None  # what the verified head goes into
         self._is_over = False  # the body is; what is to be said about that comes after its last chunk
@@ -122,7 +125,7 @@ class ResponseDecoder:
         if events is None:
             chunks = cast("list[bytes]", pieces)  # only those of an event stream may be views
         else:
-            chunks = events.receive_each(pieces)
+            chunks = (self._nested or events).receive_each(pieces)
             self.wanted = events.frames.wanted
             if events.last is not None or events.error is not None:
                 self.complete = events.complete
@@ -250,7 +253,11 @@ class ResponseDecoder:
         return passed
 
     def _verify(self, decoder: VerifiedDecoder, pieces: list[bytes]) -> list[bytes]:
-        chunks = decoder.receive_each(pieces)
+        chunks = pieces  # from a NestedDecoder
+        if self._nested is None:
+            chunks = decoder.receive_each(pieces)
+            if self._events is not None:
+                self._nested = NestedDecoder(self._events, decoder)
         if decoder.error is not None or (isinstance(decoder.last, HandlerError) and not self._wants_log):
             self._is_over = self.pending = True  # where the log is wanted: it comes with Lambda's last event
         if self.head is None and decoder.head is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import BytesLike
 from .errors import CorruptInputError, TruncatedInputError, WireError
-from .eventstream import FrameDecoder, Frames, HeaderValue
+from .eventstream import FrameDecoder, FrameHead, Frames, HeaderValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ class EventDecoder:
             if not chunks and self.last is before:
                 raise
         return chunks
+
+    def is_payload(self, head: FrameHead) -> bool:
+        """Return whether a frame with this head, which comes next, has a payload as the last one had."""
+        headers = self.frames.headers_of(head)
+        return self.last is None and headers is not None and headers is self._payload_headers
 
     def finish(self) -> list[bytes]:
         """The input has ended: raise if that was inside a frame or before the last event."""

@@ -7,7 +7,7 @@ The format: https://smithy.io/2.0/aws/amazon-eventstream.html. Integers are big-
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -51,17 +51,24 @@ class Frames(NamedTuple):
         return self.start + index * self.overhead + sum(map(len, self.payloads[:index]))
 
 
-class _Head(NamedTuple):
-    """The bytes before a frame's payload. Its lengths are checked; its headers wait for its checksum."""
+class FrameHead(NamedTuple):
+    """The bytes before a frame's payload. Its lengths are checked; its headers wait for its checksum.
+
+    Attributes:
+        raw: These bytes.
+        total: The bytes of the whole frame.
+        checksum: That of `raw`, from which the frame's goes on.
+        block: The headers; heads with the same headers share it.
+    """
 
     raw: bytes
     total: int
-    checksum: int  # of `raw`: that of the frame goes on from here
-    block: bytes  # the headers; heads with the same headers share it
+    checksum: int
+    block: bytes
 
 
 _frames: Callable[[tuple[Any, ...]], Frames] = partial(tuple.__new__, Frames)  # without a Python function
-_NO_HEAD = _Head(b"", 0, 0, b"")
+_NO_HEAD = FrameHead(b"", 0, 0, b"")
 
 
 class FrameDecoder:
@@ -101,13 +108,13 @@ class FrameDecoder:
         self._crc32 = crc32_function()
         self._start = 0  # where in the input the next frame begins
         self._rest = b""  # the beginning of that frame, if it is small, or of its head
-        self._open: _Head | None = None  # of that frame, if it is large
+        self._open: FrameHead | None = None  # of that frame, if it is large
         self._parts: list[BytesLike] = []  # of what follows that head
         self._block = b""
         self._parsed = b""
         self._headers: Mapping[str, HeaderValue] = MappingProxyType({})
-        self._heads: dict[bytes, _Head] = {}
-        self._last: _Head | None = None
+        self._heads: dict[bytes, FrameHead] = {}
+        self._last: FrameHead | None = None
 
     @property
     def inside_frame(self) -> bool:
@@ -115,9 +122,30 @@ class FrameDecoder:
         return self._open is not None or bool(self._rest)
 
     @property
+    def begun(self) -> Sequence[BytesLike]:
+        """What is there of a large frame that is not complete, in parts."""
+        return [] if self._open is None else [self._open.raw, *self._parts]
+
+    @property
     def offset(self) -> int:
         """How many bytes of the input the frames so far took."""
         return self._start
+
+    def joined(self, pieces: Sequence[BytesLike]) -> Iterator[bytes | memoryview]:
+        """Return the pieces, small ones joined, each behind what was kept when it is its turn."""
+        if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _LARGE:
+            pieces = [b"".join([self._take_rest(), *pieces])]
+        for piece in pieces:
+            if self._rest:
+                yield b"".join([self._take_rest(), piece])
+            else:
+                yield piece if isinstance(piece, memoryview) else bytes(piece)
+
+    def _take_rest(self) -> bytes:
+        rest, self._rest = self._rest, b""
+        if rest:
+            self.wanted = 0
+        return rest
 
     def receive(self, data: BytesLike) -> list[Frames]:
         """Take bytes in; return the frames that are complete by now."""
@@ -133,19 +161,37 @@ class FrameDecoder:
             raise self.error
         found: list[Frames] = []
         try:
-            for piece in self._joined(pieces):
-                if self._rest:
-                    piece = self._joined([piece])[0]
+            for piece in self.joined(pieces):
                 if isinstance(piece, memoryview):
                     self._read_view(piece, found)
                 else:
-                    self._read_frames(bytes(piece), found)
+                    self._read_frames(piece, found)
         except WireError as error:
             self.error = error
             self._rest, self._open, self._parts, self.wanted = b"", None, [], 0
             if not found:
                 raise
         return found
+
+    def head_at(self, data: bytes | memoryview, position: int, offset: int) -> FrameHead | None:
+        """Read a frame's head; return None where not all of it is there."""
+        known = self._heads.get(bytes(data[position : position + _PRELUDE.size + len(self._block)]))
+        if known is not None:
+            return known
+        if len(data) - position < _PRELUDE.size:
+            return None
+        total, size = self._lengths_at(data, position, offset)
+        raw = bytes(data[position : position + size])
+        return self._learn(raw, total) if len(raw) == size else None
+
+    def headers_of(self, head: FrameHead) -> Mapping[str, HeaderValue] | None:
+        """Return the headers of a frame with this head if they are those of the last frame, else None."""
+        return self._headers if head.block == self._parsed else None
+
+    def passed(self, size: int) -> None:
+        """Frames of so many bytes in all, with the one that was not complete, were read by somebody else."""
+        self._open, self._parts, self.wanted = None, [], 0
+        self._start += size
 
     def finish(self) -> list[Frames]:
         """The input has ended: raise TruncatedInputError if that was inside a frame."""
@@ -176,7 +222,7 @@ class FrameDecoder:
         try:
             while position < size:
                 if head is None or not data.startswith(raw, position):
-                    head = self._head_at(data, position, origin + position)
+                    head = self.head_at(data, position, origin + position)
                     if head is None:
                         break
                     raw, total, begun, block = head
@@ -201,7 +247,7 @@ class FrameDecoder:
         size = len(data)
         position = 0 if self._open is None else self._go_on(data, 0, found)
         while position < size:
-            head = self._head_at(data, position, self._start)
+            head = self.head_at(data, position, self._start)
             if head is None or head.total < _LARGE:
                 self._read_frames(bytes(data[position:]), found)
                 break
@@ -212,18 +258,9 @@ class FrameDecoder:
             self._add_frame(head, data[start : end - 4], data[end - 4 : end], found)
             position = end
 
-    def _joined(self, pieces: Sequence[BytesLike]) -> Sequence[BytesLike]:
-        """Return the pieces behind what was kept, small ones joined."""
-        if not pieces:
-            return pieces
-        rest = self._rest
-        if rest:
-            self._rest, self.wanted = b"", 0
-        if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _LARGE:
-            return [b"".join([rest, *pieces])]
-        return [b"".join([rest, pieces[0]]), *pieces[1:]] if rest else pieces
-
-    def _keep(self, head: _Head | None, data: bytes | memoryview, position: int, found: list[Frames]) -> None:
+    def _keep(
+        self, head: FrameHead | None, data: bytes | memoryview, position: int, found: list[Frames]
+    ) -> None:
         """Keep the beginning of a frame: of a small one as it is, to be read again when more is there."""
         if head is None or head.total < _LARGE:
             self._rest = bytes(data[position:])
@@ -258,7 +295,7 @@ class FrameDecoder:
         self._open, self._parts = None, []
 
     def _add_frame(
-        self, head: _Head, payload: bytes | memoryview, checksum: BytesLike, found: list[Frames]
+        self, head: FrameHead, payload: bytes | memoryview, checksum: BytesLike, found: list[Frames]
     ) -> None:
         """Check a whole frame, and hand it out."""
         if self._crc32(payload, head.checksum) != _CHECKSUM.unpack(checksum)[0]:
@@ -267,34 +304,23 @@ class FrameDecoder:
         self._start += head.total
         self._last = head
 
-    def _group(self, head: _Head, start: int, found: list[Frames]) -> list[Any]:
-        """Return the list that a frame's payload goes into: the last one, if its frames have the same headers."""
+    def _group(self, head: FrameHead, start: int, found: list[Frames]) -> list[Any]:
+        """Return the list for a frame's payload: the last one, if its frames have the same headers."""
         is_parsed = head.block == self._parsed  # nearly all frames of a stream have the same headers
         headers = self._headers if is_parsed else self._read_headers(head.block, start)
         if not found or found[-1].headers is not headers:
             found.append(_frames((headers, [], start, len(head.raw) + _CHECKSUM.size)))
         return found[-1].payloads
 
-    def _head_at(self, data: bytes | memoryview, position: int, offset: int) -> _Head | None:
-        """Read a frame's head; return None where not all of it is there."""
-        known = self._heads.get(bytes(data[position : position + _PRELUDE.size + len(self._block)]))
-        if known is not None:
-            return known
-        if len(data) - position < _PRELUDE.size:
-            return None
-        total, size = self._lengths_at(data, position, offset)
-        raw = bytes(data[position : position + size])
-        return self._learn(raw, total) if len(raw) == size else None
-
     def _announced(self, rest: bytes) -> int:
         """Return the size of a frame that begins with these bytes; 0: it is not known yet."""
         return self._lengths_at(rest, 0, self._start)[0] if len(rest) >= _PRELUDE.size else 0
 
-    def _learn(self, raw: bytes, total: int) -> _Head:
+    def _learn(self, raw: bytes, total: int) -> FrameHead:
         block = raw[_PRELUDE.size :]
         if block != self._block:
             self._block = block
-        head = _Head(raw, total, self._crc32(raw, 0), self._block)
+        head = FrameHead(raw, total, self._crc32(raw, 0), self._block)
         if len(self._heads) >= _KNOWN_HEADS:
             self._heads.clear()
         if len(raw) <= _KNOWN_SIZE:
@@ -393,10 +419,15 @@ def encode_frame(headers: Mapping[str, str], payload: bytes = b"") -> bytes:
         ValueError: A name is longer than 255 bytes or a value longer than 65,535.
     """
     crc32 = crc32_function()
-    block = b"".join(_encode_header(name, value) for name, value in headers.items())
+    block = encode_headers(headers)
     lengths = struct.pack("!II", _OVERHEAD + len(block) + len(payload), len(block))
     head = lengths + _CHECKSUM.pack(crc32(lengths, 0)) + block + payload
     return head + _CHECKSUM.pack(crc32(head, 0))
+
+
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """Build the headers of a frame, as `encode_frame` does."""
+    return b"".join(_encode_header(name, value) for name, value in headers.items())
 
 
 def _encode_header(name: str, value: str) -> bytes:

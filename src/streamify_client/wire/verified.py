@@ -20,9 +20,11 @@ from dataclasses import dataclass
 
 from . import BytesLike, Mark
 from .errors import CorruptInputError, TruncatedInputError, WireError
-from .eventstream import FrameDecoder, Frames
+from .eventstream import FrameDecoder, FrameHead, Frames, encode_frame, encode_headers
 
 CONTENT_TYPE = "application/vnd.streamify.eventstream"
+_DATA_HEADERS = {":event-type": "data"}
+_DATA, _DATA_OVERHEAD = encode_headers(_DATA_HEADERS), len(encode_frame(_DATA_HEADERS))  # bytes
 LARGEST_TOKEN = 1536  # characters: a state of 1 KiB, a request id, and what goes with them
 
 
@@ -78,15 +80,16 @@ class VerifiedDecoder:
     Attributes:
         head: The head, once it came.
         last: The last event, once it came.
+        frames: The decoder of the frames.
     """
 
-    __slots__ = ("_at_checkpoint", "_base", "_bytes", "_chunks", "_end", "_frames", "error", "head", "last")
+    __slots__ = ("_at_checkpoint", "_base", "_bytes", "_chunks", "_end", "error", "frames", "head", "last")
 
     def __init__(self, base: int = 0) -> None:
         self.head: Head | None = None
         self.last: End | HandlerError | None = None
         self.error: WireError | None = None
-        self._frames = FrameDecoder()
+        self.frames: FrameDecoder = FrameDecoder()
         self._end = 0  # where in the input the last event ended
         self._bytes = self._chunks = 0
         self._base = base
@@ -103,12 +106,12 @@ class VerifiedDecoder:
         chunks: list[bytes] = []
         before = self.head, self.last
         try:
-            for frames in self._frames.receive_each(pieces):
+            for frames in self.frames.receive_each(pieces):
                 found = self._read(frames)
                 chunks = chunks + found if chunks else found
-            if self.last is not None and (self._frames.inside_frame or self._frames.error):
+            if self.last is not None and (self.frames.inside_frame or self.frames.error):
                 raise self._more()
-            self.error = self._frames.error
+            self.error = self.frames.error
         except WireError as error:
             self.error = error
             if not chunks and (self.head, self.last) == before:
@@ -120,15 +123,27 @@ class VerifiedDecoder:
         if self.error:
             raise self.error
         try:
-            self._frames.finish()
+            self.frames.finish()
             if self.last is None:
                 raise TruncatedInputError(
-                    "the verified stream ended without its end event", self._frames.offset
+                    "the verified stream ended without its end event", self.frames.offset
                 )
         except WireError as error:
             self.error = error
             raise
         return []
+
+    def is_data(self, head: FrameHead) -> bool:
+        """Return whether a frame with this head, which comes next, has data."""
+        return self.head is not None and self.last is None and head.block == _DATA
+
+    def passed(self, chunks: Sequence[bytes]) -> None:
+        """The frames of these chunks were read by somebody else, who has checked them."""
+        size = sum(map(len, chunks))
+        self._bytes += size
+        self._chunks += len(chunks)
+        self._at_checkpoint = False
+        self.frames.passed(size + len(chunks) * _DATA_OVERHEAD)
 
     def _more(self) -> CorruptInputError:
         return CorruptInputError("bytes came after the end of the verified stream", self._end)
