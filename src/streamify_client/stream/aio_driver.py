@@ -47,7 +47,6 @@ class Asyncio:
     async def finish(self, raw: AsyncRawResponse) -> None:
         """Give the connection back."""
         await raw.finish()
-        raw.close()
 
     async def sleep(self, cancellation: Cancellation, seconds: float) -> bool:
         """Wait for that time, or until the stream is cancelled."""

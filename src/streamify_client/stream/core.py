@@ -52,6 +52,9 @@ class State(Enum):
     CLOSED = auto()
 
 
+_OVER = (State.ENDED, State.FAILED, State.CLOSED)
+
+
 class StreamCore:
     """The state of one stream.
 
@@ -361,9 +364,14 @@ class StreamCore:
 
     # the end
 
+    @property
+    def over(self) -> bool:
+        """Whether the stream has ended, whole or not."""
+        return self.state in _OVER
+
     def close(self) -> None:
         """The reader has finished."""
-        if self.state not in (State.ENDED, State.FAILED, State.CLOSED):
+        if not self.over:
             self._over(State.CLOSED, "closed")
         self.drop_items()
 

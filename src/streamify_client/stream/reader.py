@@ -348,4 +348,5 @@ class StreamReader:
                 RuntimeWarning,  # as for a coroutine that was never awaited: Python shows it to everybody
                 stacklevel=2,
             )
-        self._leave()
+        if self._raw is not None or not core.over:
+            self._leave()

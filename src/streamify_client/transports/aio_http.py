@@ -45,7 +45,7 @@ class AsyncHttpTransport:
         with AsyncExchange(opening) as exchange:
             request = await self._signer.sign_async(invocation.request)
             proxy = proxy_for(request)
-            session = await self._sessions.get()
+            session = await self._sessions.get(exchange.loop)
             try:
                 response = await _send(session, request, proxy)
             except (OSError, ValueError, aiohttp.ClientError) as error:
@@ -55,7 +55,7 @@ class AsyncHttpTransport:
                 raise found from error
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
         http = HttpHead.of(response.status, pairs, has_body=request.method != "HEAD")
-        raw = AiohttpResponse(http.head, response, http.check_end)
+        raw = AiohttpResponse(http.head, response, exchange.loop, http.check_end)
         if http.by_service:
             opening.cancellation.on_request(raw.close)  # the stream never gets to do it
             raise refusal(http, await _beginning(raw), request)

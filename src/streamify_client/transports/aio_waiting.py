@@ -68,14 +68,18 @@ class Interruptible:
     """A block whose awaits `interrupt` can end with an error.
 
     Like `asyncio.timeout`, it cancels the task and then uncancels it.
+
+    Attributes:
+        loop: The running event loop. Asking asyncio for it takes a system call with Python 3.11.
     """
 
     def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop = running_loop()
         self._awaiting = True
         self._error: Exception | None = None
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         assert task is not None
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()  # by somebody else
@@ -106,7 +110,6 @@ class Cancellable(Interruptible):
 
     def __init__(self, cancellation: Cancellation) -> None:
         super().__init__()
-        self._loop = running_loop()
         self._cancellation = cancellation
 
     def __enter__(self) -> Self:
@@ -117,4 +120,4 @@ class Cancellable(Interruptible):
     def _cancel(self) -> None:
         error = StreamClosedError("The stream was cancelled.")
         with contextlib.suppress(RuntimeError):  # a loop that is closed has no task left to wake
-            self._loop.call_soon_threadsafe(self.interrupt, error)
+            self.loop.call_soon_threadsafe(self.interrupt, error)

@@ -63,7 +63,7 @@ class AiobotocoreTransport:
         client = None
         try:
             with exchange:
-                client = (self._adopted or await self._made.get()).client
+                client = (self._adopted or await self._made.get(exchange.loop)).client
                 response = await client.invoke_with_response_stream(**parameters(invocation))
         except Exception as error:
             if (bug := find_bug(error, connected=exchange.connected)) is not None:
@@ -79,7 +79,7 @@ class AiobotocoreTransport:
         raw = getattr(http_response, "raw", None)
         if raw is None:
             return AsyncEventsResponse(response)
-        opened = AiohttpResponse(response_head(response), raw)
+        opened = AiohttpResponse(response_head(response), raw, exchange.loop)
         if (stranger := not_lambda(opened.head)) is not None:
             opened.close()
             raise stranger

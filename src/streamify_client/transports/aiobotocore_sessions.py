@@ -6,7 +6,6 @@ another host), nothing is sent twice, and the limits are those of the call. The 
 affected.
 """
 
-import asyncio
 import contextlib
 import io
 import weakref
@@ -68,9 +67,10 @@ class LentSessions:
     async def session_for(self, proxy_url: str | None) -> Any:
         """Return the aiohttp session for a request."""
         own = await self._own_session_for(self._http_session(), proxy_url)
-        if current_exchange.get() is None:
+        exchange = current_exchange.get()
+        if exchange is None:
             return own
-        if own.connector._loop is not asyncio.get_running_loop():
+        if own.connector._loop is not exchange.loop:
             raise ConfigurationError(
                 "The aiobotocore client belongs to another event loop: make it, and the AsyncStreamClient "
                 "around it, in the loop that uses them."

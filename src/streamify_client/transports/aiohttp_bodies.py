@@ -54,7 +54,7 @@ class AsyncExchange(Cancellable):
         self.connected: bool = False
         self._opening = opening
         self._deadline = Deadline(opening.deadline)
-        self._alarm = Alarm(self._loop)
+        self._alarm = Alarm(self.loop)
         self._full_pool: int | None = None  # its size
 
     def __enter__(self) -> Self:
@@ -186,10 +186,17 @@ class AiohttpResponse:
     Args:
         head: Status and headers.
         raw: aiohttp's response, or a test double.
+        loop: The event loop to which it belongs.
         check_end: Called at the end of the body; raises if that end proves nothing.
     """
 
-    def __init__(self, head: ResponseHead, raw: Any, check_end: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        head: ResponseHead,
+        raw: Any,
+        loop: asyncio.AbstractEventLoop,
+        check_end: Callable[[], object] | None = None,
+    ) -> None:
         self.head = head
         self._raw = raw
         self._content: Any = raw.content
@@ -197,7 +204,7 @@ class AiohttpResponse:
         self.survives_timeout: bool = hasattr(self._content, "_waiter")
         self._is_framed = head.framing == "eventstream"  # so that the boundaries of pieces do not matter
         self._check_end = check_end
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._process = Process.id
         self._alarm = Alarm(self._loop)
 
@@ -262,16 +269,15 @@ class AiohttpResponse:
             waiter.set_exception(error)
 
     async def finish(self) -> None:
-        """Read to the end of HTTP's framing; then aiohttp returns the connection to its pool."""
+        """Read to the end of HTTP's framing, so that aiohttp returns the connection to its pool."""
         allowance = Allowance()
         with contextlib.suppress(TimeoutError, ConnectionError, CorruptStreamError):
             while wait := allowance.wait:
                 pieces = await self.read(wait)
                 if not pieces:
-                    self._alarm.stop()
-                    return
+                    break
                 allowance.took(pieces)
-        self.close()
+        self._abort()  # nothing, where aiohttp has returned it
 
     def close(self) -> None:
         """Close the connection, from any thread; at the end of a response it has already been pooled."""

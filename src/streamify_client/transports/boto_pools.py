@@ -66,7 +66,7 @@ class LentPools:
         managers: dict[str | None, Any] = self._managers.get()
         found = managers.get(proxy_url)
         if found is None:
-            found = managers.setdefault(proxy_url, _twin(own))
+            found = managers.setdefault(proxy_url, Manager(own))
         return found
 
     def close(self) -> None:
@@ -77,11 +77,31 @@ class LentPools:
         managers.clear()
 
 
-def _twin(manager: Any) -> Any:
-    """Return a pool manager with the same settings and our kind of pools."""
-    from urllib3._collections import RecentlyUsedContainer
+class Manager:
+    """Used by botocore as a pool manager: one with the same settings, and our kind of pools.
 
-    twin = copy.copy(manager)
-    twin.pools = RecentlyUsedContainer(10)
-    twin.pool_classes_by_scheme = POOLS
-    return twin
+    urllib3 parses a URL and compares two dozen settings to find the pool of a request. All of them are the
+    same for one manager, so that scheme, host and port are enough.
+    """
+
+    def __init__(self, manager: Any) -> None:
+        from urllib3._collections import RecentlyUsedContainer
+
+        self._manager: Any = copy.copy(manager)
+        self._manager.pools = RecentlyUsedContainer(10)
+        self._manager.pool_classes_by_scheme = POOLS
+        self._found: dict[str, Any] = {}
+
+    def connection_from_url(self, url: str) -> Any:
+        """Return the pool for a URL."""
+        path = url.find("/", len("https://"))
+        origin = url if path < 0 else url[:path]
+        pool = self._found.get(origin)
+        if pool is None or pool.pool is None:  # urllib3 closes those that were not used for long
+            pool = self._found[origin] = self._manager.connection_from_url(url)
+        return pool
+
+    def clear(self) -> None:
+        """Close all connections."""
+        self._manager.clear()
+        self._found.clear()

@@ -47,9 +47,8 @@ class PerLoop(Generic[T]):
         self._close = close
         self._entries: dict[asyncio.AbstractEventLoop, _Entry[T]] = {}
 
-    async def get(self) -> T:
-        """Return the running loop's object."""
-        loop = running_loop()
+    async def get(self, loop: asyncio.AbstractEventLoop) -> T:
+        """Return the object of the running loop."""
         entry = self._entries.get(loop)
         if entry is None:
             for ended in [known for known in self._entries if known.is_closed()]:

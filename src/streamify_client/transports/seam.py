@@ -45,6 +45,8 @@ class Cancellation:
 
     def on_request(self, wake: Callable[[], None] | None) -> None:
         """Set the callback that wakes the waiting thread; it is called at once if already requested."""
+        if wake is None and self._wake is None:
+            return
         with self._lock:
             self._wake, self._process = wake, Process.id
             if wake is not None and self.requested:
