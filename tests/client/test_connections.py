@@ -161,6 +161,23 @@ def test_plain_http_goes_through_a_proxy_and_is_not_tunneled(way: str, proxied: 
 
 
 @every_url_way
+def test_a_client_looks_for_a_proxy_once_for_each_host(
+    way: str, proxied: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going through the environment takes longer than a small request."""
+    with WireServer(answer(way, b"a")) as proxy, WireServer(answer(way, b"b")) as direct:
+        proxied(proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        with Caller(way, "http://example.invalid") as caller:
+            for _ in range(2):
+                assert caller.read() == b"a"
+                monkeypatch.setenv("HTTP_PROXY", "socks5://no.proxy.of.ours")
+        with Caller(way, direct.url) as caller:
+            assert caller.read() == b"b"
+    assert len(proxy.requests) == 2
+
+
+@every_url_way
 def test_a_proxy_of_another_kind_is_refused(way: str, proxied: Any) -> None:
     proxied("socks5://127.0.0.1:1")
     assert "'socks5'" in str(failing(ConfigurationError, way, "https://example.invalid"))

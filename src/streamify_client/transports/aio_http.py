@@ -13,7 +13,7 @@ from streamify_client.request.url import HttpRequest
 from .aiohttp_bodies import AiohttpResponse, AsyncExchange, make_session
 from .deadlines import Allowance
 from .http_answers import HttpHead, refusal, translate
-from .http_connections import Proxy, proxy_for
+from .http_connections import Proxies, Proxy
 from .per_loop import PerLoop
 from .seam import AsyncRawResponse, Opening
 from .signing import Signer
@@ -33,6 +33,7 @@ class AsyncHttpTransport:
     def __init__(self, signer: Signer, context: ssl.SSLContext) -> None:
         self._signer = signer
         self._context = context
+        self._proxies = Proxies()
         self._sessions = PerLoop(self._make_session, _close_session)
 
     @property
@@ -44,7 +45,7 @@ class AsyncHttpTransport:
         assert invocation.request is not None
         with AsyncExchange(opening) as exchange:
             request = await self._signer.sign_async(invocation.request)
-            proxy = proxy_for(request)
+            proxy = self._proxies.find(request)
             session = await self._sessions.get(exchange.loop)
             try:
                 response = await _send(session, request, proxy)

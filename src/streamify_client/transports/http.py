@@ -14,7 +14,7 @@ from streamify_client.request.url import HttpRequest
 
 from .deadlines import Allowance
 from .http_answers import HttpHead, refusal, translate
-from .http_connections import Proxy, proxy_for
+from .http_connections import Proxies, Proxy
 from .seam import Opening, RawResponse
 from .signing import Signer
 from .urllib3_bodies import Urllib3Response
@@ -33,6 +33,7 @@ class HttpTransport:
     def __init__(self, signer: Signer, context: ssl.SSLContext, connections: int) -> None:
         self._signer = signer
         self._context = context
+        self._proxies = Proxies()
         self._connections = connections
         self._managers = ProcessLocal(dict)
 
@@ -44,7 +45,7 @@ class HttpTransport:
         """Send the request once."""
         assert invocation.request is not None
         request = self._signer.sign(invocation.request)
-        proxy = proxy_for(request)
+        proxy = self._proxies.find(request)
         forwarded = proxy is not None and request.scheme == "http"
         exchange = Exchange(opening, request.origin + request.target if forwarded else request.target)
         token = current_exchange.set(exchange)

@@ -10,6 +10,8 @@ from urllib.request import getproxies, proxy_bypass
 from streamify_client.errors import ConfigurationError
 from streamify_client.request.url import HttpRequest
 
+_KNOWN_ORIGINS = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -28,12 +30,31 @@ class Proxy:
         return {} if self.authorization is None else {"proxy-authorization": self.authorization}
 
 
-def proxy_for(request: HttpRequest) -> Proxy | None:
-    """Return the proxy for a host according to the environment, as botocore does.
+class Proxies:
+    """The proxies that the environment names.
 
-    Raises:
-        ConfigurationError: It is not an HTTP proxy.
+    Looking through the environment takes longer than a small request, so that a client does it once for each
+    host; botocore does it once for each client.
     """
+
+    def __init__(self) -> None:
+        self._found: dict[str, Proxy | None] = {}  # by origin
+
+    def find(self, request: HttpRequest) -> Proxy | None:
+        """Return the proxy for a request.
+
+        Raises:
+            ConfigurationError: It is not an HTTP proxy.
+        """
+        origin = request.origin
+        if origin not in self._found:
+            if len(self._found) >= _KNOWN_ORIGINS:
+                self._found.clear()
+            self._found[origin] = _find(request)
+        return self._found[origin]
+
+
+def _find(request: HttpRequest) -> Proxy | None:
     if proxy_bypass(request.host):
         return None
     proxies = getproxies()

@@ -19,7 +19,7 @@ from .verified import VerifiedDecoder
 
 _CHECKSUMS = struct.Struct("!II")
 _LARGE = 16 * 1024  # bytes: a pair of this size is learned when it is met again, and a smaller one at once
-_KNOWN_PAIRS, _KNOWN_SIZE = 256, 512  # so many pairs, whose heads have at most so many bytes, are remembered
+_KNOWN_PAIRS, _KNOWN_SIZE = 64, 512  # so many pairs, whose heads have at most so many bytes, are remembered
 
 
 class _Pair(NamedTuple):

@@ -238,5 +238,5 @@ def test_what_is_remembered_of_a_stream_of_any_sizes_is_bounded() -> None:
     chunks = [b"x" * size for size in [*range(700), *range(20_000, 20_700)]]
     decoder = InOnePass()
     assert read(decoder, [[frame] for frame in paired(chunks)])[0] == chunks
-    assert len(decoder.nested._pairs) <= 256
-    assert len(decoder.nested._met) <= 256
+    assert len(decoder.nested._pairs) <= 64
+    assert len(decoder.nested._met) <= 64
