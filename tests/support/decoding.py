@@ -5,9 +5,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+import pytest
 from hypothesis import strategies as st
 
 from streamify_client.wire import BytesLike
+from streamify_client.wire.checksum import crc32_function
 from streamify_client.wire.errors import WireError
 from streamify_client.wire.eventstream import FrameDecoder
 
@@ -101,3 +103,17 @@ def event_frame(event_type: str, payload: bytes = b"", message_type: str = "even
         (name, struct.pack("!H", len(value.encode())) + value.encode()) for name, value in headers.items()
     )
     return raw_frame(b"".join(raw_header(name, 7, value) for name, value in encoded), payload)
+
+
+def checked_lengths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each CRC-32 went over, of decoders that are made from now on."""
+    lengths: list[int] = []
+    real = crc32_function()
+
+    def counting(data: bytes, value: int) -> int:
+        lengths.append(len(data))
+        return real(data, value)
+
+    for module in ("eventstream", "nested"):
+        monkeypatch.setattr(f"streamify_client.wire.{module}.crc32_function", lambda: counting)
+    return lengths

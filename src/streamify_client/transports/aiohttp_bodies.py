@@ -277,7 +277,8 @@ class AiohttpResponse:
                 if not pieces:
                     break
                 allowance.took(pieces)
-        self._abort()  # nothing, where aiohttp has returned it
+        if self._process == Process.id:
+            self._abort()  # nothing, where aiohttp has returned it
 
     def close(self) -> None:
         """Close the connection, from any thread; at the end of a response it has already been pooled."""

@@ -189,7 +189,7 @@ class FrameDecoder:
         return self._headers if head.block == self._parsed else None
 
     def passed(self, size: int) -> None:
-        """Frames of so many bytes in all, with the one that was not complete, were read by somebody else."""
+        """Go on behind frames that another decoder has read: so many bytes since the last whole frame."""
         self._open, self._parts, self.wanted = None, [], 0
         self._start += size
 
@@ -261,7 +261,7 @@ class FrameDecoder:
     def _keep(
         self, head: FrameHead | None, data: bytes | memoryview, position: int, found: list[Frames]
     ) -> None:
-        """Keep the beginning of a frame: of a small one as it is, to be read again when more is there."""
+        """Keep a frame's beginning until the rest arrives; a small frame is then read anew from its start."""
         if head is None or head.total < _LARGE:
             self._rest = bytes(data[position:])
             self.wanted = 0 if head is None else head.total - len(self._rest)

@@ -58,7 +58,7 @@ class NestedDecoder:
 
     def receive_each(self, pieces: Sequence[BytesLike]) -> list[bytes]:
         """Decode pieces; return the chunks that are complete by now. Each decoder keeps its own error."""
-        outer, position = self._events.frames, 0
+        outer = self._events.frames
         chunks: list[bytes] = []
         try:
             for piece in outer.joined(pieces):

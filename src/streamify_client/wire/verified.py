@@ -138,7 +138,7 @@ class VerifiedDecoder:
         return self.head is not None and self.last is None and head.block == _DATA
 
     def passed(self, chunks: Sequence[bytes]) -> None:
-        """The frames of these chunks were read by somebody else, who has checked them."""
+        """Count chunks whose frames another decoder has read and checked, and go on behind them."""
         size = sum(map(len, chunks))
         self._bytes += size
         self._chunks += len(chunks)
