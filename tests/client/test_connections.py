@@ -1043,13 +1043,14 @@ def test_a_boto3_client_is_as_it_was_once_all_of_ours_are_closed() -> None:
     with WireServer(whole(b"a")) as server:
         boto = boto_client(server.url)
         session: Any = boto._endpoint.http_session
-        before, handlers = dict(vars(session)), boto.meta.events
+        before, of_client, handlers = dict(vars(session)), dict(vars(boto)), boto.meta.events
         one, other = StreamClient(boto), StreamClient(boto)
         assert one.stream("fn").read() == b"a"
         one.close()
         assert other.stream("fn").read() == b"a"
         other.close()
         assert vars(session) == before
+        assert vars(boto) == of_client
         assert boto.meta.events is handlers
         assert not session._manager.pools.keys()
         boto.close()
@@ -1063,10 +1064,77 @@ async def test_an_aiobotocore_client_is_as_it_was_once_all_of_ours_are_closed() 
         async with maker as boto:
             client: Any = boto
             session = client._endpoint.http_session
-            before = set(vars(session))
+            before, of_client = set(vars(session)), dict(vars(client))
             one, other = AsyncStreamClient(boto), AsyncStreamClient(boto)
             assert await one.stream("fn").read() == b"a"
             await one.close()
             assert await other.stream("fn").read() == b"a"
             await other.close()
             assert set(vars(session)) == before
+            assert vars(client) == of_client
+
+
+def count_user_agents(boto: Any) -> list[str]:
+    """Keep every User-Agent that a client of botocore builds from now on."""
+    creator = boto._user_agent_creator
+    if not hasattr(creator, "rebuild_and_replace_user_agent_handler"):
+        pytest.skip("this botocore builds the User-Agent once")
+    build, built = creator.to_string, []
+
+    def to_string() -> str:
+        built.append(build())
+        return f"{built[-1]} number/{len(built)}"
+
+    creator.to_string = to_string
+    return built
+
+
+def test_the_user_agent_of_a_call_is_built_once_and_is_the_last_that_botocore_builds() -> None:
+    with WireServer(whole(b"a")) as server:
+        boto = boto_client(server.url)
+        built = count_user_agents(boto)
+        list(boto.invoke_with_response_stream(FunctionName="fn")["EventStream"])
+        assert len(built) == 2
+        with StreamClient(boto) as client:
+            for _ in range(3):
+                client.stream("fn").read()
+            assert len(built) == 2 + 2 + 1 + 1  # the first call has none to use yet
+            list(boto.invoke_with_response_stream(FunctionName="fn")["EventStream"])
+            assert len(built) == 8
+        boto.close()
+    sent = [request.headers["user-agent"] for request in server.requests]
+    assert sent == [f"{built[0]} number/{number}" for number in (2, 4, 5, 6, 8)]
+
+
+async def test_the_user_agent_of_a_call_by_asyncio_is_built_once() -> None:
+    from aiobotocore.session import get_session
+
+    with WireServer(whole(b"a")) as server:
+        maker = get_session().create_client("lambda", endpoint_url=server.url, **CREDENTIALS)
+        async with maker as boto:
+            built = count_user_agents(boto)
+            async with AsyncStreamClient(boto) as client:
+                for _ in range(3):
+                    await client.stream("fn").read()
+    sent = [request.headers["user-agent"] for request in server.requests]
+    assert sent == [f"{built[0]} number/{number}" for number in (2, 3, 4)]
+
+
+async def test_a_stream_by_asyncio_that_was_read_is_freed_without_the_garbage_collector() -> None:
+    """With the response, its headers and its buffer."""
+
+    def responses() -> int:
+        return sum(isinstance(found, aiohttp.ClientResponse) for found in gc.get_objects())
+
+    with WireServer(whole(b"a")) as server:
+        async with AsyncStreamClient(endpoint_url=server.url, **CREDENTIALS) as client:
+            await client.stream("fn").read()
+            gc.collect()
+            gc.disable()
+            try:
+                before = responses()  # of other tests
+                for _ in range(3):
+                    await client.stream("fn").read()
+                assert responses() <= before
+            finally:
+                gc.enable()

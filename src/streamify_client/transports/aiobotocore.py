@@ -21,6 +21,7 @@ from .boto import (
     parameters,
     region_and_endpoint,
     response_head,
+    untie,
 )
 from .boto_errors import find_bug, no_client, translate
 from .client_kinds import check_client
@@ -79,6 +80,7 @@ class AiobotocoreTransport:
         raw = getattr(http_response, "raw", None)
         if raw is None:
             return AsyncEventsResponse(response)
+        untie(response)
         opened = AiohttpResponse(response_head(response), raw, exchange.loop)
         if (stranger := not_lambda(opened.head)) is not None:
             opened.close()

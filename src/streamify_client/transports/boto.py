@@ -49,6 +49,7 @@ class Hooks:
         if before_call is not None:
             self._add("before-call", before_call)
         self._add("after-call", _keep_response)
+        self._return_user_agent = UserAgentOnce.lend(client)
 
     def _add(self, event: str, handler: Any, *, first: bool = False) -> None:
         register = self._events.register_first if first else self._events.register
@@ -60,6 +61,47 @@ class Hooks:
         while self._registered:
             event = self._registered.pop()
             self._events.unregister(f"{event}.{OPERATION}", unique_id=f"{self._id}-{event}")
+        self._return_user_agent()
+
+
+class UserAgentOnce:
+    """Used by botocore to build the User-Agent of our own calls: once for each, not twice.
+
+    botocore builds it with a request, and again, with all that it knows by then, when the request is signed;
+    only the second is sent. In place of the first it gets that of the first call. (Each takes a twentieth of
+    a small call.)
+
+    Args:
+        creator: botocore's.
+    """
+
+    def __init__(self, creator: Any) -> None:
+        self._creator = creator
+        self._first: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._creator, name)
+
+    def to_string(self) -> str:
+        """Return a User-Agent."""
+        if current_call.get() is None:
+            return str(self._creator.to_string())
+        if self._first is None:
+            self._first = self._creator.to_string()
+        return self._first
+
+    @classmethod
+    def lend(cls, client: Any) -> Callable[[], None]:
+        """Use one for a client whose botocore builds the header twice; return a function that undoes this."""
+        own = getattr(client, "_user_agent_creator", None)
+        if isinstance(own, cls) or not hasattr(own, "rebuild_and_replace_user_agent_handler"):
+            return lambda: None
+        client._user_agent_creator = cls(own)
+
+        def take_back() -> None:
+            client._user_agent_creator = own
+
+        return take_back
 
 
 def _veto_retry(response: Any, caught_exception: Exception | None, **_: Any) -> None:
