@@ -31,7 +31,6 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
-from streamify_client.transports.boto import Call
 from support.clients import CREDENTIALS, boto_client
 from support.tls import make_authority
 from support.wire_server import HALF_A_HEAD, Peer, WireServer, dripping, free_port, full_backlog, whole
@@ -275,19 +274,6 @@ async def test_cancelling_an_opening_leaves_no_trace_on_the_task_that_opens(
                 await task
             assert cancelling == [int(also_the_task)]
             assert await closed(server)
-
-
-async def test_a_connection_keeps_nothing_of_the_call_that_made_it() -> None:
-    with WireServer(whole(b"a")) as server:
-        async with own_client(server.url) as client:
-            stream = client.stream("fn")
-            assert await stream.read() == b"a"
-            kept = [
-                found
-                for found in gc.get_objects()
-                if isinstance(found, Call) and found.opening.cancellation is stream._core.cancellation
-            ]
-            assert [call.http_response for call in kept] in ([], [None])
 
 
 async def test_cancel_ends_a_pause_between_attempts() -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import gzip
+import importlib
 import socket
 import sys
 import threading
+import weakref
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
+from streamify_client.transports import aiohttp_bodies
 from streamify_client.wire.chunked import ChunkedDecoder
 from support.callers import URL_WAYS, WAYS, Caller, answer
 from support.clients import CREDENTIALS, boto_client
@@ -1120,21 +1123,45 @@ async def test_the_user_agent_of_a_call_by_asyncio_is_built_once() -> None:
     assert sent == [f"{built[0]} number/{number}" for number in (2, 3, 4)]
 
 
-async def test_a_stream_by_asyncio_that_was_read_is_freed_without_the_garbage_collector() -> None:
-    """With the response, its headers and its buffer."""
+@pytest.mark.parametrize("traced", [False, True])
+async def test_a_response_by_asyncio_that_was_read_is_freed_without_the_garbage_collector(
+    traced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its headers and its buffer. A traced one is the result of a task that has opened it."""
+    if traced:
+        importlib.import_module("opentelemetry.trace")
+    else:
+        monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
+    responses: list[weakref.ref[aiohttp.ClientResponse]] = []
+    take = aiohttp_bodies.AiohttpResponse.__init__
 
-    def responses() -> int:
-        return sum(isinstance(found, aiohttp.ClientResponse) for found in gc.get_objects())
+    def noting(own: Any, head: Any, raw: Any, *options: Any) -> None:
+        responses.append(weakref.ref(raw))
+        take(own, head, raw, *options)
 
+    monkeypatch.setattr(aiohttp_bodies.AiohttpResponse, "__init__", noting)
     with WireServer(whole(b"a")) as server:
         async with AsyncStreamClient(endpoint_url=server.url, **CREDENTIALS) as client:
-            await client.stream("fn").read()
-            gc.collect()
             gc.disable()
             try:
-                before = responses()  # of other tests
                 for _ in range(3):
                     await client.stream("fn").read()
-                assert responses() <= before
+                await asyncio.sleep(0)  # the event loop lets go of what it has called last
+                assert [response() for response in responses] == [None] * 3
             finally:
                 gc.enable()
+
+
+@pytest.mark.parametrize("way", ["name", "url"])
+async def test_an_idle_connection_does_not_keep_the_task_that_made_it(way: str) -> None:
+    behaviour = whole(b"a") if way == "name" else plain(b"a")
+    with WireServer(behaviour) as server:
+        async with AsyncStreamClient(endpoint_url=server.url, **CREDENTIALS) as client:
+            task = asyncio.create_task(client.stream("fn" if way == "name" else server.url).text())
+            seen = weakref.ref(task)
+            assert await task == "a"
+            del task
+            await asyncio.sleep(0)  # the event loop lets go of what it has called last
+            gc.collect()
+            assert seen() is None
+            assert server.connections == 1

@@ -56,7 +56,7 @@ class AsyncHttpTransport:
                 raise found from error
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
         http = HttpHead.of(response.status, pairs, has_body=request.method != "HEAD")
-        raw = AiohttpResponse(http.head, response, exchange.loop, http.check_end)
+        raw = AiohttpResponse(http.head, response, exchange.alarm, http.check_end)
         if http.by_service:
             opening.cancellation.on_request(raw.close)  # the stream never gets to do it
             raise refusal(http, await _beginning(raw), request)

@@ -20,10 +20,14 @@ def reset(variable: ContextVar[Any], token: Token[Any]) -> None:
 
 
 class Alarm:
-    """Calls a function at a given time. Postponing it sets no timer: the running one checks again."""
+    """Calls a function at a given time. Postponing it sets no timer: the running one checks again.
+
+    Attributes:
+        loop: Its event loop.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop: asyncio.AbstractEventLoop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._until: float | None = None
         self._strike: Callable[[], object] | None = None  # only while it is set, or there would be a circle
@@ -34,10 +38,10 @@ class Alarm:
         if seconds is None:
             self._until = None
             return
-        self._until = self._loop.time() + seconds
+        self._until = self.loop.time() + seconds
         if self._timer is None or self._timer.when() > self._until:
             self._cancel_timer()
-            self._timer = self._loop.call_at(self._until, self._look)
+            self._timer = self.loop.call_at(self._until, self._look)
 
     def unset(self) -> None:
         """Call nothing; a running timer is kept for the next time."""
@@ -57,8 +61,8 @@ class Alarm:
         self._timer, until, strike = None, self._until, self._strike
         if until is None or strike is None:
             return
-        if self._loop.time() < until:
-            self._timer = self._loop.call_at(until, self._look)
+        if self.loop.time() < until:
+            self._timer = self.loop.call_at(until, self._look)
         else:
             self.unset()
             strike()
@@ -94,10 +98,11 @@ class Interruptible:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._awaiting = False
-        found, self._error = self._error, None
+        task, found = self._task, self._error
+        del self._task, self._error  # the block may be kept for longer, by a context
         if found is None:
             return
-        if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise found from None
 
 

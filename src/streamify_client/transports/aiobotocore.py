@@ -59,7 +59,7 @@ class AiobotocoreTransport:
             raise ConfigurationError(_MISSING) from error
         if self._closed:
             raise StreamClosedError("The client is closed.")
-        exchange, call = AsyncExchange(opening), Call(opening)
+        exchange, call = AsyncExchange(opening), Call(opening.first_byte_timeout)
         token = current_call.set(call)
         client = None
         try:
@@ -75,13 +75,14 @@ class AiobotocoreTransport:
             ) from error
         finally:
             reset(current_call, token)
-        # A new connection keeps the context in which it was created, and so the call, as long as it lives.
+        # a new connection keeps the context in which it was created, and so the call
         http_response, call.http_response = call.http_response, None
         raw = getattr(http_response, "raw", None)
         if raw is None:
+            exchange.alarm.stop()
             return AsyncEventsResponse(response)
         untie(response)
-        opened = AiohttpResponse(response_head(response), raw, exchange.loop)
+        opened = AiohttpResponse(response_head(response), raw, exchange.alarm)
         if (stranger := not_lambda(opened.head)) is not None:
             opened.close()
             raise stranger

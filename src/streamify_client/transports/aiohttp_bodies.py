@@ -47,14 +47,15 @@ class AsyncExchange(Cancellable):
 
     Attributes:
         connected: Whether a connection was made, so that the request may have been sent.
+        alarm: Keeps its limits, and afterwards those of its response.
     """
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening.cancellation)
         self.connected: bool = False
+        self.alarm: Alarm = Alarm(self.loop)
         self._opening = opening
         self._deadline = Deadline(opening.deadline)
-        self._alarm = Alarm(self.loop)
         self._full_pool: int | None = None  # its size
 
     def __enter__(self) -> Self:
@@ -66,8 +67,12 @@ class AsyncExchange(Cancellable):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._alarm.stop()
+        if error is None:
+            self.alarm.unset()
+        else:
+            self.alarm.stop()
         reset(current_exchange, self._token)
+        del self._opening, self._token  # a new connection keeps its context, and so this
         super().__exit__(kind, error, trace)
 
     def connecting(self, full_pool: int | None) -> None:
@@ -81,7 +86,7 @@ class AsyncExchange(Cancellable):
         self._allow(self._opening.first_byte_timeout)
 
     def _allow(self, seconds: float | None) -> None:
-        self._alarm.set(self._deadline.allow(seconds), self._strike)
+        self.alarm.set(self._deadline.allow(seconds), self._strike)
 
     def _strike(self) -> None:
         self.interrupt(self._timed_out())
@@ -186,7 +191,7 @@ class AiohttpResponse:
     Args:
         head: Status and headers.
         raw: aiohttp's response, or a test double.
-        loop: The event loop to which it belongs.
+        alarm: That of its request, in the event loop to which it belongs.
         check_end: Called at the end of the body; raises if that end proves nothing.
     """
 
@@ -194,7 +199,7 @@ class AiohttpResponse:
         self,
         head: ResponseHead,
         raw: Any,
-        loop: asyncio.AbstractEventLoop,
+        alarm: Alarm,
         check_end: Callable[[], object] | None = None,
     ) -> None:
         self.head = head
@@ -204,9 +209,9 @@ class AiohttpResponse:
         self.survives_timeout: bool = hasattr(self._content, "_waiter")
         self._is_framed = head.framing == "eventstream"  # so that the boundaries of pieces do not matter
         self._check_end = check_end
-        self._loop = loop
+        self._loop = alarm.loop
         self._process = Process.id
-        self._alarm = Alarm(self._loop)
+        self._alarm = alarm
 
     async def read(self, timeout: float | None, wanted: int = 0) -> list[bytes]:
         """Return what has arrived."""

@@ -6,7 +6,7 @@ import traceback
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streamify_client.errors import ConfigurationError, CorruptStreamError, StreamClosedError, StreamifyError
@@ -26,7 +26,7 @@ _ids = itertools.count(1)
 class Call:
     """One of our calls of a boto client, for its hooks."""
 
-    opening: Opening
+    first_byte_timeout: float | None
     http_response: Any = None
 
 
@@ -119,9 +119,9 @@ def _veto_retry(response: Any, caught_exception: Exception | None, **_: Any) -> 
 
 def _set_read_timeout(context: dict[str, Any], **_: Any) -> None:
     call = current_call.get()
-    if call is not None and call.opening.first_byte_timeout is not None:
+    if call is not None and call.first_byte_timeout is not None:
         # botocore reads it since 1.43; older ones ignore it
-        context["read_timeout"] = call.opening.first_byte_timeout
+        context["read_timeout"] = call.first_byte_timeout
 
 
 def _keep_response(http_response: Any, **_: Any) -> None:
@@ -159,7 +159,7 @@ class BotoTransport:
 
         if self._closed:
             raise StreamClosedError("The client is closed.")
-        exchange, call = Exchange(opening), Call(opening)
+        exchange, call = Exchange(opening), Call(opening.first_byte_timeout)
         tokens = current_exchange.set(exchange), current_call.set(call)
         try:
             response = self._client.invoke_with_response_stream(**parameters(invocation))
@@ -246,11 +246,10 @@ def parameters(invocation: Invocation) -> dict[str, Any]:
 
 
 def response_head(response: Mapping[str, Any]) -> ResponseHead:
-    """Return the head of a response of botocore, or of a test double."""
+    """Return the head of a response of botocore, which writes the names of headers in lower case."""
     metadata = response.get("ResponseMetadata", {})
-    headers = {str(name).lower(): str(value) for name, value in metadata.get("HTTPHeaders", {}).items()}
     status_code = metadata.get("HTTPStatusCode") or response.get("StatusCode") or 200
-    return ResponseHead("eventstream", int(status_code), headers)
+    return ResponseHead("eventstream", int(status_code), metadata.get("HTTPHeaders", {}))
 
 
 def not_lambda(head: ResponseHead) -> CorruptStreamError | None:
@@ -270,7 +269,9 @@ class EventsResponse:
     survives_timeout: bool = False
 
     def __init__(self, response: Mapping[str, Any]) -> None:
-        self.head: ResponseHead = response_head(response)
+        head = response_head(response)
+        headers = {str(name).lower(): str(value) for name, value in head.headers.items()}
+        self.head: ResponseHead = replace(head, headers=headers)
         self.source: Any = response.get("EventStream", ())
         self._events: Iterator[Mapping[str, Any]] | None = None
 
