@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 
-from client.test_async_bar_to_clear import closed, own_client, raw_client
+from client.test_async_bar_to_clear import closed, own_client
 from client.test_bar_to_clear import says_nothing, stops_after_a_chunk
 from client.test_response import HTTP, VERIFIED, prelude, verified
 from streamify_client import (
@@ -31,7 +30,7 @@ from streamify_client import (
     ThrottledError,
     TruncatedStreamError,
 )
-from support.clients import CREDENTIALS, boto_client
+from support.clients import CREDENTIALS, aiobotocore_client, boto_client
 from support.tls import make_authority
 from support.wire_server import HALF_A_HEAD, Peer, WireServer, dripping, free_port, full_backlog, whole
 
@@ -322,9 +321,7 @@ async def test_the_httpx_backend_is_refused_before_anything_is_sent() -> None:
         "aiobotocore.httpxsession", reason="an older aiobotocore has no other backend"
     )
     config = AioConfig(http_session_cls=backend.HttpxSession)
-    async with get_session().create_client(
-        "lambda", endpoint_url="http://127.0.0.1:9", config=config, **CREDENTIALS
-    ) as raw:
+    async with aiobotocore_client("http://127.0.0.1:9", http_session_cls=backend.HttpxSession) as raw:
         with pytest.raises(ConfigurationError, match="aiohttp backend"):
             AsyncStreamClient(raw)
     async with own_client("http://127.0.0.1:9", config=config) as client:
@@ -340,7 +337,7 @@ async def test_a_client_that_was_passed_in_stays_open_and_keeps_its_own_ways() -
         peer.refuse("500 Internal Server Error", "ServiceException", "broken")
 
     with WireServer(broken) as server:
-        async with raw_client(server.url, "standard") as raw:
+        async with aiobotocore_client(server.url, "standard") as raw:
             async with AsyncStreamClient(raw) as client:
                 with pytest.raises(Exception, match="broken"):
                     await client.stream("fn")
@@ -363,7 +360,7 @@ async def test_a_client_of_the_other_library_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="boto3, not of aiobotocore: pass it to StreamClient"):
         AsyncStreamClient(boto)
     boto.close()
-    async with raw_client("http://127.0.0.1:9") as raw:
+    async with aiobotocore_client("http://127.0.0.1:9") as raw:
         with pytest.raises(
             ConfigurationError, match="aiobotocore, not of boto3: pass it to AsyncStreamClient"
         ):

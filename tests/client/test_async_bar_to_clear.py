@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 
 from client.test_bar_to_clear import (
     ERROR,
@@ -30,18 +28,8 @@ from streamify_client import (
     StreamTimeoutError,
     TruncatedStreamError,
 )
-from support.clients import CREDENTIALS
+from support.clients import CREDENTIALS, aiobotocore_client
 from support.wire_server import Peer, WireServer, complete_frame, payload_frame, whole
-
-
-@asynccontextmanager
-async def raw_client(url: str, mode: str = "legacy", read_timeout: float = 60) -> AsyncIterator[Any]:
-    retries: Any = {"mode": mode}
-    config = AioConfig(retries=retries, read_timeout=read_timeout)
-    async with get_session().create_client(
-        "lambda", endpoint_url=url, config=config, **CREDENTIALS
-    ) as client:
-        yield client
 
 
 @asynccontextmanager
@@ -51,7 +39,7 @@ async def own_client(url: str, kind: str = "own", **options: Any) -> AsyncIterat
         async with AsyncStreamClient(endpoint_url=url, **CREDENTIALS, **options) as client:
             yield client
     else:
-        async with raw_client(url, kind) as raw, AsyncStreamClient(raw, **options) as client:
+        async with aiobotocore_client(url, kind) as raw, AsyncStreamClient(raw, **options) as client:
             yield client
 
 
@@ -95,7 +83,7 @@ async def closed(server: WireServer, count: int = 1) -> bool:
 
 async def test_raw_aiobotocore_invokes_again_when_the_headers_are_late() -> None:
     with WireServer(says_nothing) as server:
-        async with raw_client(server.url, "standard", read_timeout=0.2) as client:
+        async with aiobotocore_client(server.url, "standard", read_timeout=0.2) as client:
             with pytest.raises(Exception, match="Read timeout"):
                 await read_all(client)
     assert len(server.requests) == 3
@@ -111,7 +99,7 @@ async def test_late_headers_are_a_timeout_after_one_invocation(kind: str) -> Non
 
 async def test_raw_aiobotocore_leaks_the_exception_of_aiohttp_at_a_gap() -> None:
     with WireServer(stops_after_a_chunk) as server:
-        async with raw_client(server.url, read_timeout=0.2) as client:
+        async with aiobotocore_client(server.url, read_timeout=0.2) as client:
             with pytest.raises(Exception, match="Timeout on reading") as caught:
                 await read_all(client)
     assert type(caught.value).__module__.startswith("aiohttp")
@@ -147,7 +135,7 @@ async def test_a_gap_is_no_error_where_no_idle_timeout_is_set() -> None:
 @pytest.mark.parametrize("how", ["fin", "rst"])
 async def test_raw_aiobotocore_leaks_the_exception_of_aiohttp_when_cut(how: str) -> None:
     with WireServer(cut(how)) as server:
-        async with raw_client(server.url) as client:
+        async with aiobotocore_client(server.url) as client:
             with pytest.raises(Exception, match=r".") as caught:
                 await read_all(client)
     assert type(caught.value).__module__.startswith("aiohttp")
@@ -178,7 +166,7 @@ async def test_a_connection_reset_before_the_headers_may_have_run(kind: str) -> 
 @pytest.mark.parametrize("behaviour", [ends_without_complete, ends_inside_a_frame])
 async def test_raw_aiobotocore_takes_a_truncated_stream_for_a_whole_one(behaviour: Any) -> None:
     with WireServer(behaviour) as server:
-        async with raw_client(server.url) as client:
+        async with aiobotocore_client(server.url) as client:
             assert await read_all(client) == b"some"
 
 
@@ -191,7 +179,7 @@ async def test_a_stream_without_its_final_event_is_truncated(kind: str, behaviou
 
 async def test_raw_aiobotocore_takes_a_failed_function_for_a_whole_stream() -> None:
     with WireServer(whole(b"some", complete=ERROR)) as server:
-        async with raw_client(server.url) as client:
+        async with aiobotocore_client(server.url) as client:
             assert await read_all(client) == b"some"
 
 

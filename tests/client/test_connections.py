@@ -34,7 +34,7 @@ from streamify_client import (
 from streamify_client.transports import aiohttp_bodies
 from streamify_client.wire.chunked import ChunkedDecoder
 from support.callers import URL_WAYS, WAYS, Caller, answer
-from support.clients import CREDENTIALS, boto_client
+from support.clients import CREDENTIALS, aiobotocore_client, boto_client
 from support.http_peers import PLAIN, in_one_piece, plain, says_nothing
 from support.tls import make_authority
 from support.wire_server import (
@@ -283,14 +283,9 @@ def test_headers_that_drip_outlast_no_limit(way: str) -> None:
 
 
 def test_a_full_pool_of_aiobotocore_is_a_connect_timeout_that_names_its_size() -> None:
-    from aiobotocore.config import AioConfig
-    from aiobotocore.session import get_session
-
     async def main(url: str) -> StreamTimeoutError:
-        config = AioConfig(max_pool_connections=2)
-        maker = get_session().create_client("lambda", endpoint_url=url, config=config, **CREDENTIALS)
         async with (
-            maker as boto,
+            aiobotocore_client(url, max_pool_connections=2) as boto,
             AsyncStreamClient(boto) as client,
             client.stream("fn"),
             client.stream("fn"),
@@ -995,10 +990,8 @@ def test_a_stream_that_is_read_in_another_event_loop_says_so(way: str) -> None:
 
 
 def test_a_client_of_another_event_loop_is_refused_in_one_sentence() -> None:
-    from aiobotocore.session import get_session
-
     with WireServer(whole(b"a")) as server, asyncio.Runner() as first:
-        maker = get_session().create_client("lambda", endpoint_url=server.url, **CREDENTIALS)
+        maker = aiobotocore_client(server.url)
         boto = first.run(maker.__aenter__())
         client = AsyncStreamClient(boto)
         assert first.run(_read(client.stream("fn"))) == b"a"
@@ -1060,11 +1053,8 @@ def test_a_boto3_client_is_as_it_was_once_all_of_ours_are_closed() -> None:
 
 
 async def test_an_aiobotocore_client_is_as_it_was_once_all_of_ours_are_closed() -> None:
-    from aiobotocore.session import get_session
-
     with WireServer(whole(b"a")) as server:
-        maker = get_session().create_client("lambda", endpoint_url=server.url, **CREDENTIALS)
-        async with maker as boto:
+        async with aiobotocore_client(server.url) as boto:
             client: Any = boto
             session = client._endpoint.http_session
             before, of_client = set(vars(session)), dict(vars(client))
@@ -1110,11 +1100,8 @@ def test_the_user_agent_of_a_call_is_built_once_and_is_the_last_that_botocore_bu
 
 
 async def test_the_user_agent_of_a_call_by_asyncio_is_built_once() -> None:
-    from aiobotocore.session import get_session
-
     with WireServer(whole(b"a")) as server:
-        maker = get_session().create_client("lambda", endpoint_url=server.url, **CREDENTIALS)
-        async with maker as boto:
+        async with aiobotocore_client(server.url) as boto:
             built = count_user_agents(boto)
             async with AsyncStreamClient(boto) as client:
                 for _ in range(3):

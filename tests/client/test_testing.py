@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from client.test_async_bar_to_clear import raw_client
 from streamify_client import (
     ConfigurationError,
     ConnectError,
@@ -30,7 +29,7 @@ from streamify_client.testing import (
     Unreachable,
 )
 from support.boto_models import tenant
-from support.clients import boto_client
+from support.clients import aiobotocore_client, boto_client
 
 
 def describe(answer: Any) -> str:
@@ -203,7 +202,7 @@ def test_raw_boto3_is_answered_too_until_it_is_detached() -> None:
 async def test_raw_aiobotocore_is_answered_too() -> None:
     fake = FakeLambda()
     fake.on("fn", Stream(["a"]))
-    async with raw_client("http://127.0.0.1:9") as client:
+    async with aiobotocore_client("http://127.0.0.1:9") as client:
         fake.attach(client)
         response = await client.invoke_with_response_stream(FunctionName="fn")
         events = [event async for event in response["EventStream"]]

@@ -1,7 +1,7 @@
 """Clients for servers on this machine."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import boto3
@@ -21,6 +21,18 @@ def boto_client(url: str, mode: str = "legacy", **options: Any) -> Any:
     retries: Any = {"mode": mode}
     config = Config(retries=retries, read_timeout=options.pop("read_timeout", 60))
     return boto3.client("lambda", endpoint_url=url, config=config, **CREDENTIALS, **options)
+
+
+@asynccontextmanager
+async def aiobotocore_client(url: str, mode: str = "legacy", **config: Any) -> AsyncIterator[Any]:
+    """Make a plain aiobotocore client, as a user has one, and close it."""
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    settings = AioConfig(retries={"mode": mode}, **config)
+    maker = get_session().create_client("lambda", endpoint_url=url, config=settings, **CREDENTIALS)
+    async with maker as client:
+        yield client
 
 
 @contextmanager

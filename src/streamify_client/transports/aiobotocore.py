@@ -75,7 +75,7 @@ class AiobotocoreTransport:
             ) from error
         finally:
             reset(current_call, token)
-        # a new connection keeps the context in which it was created, and so the call
+        # A new connection keeps the context in which it was created, and so the call, as long as it lives.
         http_response, call.http_response = call.http_response, None
         raw = getattr(http_response, "raw", None)
         if raw is None:

@@ -209,7 +209,6 @@ class AiohttpResponse:
         self.survives_timeout: bool = hasattr(self._content, "_waiter")
         self._is_framed = head.framing == "eventstream"  # so that the boundaries of pieces do not matter
         self._check_end = check_end
-        self._loop = alarm.loop
         self._process = Process.id
         self._alarm = alarm
 
@@ -231,7 +230,7 @@ class AiohttpResponse:
         except (OSError, aiohttp.ClientError, HttpProcessingError) as error:
             raise _body_error(error) from error
         except RuntimeError as error:
-            if asyncio.get_running_loop() is self._loop:
+            if asyncio.get_running_loop() is self._alarm.loop:
                 raise
             raise StreamClosedError(
                 "The stream belongs to another event loop: read it in the loop in which it was opened."
@@ -290,15 +289,15 @@ class AiohttpResponse:
         if self._process != Process.id:
             return  # the loop and the connection are those of the parent
         try:
-            here = asyncio.get_running_loop() is self._loop
+            here = asyncio.get_running_loop() is self._alarm.loop
         except RuntimeError:
             here = False
         if here:
             self._abort()
             return
         with contextlib.suppress(Exception):
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._abort)
+            if not self._alarm.loop.is_closed():
+                self._alarm.loop.call_soon_threadsafe(self._abort)
             elif self._raw.connection is not None:
                 self._raw.connection.close()  # its transport went with the loop
 
